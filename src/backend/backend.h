@@ -1,0 +1,144 @@
+// The outer waist: what a device can do, as whole-tensor functions.
+//
+// All activations are f32 packed rows in the device's memory. `Compute` says what the operands of products are rounded
+// to; accumulation, norms, softmax and the residual stream are f32 under both.
+//
+// Batch invariance is part of the contract: the sequence of roundings that makes an element of an output depends on
+// the function, the inner size K and the dtypes only, never on how many rows, sequences, threads or cache blocks there
+// are. So a decode step gives the bits that a prefill of the same text gives.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "base/tensor.h"
+
+namespace paligemma {
+
+enum class Precision : std::uint8_t { f32, bf16 };
+
+// Owner of device memory. Move-only; frees through the deleter it was made with.
+using Buffer = std::unique_ptr<std::byte[], void (*)(std::byte*)>;
+
+// A stored tensor in the form the device wants. A `matrix` (N, K) is the right operand of linear: y = x * W^T; its
+// layout is the back end's own. A `vector` is (1, N) or (P, D) plain row-major f32.
+struct Weight {
+  enum class Form : std::uint8_t { absent, vector, matrix };
+  Form form = Form::absent;
+  DType dtype = DType::f32;
+  std::int64_t rows = 0;  // N: outputs
+  std::int64_t cols = 0;  // K: inputs
+  std::size_t bytes = 0;  // of storage
+  Buffer storage{nullptr, [](std::byte*) {}};
+
+  explicit operator bool() const { return form != Form::absent; }
+  // Of a vector.
+  ConstView view() const { return {reinterpret_cast<const float*>(storage.get()), rows, cols}; }
+};
+
+// One range of packed rows that belongs to one sequence. Row `row + i` is position `position + i`.
+struct Sequence {
+  std::int64_t row = 0;
+  std::int64_t rows = 0;
+  std::int64_t position = 0;
+  // A row at position p sees the keys at positions [0, max(p + 1, prefix)): the prefix-LM mask.
+  std::int64_t prefix = 0;
+  // Position p is stored in block blocks[p / kKvBlockTokens] of the cache. Covers at least position + rows.
+  std::span<const std::int32_t> blocks{};
+
+  std::int64_t visible(std::int64_t p) const { return p + 1 > prefix ? p + 1 : prefix; }
+};
+
+constexpr std::int64_t kKvBlockTokens = 64;
+
+// A pool of cache blocks. A block holds keys and values of kKvBlockTokens positions of one sequence in all layers. The
+// layout inside is the back end's own.
+struct KvCache {
+  std::int64_t layers = 0;
+  std::int64_t kv_heads = 0;
+  std::int64_t head_size = 0;
+  std::int64_t blocks = 0;
+  DType dtype = DType::f32;
+  std::size_t bytes = 0;
+  Buffer storage{nullptr, [](std::byte*) {}};
+};
+
+// y = x W^T + bias, into `out`.
+struct LinearPart {
+  const Weight* weight = nullptr;  // matrix (N, K)
+  const Weight* bias = nullptr;    // vector (1, N), or null
+  View out;                        // (R, N)
+};
+
+struct AttentionShape {
+  std::int64_t heads = 0;     // N; query head n reads kv head n / (N / K)
+  std::int64_t kv_heads = 0;  // K
+  std::int64_t head_size = 0; // H
+  float scale = 1;            // on q k^T
+  float soft_cap = 0;         // s -> cap tanh(s / cap) before the mask; 0: none
+};
+
+class Backend {
+ public:
+  virtual ~Backend() = default;
+
+  // For display: "cpu avx2".
+  virtual std::string_view name() const = 0;
+
+  // 64-byte aligned, zeroed. Throws Error{resource, "out_of_memory"}.
+  virtual Buffer allocate(std::size_t bytes) = 0;
+
+  // Placing weights, in pieces so that source and result are never both whole in memory. f16 sources are stored as f32
+  // or rounded to bf16. `first_row` counts along N and is a multiple of kPlaceRows; so is the number of rows given,
+  // but for the last piece. `rows` holds (count, K) elements.
+  static constexpr std::int64_t kPlaceRows = 64;
+  virtual Weight make_matrix(std::int64_t rows, std::int64_t cols, DType dtype) = 0;
+  virtual void place_rows(Weight& matrix, std::int64_t first_row, const HostTensor& rows) = 0;
+  virtual Weight make_vector(const HostTensor& values, std::int64_t rows, std::int64_t cols) = 0;
+  virtual std::size_t matrix_bytes(std::int64_t rows, std::int64_t cols, DType dtype) const = 0;
+
+  // One call for projections of the same input (q, k and v).
+  virtual void linear(ConstView x, std::span<const LinearPart> parts, Precision precision) = 0;
+  // y = gelu_tanh(x G^T) * (x U^T), elementwise product of (R, F).
+  virtual void gated_gelu(ConstView x, const Weight& gate, const Weight& up, View y, Precision precision) = 0;
+  // x = gelu_tanh(x), in place.
+  virtual void gelu(View x) = 0;
+  // y = (x - mean) / sqrt(variance + eps) * weight + bias, two-pass statistics. y may be x.
+  virtual void layer_norm(ConstView x, const Weight& weight, const Weight& bias, float eps, View y) = 0;
+  // y = x / sqrt(mean(x^2) + eps) * (1 + weight). y may be x.
+  virtual void rms_norm(ConstView x, const Weight& weight, float eps, View y) = 0;
+  // x += a.
+  virtual void add(ConstView a, View x) = 0;
+  // Rotates each head of each row by its position, the two halves of a head as pairs ("NeoX" order):
+  // angle_i = position * theta^(-2 i / H), i < H / 2. Angles in double, sine and cosine rounded to f32.
+  virtual void rope(View x, std::int64_t heads, std::span<const Sequence> sequences, double theta) = 0;
+  // y[r] = scale * table[ids[r]]; the row is read out of the table's matrix form.
+  virtual void embed(const Weight& table, std::span<const std::int32_t> ids, float scale, View y) = 0;
+  // x = cap * tanh(x / cap), in place.
+  virtual void soft_cap(View x, float cap) = 0;
+
+  virtual KvCache make_kv_cache(std::int64_t layers, std::int64_t kv_heads, std::int64_t head_size,
+                                std::int64_t blocks, DType dtype) = 0;
+  // Stores k and v (R, K * H) of all rows of `sequences` at their positions.
+  virtual void kv_write(KvCache& cache, std::int64_t layer, ConstView k, ConstView v,
+                        std::span<const Sequence> sequences) = 0;
+  // y = softmax(mask(cap(scale * q k^T))) v, for q and y (R, N * H). Keys and values come from the cache, those of the
+  // rows themselves included: kv_write goes first.
+  virtual void attention(ConstView q, const KvCache& cache, std::int64_t layer, std::span<const Sequence> sequences,
+                         const AttentionShape& shape, View y, Precision precision) = 0;
+};
+
+struct CpuOptions {
+  int threads = 0;            // 0: one for each core that the process may use
+  std::string_view isa = {};  // portable, avx2, avx512 (and what the table of backend/cpu lists); empty:
+                              // $PALIGEMMA_ISA, else the best that this processor has
+};
+
+// Throws Error{usage, "isa"} for a name that is unknown or that this processor cannot run.
+std::unique_ptr<Backend> make_cpu_backend(const CpuOptions& options);
+
+}  // namespace paligemma

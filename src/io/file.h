@@ -1,0 +1,53 @@
+// Files as bytes, and folders that may lie on disk or in the program itself.
+#pragma once
+
+#include <cstddef>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "base/error.h"
+
+namespace paligemma {
+
+// The bytes of a file: mapped read-only from disk, or borrowed from memory that outlives this. Move-only.
+class FileBytes {
+ public:
+  FileBytes() = default;
+  // Maps `path`. Throws Error{kind, "file_not_found" | "file_unreadable"} that names the path. An empty file is allowed.
+  static FileBytes map(const std::filesystem::path& path, ErrorKind kind);
+  static FileBytes borrow(std::span<const std::byte> bytes);
+
+  FileBytes(FileBytes&& other) noexcept;
+  FileBytes& operator=(FileBytes&& other) noexcept;
+  ~FileBytes();
+
+  std::span<const std::byte> bytes() const { return bytes_; }
+  std::string_view text() const { return {reinterpret_cast<const char*>(bytes_.data()), bytes_.size()}; }
+  // Tells the system that the pages wholly inside `part` will not be needed again. Harmless for borrowed bytes.
+  void release(std::span<const std::byte> part) const noexcept;
+
+ private:
+  std::span<const std::byte> bytes_;
+  bool mapped_ = false;
+};
+
+// A folder of files by name: a directory, or files linked into the program.
+struct Folder {
+  std::string name;  // for messages: the directory's path, or "the embedded model"
+  std::function<bool(std::string_view)> has;
+  std::function<FileBytes(std::string_view)> open;  // throws Error{kind} when the file is not there
+
+  static Folder on_disk(const std::filesystem::path& path, ErrorKind kind);  // throws when it is no directory
+};
+
+// Writes `bytes` to `path` through a temporary file in the same directory that is renamed when it is complete, so that
+// no half-written file is ever seen under the name. Throws Error{failure, "write_failed"}; with `overwrite` false and
+// the file there, Error{usage, "file_exists"}.
+void write_file(const std::filesystem::path& path, std::span<const std::byte> bytes, bool overwrite);
+
+}  // namespace paligemma

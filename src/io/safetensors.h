@@ -1,0 +1,28 @@
+// Reads the safetensors format: u64 little-endian header length, JSON header, raw data.
+// https://github.com/huggingface/safetensors
+//
+// Everything that a file could lie about is checked before a tensor is handed out: lengths, overlaps, order, dtype
+// against byte count, overflow of products, duplicate names.
+#pragma once
+
+#include <map>
+#include <string>
+#include <string_view>
+
+#include "base/tensor.h"
+#include "io/file.h"
+
+namespace paligemma {
+
+// dtypes other than f32, bf16 and f16 are listed in `others` (name -> dtype as written) and have no bytes to read.
+struct Safetensors {
+  FileBytes file;
+  std::map<std::string, HostTensor, std::less<>> tensors;
+  std::map<std::string, std::string, std::less<>> others;
+  std::map<std::string, std::string, std::less<>> metadata;
+};
+
+// `where` names the file in messages. Throws Error{model, "safetensors"}.
+Safetensors read_safetensors(FileBytes file, std::string_view where);
+
+}  // namespace paligemma
