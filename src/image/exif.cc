@@ -24,7 +24,8 @@ int exif_orientation(std::span<const std::byte> exif) {
   const auto number = [&](std::size_t at, int bytes) {
     std::uint32_t value = 0;
     if (at > data.size() || data.size() - at < static_cast<std::size_t>(bytes)) return value;
-    for (int i = 0; i < bytes; ++i) value = value << 8 | static_cast<std::uint8_t>(data[at + (little ? bytes - 1 - i : i)]);
+    for (int i = 0; i < bytes; ++i)
+      value = value << 8 | static_cast<std::uint8_t>(data[at + (little ? bytes - 1 - i : i)]);
     return value;
   };
   const std::size_t directory = number(4, 4);
@@ -47,16 +48,17 @@ Picture turn_upright(Picture picture, int orientation) {
     std::ptrdiff_t start, right, down;
   };
   const Walk walks[] = {
-      {w - 1, -1, w},            // 2: mirrored left to right
-      {w * h - 1, -1, -w},       // 3: turned by 180 degrees
-      {w * (h - 1), 1, -w},      // 4: mirrored top to bottom
-      {0, w, 1},                 // 5: mirrored along the main diagonal
-      {w * (h - 1), -w, 1},      // 6: to be turned clockwise
-      {w * h - 1, -w, -1},       // 7: mirrored along the other diagonal
-      {w - 1, w, -1},            // 8: to be turned counterclockwise
+      {w - 1, -1, w},        // 2: mirrored left to right
+      {w * h - 1, -1, -w},   // 3: turned by 180 degrees
+      {w * (h - 1), 1, -w},  // 4: mirrored top to bottom
+      {0, w, 1},             // 5: mirrored along the main diagonal
+      {w * (h - 1), -w, 1},  // 6: to be turned clockwise
+      {w * h - 1, -w, -1},   // 7: mirrored along the other diagonal
+      {w - 1, w, -1},        // 8: to be turned counterclockwise
   };
   const Walk walk = walks[orientation - 2];
-  Picture upright{.width = picture.width, .height = picture.height, .rgb = std::vector<std::uint8_t>(picture.rgb.size())};
+  Picture upright{
+      .width = picture.width, .height = picture.height, .rgb = std::vector<std::uint8_t>(picture.rgb.size())};
   if (orientation >= 5) std::swap(upright.width, upright.height);
   std::uint8_t* to = upright.rgb.data();
   for (std::ptrdiff_t y = 0; y < upright.height; ++y) {

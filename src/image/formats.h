@@ -1,9 +1,9 @@
-// The readers of picture files, one a format. All take the whole file and refuse, as Error{input}, what they cannot read:
-// "image_decode" for truncated or damaged bytes, "image_too_large" from the header alone. Their messages hold the reason
-// only; decode.cc puts the picture's name before it.
+// The readers of picture files, one a format. All take the whole file and refuse, as Error{input}, what they cannot
+// read: "image_decode" for truncated or damaged bytes, "image_too_large" from the header alone. Their messages hold the
+// reason only; decode.cc puts the picture's name before it.
 //
-// The pixels are those of Pillow's Image.open(...).convert("RGB"): alpha and transparency are dropped, gray is repeated,
-// 16-bit gray is clipped at 255 and 16-bit colour keeps its high byte.
+// The pixels are those of Pillow's Image.open(...).convert("RGB"): alpha and transparency are dropped, gray is
+// repeated, 16-bit gray is clipped at 255 and 16-bit colour keeps its high byte.
 #pragma once
 
 #include <paligemma/paligemma.h>

@@ -47,7 +47,8 @@ std::optional<int> seek_frame(GifFileType& gif) {
     int code = 0;
     GifByteType* block = nullptr;  // length, then data
     check(gif, DGifGetExtension(&gif, &code, &block));
-    if (code == GRAPHICS_EXT_FUNC_CODE && block != nullptr && block[0] >= 4 && (block[1] & 1) != 0) transparent = block[4];
+    if (code == GRAPHICS_EXT_FUNC_CODE && block != nullptr && block[0] >= 4 && (block[1] & 1) != 0)
+      transparent = block[4];
     while (block != nullptr) check(gif, DGifGetExtensionNext(&gif, &block));
   }
 }

@@ -1,14 +1,10 @@
 // JPEG, by libjpeg-turbo with its defaults (slow integer DCT, smooth upsampling), as Pillow uses it.
-#include <cstdio>  // jpeglib.h needs FILE
-
-#include <jpeglib.h>
-
 #include <cstring>
 #include <string_view>
 
 #include "image/exif.h"
 #include "image/formats.h"
-#include "image/jump.h"
+#include "image/libjpeg.h"
 
 namespace paligemma {
 namespace {
@@ -27,24 +23,12 @@ struct Reader {
   Jump jump;
 };
 
-[[noreturn]] void leave(j_common_ptr info, const char* message) {
-  Jump& jump = *static_cast<Jump*>(info->client_data);
-  std::snprintf(jump.message, sizeof jump.message, "%s", message);
-  std::longjmp(jump.place, 1);
-}
-
-void on_error(j_common_ptr info) {
-  char message[JMSG_LENGTH_MAX];
-  info->err->format_message(info, message);
-  leave(info, message);
-}
-
 void on_message(j_common_ptr) {}
 
-boolean on_end(j_decompress_ptr info) { leave(reinterpret_cast<j_common_ptr>(info), "the file is truncated"); }
+boolean on_end(j_decompress_ptr info) { leave_jpeg(reinterpret_cast<j_common_ptr>(info), "the file is truncated"); }
 
 void on_progress(j_common_ptr info) {
-  if (reinterpret_cast<j_decompress_ptr>(info)->input_scan_number > kMaxScans) leave(info, "more than 500 scans");
+  if (reinterpret_cast<j_decompress_ptr>(info)->input_scan_number > kMaxScans) leave_jpeg(info, "more than 500 scans");
 }
 
 void read_header(Reader& reader, Bytes file) {
@@ -52,7 +36,7 @@ void read_header(Reader& reader, Bytes file) {
     jpeg_decompress_struct& info = reader.info;
     info.err = &reader.errors;
     info.client_data = &reader.jump;
-    reader.errors.error_exit = on_error;
+    reader.errors.error_exit = on_jpeg_error;
     reader.errors.output_message = on_message;
     jpeg_create_decompress(&info);
     reader.progress.progress_monitor = on_progress;

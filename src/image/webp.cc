@@ -47,13 +47,13 @@ bool decode_first_frame(const WebPData& data, Picture& picture) {
 Decoded decode_webp(Bytes file, std::int64_t max_pixels) {
   const WebPData data{reinterpret_cast<const std::uint8_t*>(file.data()), file.size()};
   WebPBitstreamFeatures features;
-  if (WebPGetFeatures(data.bytes, data.size, &features) != VP8_STATUS_OK) fail_decode("truncated or damaged WebP header");
+  if (WebPGetFeatures(data.bytes, data.size, &features) != VP8_STATUS_OK)
+    fail_decode("truncated or damaged WebP header");
   check_size(features.width, features.height, max_pixels);
   Picture picture = blank_picture(features.width, features.height);
-  const bool done = features.has_animation != 0
-                        ? decode_first_frame(data, picture)
-                        : WebPDecodeRGBInto(data.bytes, data.size, picture.rgb.data(), picture.rgb.size(),
-                                            picture.width * 3) != nullptr;
+  const bool done = features.has_animation != 0 ? decode_first_frame(data, picture)
+                                                : WebPDecodeRGBInto(data.bytes, data.size, picture.rgb.data(),
+                                                                    picture.rgb.size(), picture.width * 3) != nullptr;
   if (!done) fail_decode("truncated or damaged WebP");
   return {std::move(picture), orientation_of(data)};
 }
