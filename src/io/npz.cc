@@ -122,6 +122,7 @@ std::optional<DType> dtype_of(std::string_view descr) {
 class Archive {
  public:
   Archive(const FileBytes& file, std::string_view where) : where_(where), file_bytes_(file.bytes().size()) {
+    if (file_bytes_ == 0) damaged("not a zip archive: the file is empty");  // libzip would take it for an empty one
     zip_error_t error;
     zip_error_init(&error);
     zip_source_t* source = zip_source_buffer_create(file.bytes().data(), file_bytes_, 0, &error);
