@@ -1,0 +1,35 @@
+// The commands of the program: one file each, and the table of them all.
+#pragma once
+
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "console.h"
+#include "output.h"
+
+namespace paligemma {
+
+// What a command writes to.
+struct Session {
+  Output output;    // stdout
+  Console console;  // stderr
+};
+
+struct Command {
+  std::string_view name{};
+  std::string_view words{};     // what follows the name: "LABELS IMAGE..."
+  std::string_view summary{};   // one line
+  std::string_view examples{};  // one a line
+  // Does the work and returns the exit code. Throws paligemma::Error.
+  int (*run)(const Command& command, std::span<const std::string> arguments, Session& session) = nullptr;
+};
+
+extern const Command kCaption, kOcr, kAsk, kDetect, kSegment, kRun, kDemo, kInspect, kDoctor, kBench, kVersion;
+
+std::span<const Command* const> commands();
+
+// What the table of the interface lists and this version lacks.
+std::span<const std::string_view> later_commands();
+
+}  // namespace paligemma
