@@ -41,7 +41,7 @@ EnginePrompt engine_prompt(const Pipeline& pipeline, const Request& request, con
   EnginePrompt out{.ids = prompt.ids,
                    .prefix = request.causal ? 0 : static_cast<std::int64_t>(prompt.ids.size()),
                    .pictures = {},
-                   .suffix = pipeline.tokenizer->encode(request.suffix, Tokenizer::Specials::tokens),
+                   .suffix = pipeline.tokenizer->encode(request.suffix, Specials::tokens),
                    .max_tokens = request.max_tokens};
   for (std::size_t i = 0; i < request.pictures.size(); ++i) out.pictures.push_back(first_picture + static_cast<std::int64_t>(i));
   return out;
@@ -53,8 +53,9 @@ void write_text(const Pipeline& pipeline, const EngineAnswer& answer, Result& re
   result.text = tokenizer.decode(answer.ids, false);
   result.finish = answer.stopped ? Finish::eos : Finish::length;
   result.generated_tokens = static_cast<int>(answer.ids.size());
+  TextStream stream(tokenizer, false);
   for (std::size_t i = 0; i < answer.ids.size(); ++i)
-    result.tokens.push_back({answer.ids[i], tokenizer.piece(answer.ids[i]), answer.logprobs[i]});
+    result.tokens.push_back({answer.ids[i], stream.push(answer.ids[i]), answer.logprobs[i], answer.margins[i]});
   if (!answer.stopped) result.warnings.push_back({"truncated", "the answer was cut after " + std::to_string(answer.ids.size()) + " tokens"});
 }
 
@@ -87,12 +88,13 @@ std::vector<Result> Model::answer(std::span<const Request> requests, const std::
   for (std::size_t i = 0; i < requests.size(); ++i) {
     const Request& request = requests[i];
     Result& result = results[i];
-    const Prompt prompt = make_prompt(*pipeline.tokenizer, request, static_cast<int>(pipeline.config.vision.tokens()));
+    result.prompt = prompt_text(request);
+    const Prompt prompt = layout_prompt(*pipeline.tokenizer, result.prompt, static_cast<int>(request.pictures.size()),
+                                        static_cast<int>(pipeline.config.vision.tokens()), specials_of(request.task));
     prompts.push_back(engine_prompt(pipeline, request, prompt, pictures));
     pictures += static_cast<std::int64_t>(request.pictures.size());
     result.task = request.task;
     result.model = pipeline.info.name;
-    result.prompt = prompt.text;
     result.prompt_tokens = static_cast<int>(prompt.ids.size());
     if (!request.pictures.empty()) {
       const RequestPicture& first = request.pictures.front();

@@ -130,6 +130,7 @@ struct Token {
   int id = 0;
   std::string text{};
   double logprob = 0;  // natural logarithm, of the softmax over the whole vocabulary
+  double margin = 0;   // from its logit to the second best one; 0 for forced tokens
 };
 
 struct Timings {  // milliseconds
