@@ -65,7 +65,17 @@ std::optional<std::vector<std::string>> parse_arguments(CLI::App& app, const Com
       words.push_back(word);
     }
   }
+  if (words.size() < command.fewest_words) too_few_words(command);
+  if (words.size() > command.most_words) {
+    fail(ErrorKind::usage, "usage", "paligemma ", command.name, ": expected ",
+         command.words.empty() ? "nothing more" : command.words, ", got ", words[command.most_words], " too");
+  }
   return words;
+}
+
+void too_few_words(const Command& command) {
+  fail(ErrorKind::usage, "usage", "paligemma ", command.name, ": expected ", command.words, ", got less. Try: paligemma ",
+       command.name, " --help");
 }
 
 CLI::Option* add_value(CLI::App& app, const std::string& names, std::string_view value_name,

@@ -17,9 +17,12 @@ namespace paligemma {
 
 // Parses the options into what was bound to `app` and returns the words between and, after --, behind them. Without a
 // value when --help was asked for and has been printed. Throws Error{usage} for an option that is unknown (and names
-// the nearest), lacks its value or has a bad one.
+// the nearest), lacks its value or has a bad one, and for too few or too many words.
 std::optional<std::vector<std::string>> parse_arguments(CLI::App& app, const Command& command,
                                                         std::span<const std::string> arguments, Output& output);
+
+// Throws Error{usage}: words are missing.
+[[noreturn]] void too_few_words(const Command& command);
 
 // An option with a value; `names` as CLI11 takes them ("-t,--threads"). Given twice, the last one counts. `take` may throw
 // through bad_value().

@@ -1,4 +1,4 @@
-// The commands of the program: one file each, and the table of them all.
+// The commands of the program, one file each.
 #pragma once
 
 #include <span>
@@ -17,8 +17,10 @@ struct Session {
 };
 
 struct Command {
+  static constexpr std::size_t kAnyNumber = static_cast<std::size_t>(-1);
   std::string_view name{};
   std::string_view words{};     // what follows the name: "LABELS IMAGE..."
+  std::size_t fewest_words = 0, most_words = kAnyNumber;
   std::string_view summary{};   // one line
   std::string_view examples{};  // one a line
   // Does the work and returns the exit code. Throws paligemma::Error.
@@ -26,10 +28,5 @@ struct Command {
 };
 
 extern const Command kCaption, kOcr, kAsk, kDetect, kSegment, kRun, kDemo, kInspect, kDoctor, kBench, kVersion;
-
-std::span<const Command* const> commands();
-
-// What the table of the interface lists and this version lacks.
-std::span<const std::string_view> later_commands();
 
 }  // namespace paligemma

@@ -47,7 +47,9 @@ void Console::show_progress(std::size_t done, std::size_t total, std::string_vie
   using namespace std::chrono_literals;
   const Clock::time_point now = Clock::now();
   const bool terminal = is_terminal();
-  if (quiet || !progress || now - shown_ < (terminal ? Clock::duration(100ms) : Clock::duration(10s))) return;
+  if (quiet || !progress) return;
+  const bool first_bar = terminal && !bar_visible_;
+  if (!first_bar && now - shown_ < (terminal ? Clock::duration(100ms) : Clock::duration(10s))) return;
   shown_ = now;
   const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(now - started_).count();
   const std::string status = join(done, "/", total, "  ", seconds, " s  ", printable(current));

@@ -52,21 +52,15 @@ void add_folder(const std::string& folder, std::vector<std::string>& paths) {
 
 void add_list(const std::string& list, std::vector<std::string>& paths) {
   const std::vector<std::byte> bytes = read_bytes(list, "read the list of pictures", ErrorKind::usage);
-  std::string_view rest(reinterpret_cast<const char*>(bytes.data()), bytes.size());
   const fs::path folder = fs::path(list).parent_path();
   const std::size_t before = paths.size();
-  for (int number = 1; !rest.empty(); ++number) {
-    const std::size_t end = std::min(rest.find('\n'), rest.size());
-    std::string_view line = rest.substr(0, end);
-    rest.remove_prefix(std::min(end + 1, rest.size()));
-    if (line.ends_with('\r')) line.remove_suffix(1);
-    if (line.empty()) continue;
+  for_each_line(bytes, [&](int number, std::string_view line) {
     if (line.find('\0') != std::string_view::npos) {
       fail(ErrorKind::usage, "list", "read the list of pictures: ", list, " line ", number,
            ": expected a path, got a zero byte");
     }
     paths.push_back((folder / line).string());
-  }
+  });
   if (paths.size() == before) {
     fail(ErrorKind::usage, "no_pictures", "read the list of pictures: ", list, ": expected one path a line, got none");
   }
@@ -144,6 +138,17 @@ std::vector<std::byte> read_bytes(const std::string& path, std::string_view what
   }
   bytes.resize(size);
   return bytes;
+}
+
+void for_each_line(std::span<const std::byte> bytes, const std::function<void(int, std::string_view)>& take) {
+  std::string_view rest(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  for (int number = 1; !rest.empty(); ++number) {
+    const std::size_t end = std::min(rest.find('\n'), rest.size());
+    std::string_view line = rest.substr(0, end);
+    rest.remove_prefix(std::min(end + 1, rest.size()));
+    if (line.ends_with('\r')) line.remove_suffix(1);
+    if (line.find_first_not_of(" \t") != std::string_view::npos) take(number, line);
+  }
 }
 
 Picture read_input(const std::string& path, const DecodeOptions& options) {

@@ -4,6 +4,7 @@
 #include <paligemma/paligemma.h>
 
 #include <cstddef>
+#include <functional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -23,6 +24,9 @@ std::vector<std::string> expand_inputs(std::span<const std::string> words);
 // All bytes of a file, a pipe, or stdin ("-"). `what` begins the messages. Throws Error{kind, "file_not_found" |
 // "file_unreadable"}; a stream that is longer than 1 GiB is refused.
 std::vector<std::byte> read_bytes(const std::string& path, std::string_view what, ErrorKind kind);
+
+// Calls `take` with the number, from 1, and the text of each line that is not blank.
+void for_each_line(std::span<const std::byte> bytes, const std::function<void(int number, std::string_view line)>& take);
 
 // The picture at a path from expand_inputs. Throws Error{input}.
 Picture read_input(const std::string& path, const DecodeOptions& options);

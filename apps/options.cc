@@ -126,6 +126,10 @@ void add_model_options(CLI::App& app, AnswerOptions& options) {
       ->group("Answer");
 }
 
+void add_language(CLI::App& app, Request& request) {
+  add_text(app, "--lang", "CODE", request.language, "Language of the answer (en)")->group("Answer");
+}
+
 void add_answer_options(CLI::App& app, AnswerOptions& options, Session& session) {
   Request& request = options.request;
   add_number(

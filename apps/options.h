@@ -26,6 +26,9 @@ void add_session_options(CLI::App& app, Session& session);
 // -m, --tokenizer, --codec, --weights, --compute, -t and the other ones that make a model what it is.
 void add_model_options(CLI::App& app, AnswerOptions& options);
 
+// --lang.
+void add_language(CLI::App& app, Request& request);
+
 // All of them: those of the session, the model, the picture, the answer and the output.
 void add_answer_options(CLI::App& app, AnswerOptions& options, Session& session);
 

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cctype>
 #include <cerrno>
 #include <cstring>
 #include <system_error>
@@ -15,6 +16,8 @@ namespace paligemma {
 namespace {
 
 namespace fs = std::filesystem;
+
+constexpr std::string_view kMaskSuffix = ".mask-";
 
 // "png", "jpg", "webp" or "svg", or empty.
 std::string picture_format(const fs::path& file) {
@@ -71,3 +74,53 @@ Placement::Placement(const std::string& output, std::span<const std::string> inp
   check_writable(path.parent_path());
   files_.push_back(path);
 }
+
+void Placement::plan_folder(std::span<const std::string> inputs, bool masks) {
+  std::error_code error;
+  fs::create_directories(folder_, error);
+  if (error) fail(ErrorKind::failure, "write_failed", "make the folder: ", folder_.string(), ": ", error.message());
+  check_writable(folder_);
+  std::set<std::string> there;
+  for (fs::directory_iterator it(folder_, error), end; !error && it != end; it.increment(error)) {
+    there.insert(it->path().filename().string());
+  }
+  for (const std::string& input : inputs) {
+    const std::string name = claim(stem(input), ".png");
+    files_.push_back(folder_ / name);
+    const std::string mask_prefix = join(files_.back().stem().string(), kMaskSuffix);
+    const auto mask = masks ? there.lower_bound(mask_prefix) : there.end();
+    const bool mask_there = mask != there.end() && mask->starts_with(mask_prefix);
+    if (!force_ && (there.contains(name) || mask_there)) {
+      fail(ErrorKind::usage, "file_exists", "write into the folder: ", (folder_ / (mask_there ? *mask : name)).string(),
+           ": expected no such file, got one. Try: --force");
+    }
+  }
+}
+
+std::string Placement::claim(const std::string& stem, const std::string& suffix) {
+  std::string name = stem + suffix;
+  for (int number = 2; !taken_.insert(name).second; ++number) name = join(stem, "-", number, suffix);
+  return name;
+}
+
+void Placement::write_drawing(std::size_t index, const Picture& picture, const Result& result) const {
+  const fs::path& file = files_[index];
+  const bool named = folder_.empty();  // what -o names is overwritten
+  write_file(file, draw(picture, result, picture_format(file)), named || force_);
+}
+
+std::vector<std::string> Placement::write_masks(std::size_t index, const Result& result) {
+  std::vector<std::string> written;
+  if (folder_.empty()) return written;
+  for (std::size_t i = 0; i < result.objects.size(); ++i) {
+    written.emplace_back();
+    if (!result.objects[i].mask) continue;
+    const fs::path file = folder_ / claim(join(files_[index].stem().string(), kMaskSuffix, i + 1), ".png");
+    const std::vector<std::uint8_t> gray = whole_picture(*result.objects[i].mask, result.width, result.height);
+    write_file(file, encode_gray_png(gray, result.width, result.height), force_);
+    written.back() = file.string();
+  }
+  return written;
+}
+
+}  // namespace paligemma

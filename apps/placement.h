@@ -30,13 +30,16 @@ class Placement {
 
   // In a folder, each mask as a gray PNG of the picture's size (255 inside), name.mask-1.png and so on by object. One
   // path for each object, empty without a mask; nothing at all when -o names a file.
-  std::vector<std::string> write_masks(std::size_t index, const Result& result) const;
+  std::vector<std::string> write_masks(std::size_t index, const Result& result);
 
  private:
   void plan_folder(std::span<const std::string> inputs, bool masks);
+  // The name that `stem` and `suffix` make, numbered when an earlier file has it.
+  std::string claim(const std::string& stem, const std::string& suffix);
 
   std::filesystem::path folder_{};  // empty: one file
   std::vector<std::filesystem::path> files_{};
+  std::set<std::string> taken_{};  // names in the folder that are given away
   bool force_ = false;
 };
 
