@@ -62,13 +62,14 @@ void write_text(const Pipeline& pipeline, const EngineAnswer& answer, Result& re
 // Stage 7: text to boxes and masks.
 void find_objects(const Pipeline& pipeline, const Request& request, Result& result) {
   const int divisor = pipeline.options.box_divisor != 0 ? pipeline.options.box_divisor : pipeline.config.loc_divisor;
-  Parsed parsed = parse_objects(result.text, {result.width, result.height, divisor}, request.labels);
+  const Frame frame{result.width, result.height, divisor};
+  Parsed parsed = parse_objects(result.text, frame, request.labels);
   score_objects(parsed, result.tokens);
   bool codec_missing = false;
   for (Object& object : parsed.objects) {
     if (!object.seg) continue;
     if (!pipeline.codec) codec_missing = true;
-    else object.mask = paste_mask(pipeline.codec->decode(*object.seg), object.loc, {result.width, result.height, divisor}, pipeline.options.mask_profile);
+    else object.mask = paste_mask(pipeline.codec->decode(*object.seg), object.loc, frame, pipeline.options.mask_profile);
   }
   if (codec_missing)
     parsed.warnings.push_back({"codec_missing", "masks need a codec: vae-oid.npz of google/paligemma-hf, beside the model or with --codec"});

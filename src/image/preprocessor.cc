@@ -2,16 +2,13 @@
 
 #include <array>
 #include <cmath>
+#include <optional>
 #include <string>
 
 #include "io/json.h"
 
 namespace paligemma {
 namespace {
-
-// Pillow's numbers of its resampling filters.
-constexpr std::array kFilters{Filter::nearest, Filter::lanczos, Filter::bilinear,
-                              Filter::bicubic, Filter::box,     Filter::hamming};
 
 class Settings {
  public:
@@ -79,13 +76,13 @@ Preprocessor read_preprocessor(const Folder& folder, std::int64_t side) {
   if (!settings->flag("do_resize")) settings->complain("do_resize", "true", false);
   settings->check_size(side);
   if (const Json resample = settings->get("resample"); !resample.is_null()) {
-    if (!resample.is_number_unsigned() || resample >= kFilters.size()) settings->complain("resample", "0 to 5", resample);
-    preprocessor.filter = kFilters[resample.get<std::size_t>()];
+    if (!resample.is_number_unsigned() || resample > 5) settings->complain("resample", "0 to 5", resample);
+    preprocessor.filter = static_cast<Filter>(resample.get<int>());
   }
   Normalization& normalization = preprocessor.normalization;
   if (const Json factor = settings->get("rescale_factor"); !factor.is_null()) {
     if (!factor.is_number()) settings->complain("rescale_factor", "a number", factor);
-    normalization.rescale = factor.get<float>();
+    normalization.rescale = factor.get<double>();
   }
   if (!settings->flag("do_rescale")) normalization.rescale = 1;
   normalization.mean = settings->channels("image_mean", normalization.mean);
