@@ -92,13 +92,14 @@ TEST(Draw, MaskTintsItsInsideOnly) {
       masked.mask->inside.push_back(x >= 40 && x < 160 && y >= 40 && y < 160 &&
                                     !(x >= 80 && x < 120 && y >= 80 && y < 120));
   const Rgb colour = label_colour("cow", 0);
+  constexpr double kRounding = 1.5;  // opacity, colour times opacity and the sum are each rounded to 8 bits
   for (const double opacity : {0.45, 1.0, 0.0}) {
     const Picture drawing = painted(picture, found({masked}), {.mask_opacity = opacity});
     const auto expect_tinted = [&](double x, double y) {
       const Rgb before = at(picture, x, y), after = at(drawing, x, y);
-      EXPECT_NEAR(after.r, opacity * colour.r + (1 - opacity) * before.r, 1.01) << x << ' ' << y;
-      EXPECT_NEAR(after.g, opacity * colour.g + (1 - opacity) * before.g, 1.01) << x << ' ' << y;
-      EXPECT_NEAR(after.b, opacity * colour.b + (1 - opacity) * before.b, 1.01) << x << ' ' << y;
+      EXPECT_NEAR(after.r, opacity * colour.r + (1 - opacity) * before.r, kRounding) << x << ' ' << y;
+      EXPECT_NEAR(after.g, opacity * colour.g + (1 - opacity) * before.g, kRounding) << x << ' ' << y;
+      EXPECT_NEAR(after.b, opacity * colour.b + (1 - opacity) * before.b, kRounding) << x << ' ' << y;
     };
     for (int i = 145; i < 215; ++i) expect_tinted(i, 150), expect_tinted(160, i);
     for (int i = 105; i < 135; ++i) EXPECT_EQ(at(drawing, i, 170), at(picture, i, 170)) << "outside of the mask";
