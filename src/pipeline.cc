@@ -69,7 +69,7 @@ void find_objects(const Pipeline& pipeline, const Request& request, Result& resu
   for (Object& object : parsed.objects) {
     if (!object.seg) continue;
     if (!pipeline.codec) codec_missing = true;
-    else object.mask = paste_mask(pipeline.codec->decode(*object.seg), object.loc, frame, pipeline.options.mask_profile);
+    else object.mask = paste_mask(pipeline.codec->decode(*object.seg), object, frame, pipeline.options.mask_profile);
   }
   if (codec_missing)
     parsed.warnings.push_back({"codec_missing", "masks need a codec: vae-oid.npz of google/paligemma-hf, beside the model or with --codec"});
