@@ -21,9 +21,10 @@ MaskCodec read_golden(const std::string& path) { return MaskCodec::read(golden_f
 constexpr double kTolerance = 2 * 11 * 34 * 0x1p-24;
 
 void expect_golden_maps(const std::string& name, std::size_t cases) {
-  const MaskCodec codec = read_golden("codec/" + name + ".npz");
-  const auto codes = golden_tensor<std::int32_t>("codec/" + name + "_decode.safetensors", "codes");
-  const auto maps = golden_tensor<float>("codec/" + name + "_decode.safetensors", "maps");
+  const MaskCodec codec = read_golden("codec/" + name);
+  const std::string expected_in = "codec/" + name.substr(0, name.find('.')) + "_decode.safetensors";
+  const auto codes = golden_tensor<std::int32_t>(expected_in, "codes");
+  const auto maps = golden_tensor<float>(expected_in, "maps");
   ASSERT_EQ(codes.size(), cases * 16);
   ASSERT_EQ(maps.size(), cases * 64 * 64);
   for (std::size_t i = 0; i < cases; ++i) {
@@ -39,8 +40,11 @@ void expect_golden_maps(const std::string& name, std::size_t cases) {
   }
 }
 
-TEST(MaskCodec, GoldenMaps) { expect_golden_maps("vae", 20); }
-TEST(MaskCodec, GoldenMapsOfASmallCodec) { expect_golden_maps("vae_small", 5); }
+TEST(MaskCodec, GoldenMaps) { expect_golden_maps("vae.npz", 20); }
+TEST(MaskCodec, GoldenMapsOfASmallCodec) { expect_golden_maps("vae_small.npz", 5); }
+// Random f16 numbers, widths that all differ, no encoder; the maps by numpy in double precision from the definitions of
+// torch.nn.Conv2d and ConvTranspose2d.
+TEST(MaskCodec, MapsOfATinyF16CodecInSafetensors) { expect_golden_maps("tiny.safetensors", 3); }
 
 // An array to be written to a safetensors file.
 struct Array {
@@ -89,26 +93,13 @@ MaskCodec read(const Arrays& arrays) {
 
 constexpr std::array<int, 16> kCodes{0, 127, 3, 64, 12, 99, 5, 5, 80, 1, 2, 33, 111, 40, 70, 7};
 
-TEST(MaskCodec, ReadsEveryTypeOfNumber) {
+TEST(MaskCodec, ReadsF32AndBf16FromSafetensors) {
   const auto expected = read_golden("codec/vae_small.npz").decode(kCodes);
   EXPECT_EQ(read(small_codec()).decode(kCodes), expected);
-
-  const auto as_bf16 = read(small_codec("BF16", 2, f32_to_bf16)).decode(kCodes);
-  EXPECT_EQ(as_bf16, read(small_codec("F32", 4, [](float f) {
-                       return std::bit_cast<std::uint32_t>(round_to_bf16(f));
-                     })).decode(kCodes));
-  EXPECT_NE(as_bf16, expected);
-
-  // f16 by cutting, for numbers that are normal there; others become zero.
-  const auto cut = [](float f) -> std::uint32_t {
-    const auto bits = std::bit_cast<std::uint32_t>(f);
-    return std::abs(f) < 0x1p-14f || std::abs(f) >= 65504 ? 0 : bits & 0xffffe000u;
-  };
-  const auto to_f16 = [&](float f) {
-    const std::uint32_t bits = cut(f);
-    return bits == 0 ? 0 : (bits >> 16 & 0x8000u) | (((bits & 0x7fffffffu) >> 13) - (112u << 10));
-  };
-  EXPECT_EQ(read(small_codec("F16", 2, to_f16)).decode(kCodes), read(small_codec("F32", 4, cut)).decode(kCodes));
+  const auto rounded = [](float f) { return std::bit_cast<std::uint32_t>(round_to_bf16(f)); };
+  const auto map = read(small_codec("BF16", 2, f32_to_bf16)).decode(kCodes);
+  EXPECT_EQ(map, read(small_codec("F32", 4, rounded)).decode(kCodes));
+  EXPECT_NE(map, expected);
 }
 
 void expect_refused(const std::function<void()>& call, std::string_view part) {
@@ -150,12 +141,6 @@ TEST(MaskCodec, RefusesArraysThatDoNotFit) {
   Arrays arrays = good;
   arrays.erase("decoder.8.bias");
   expect_refused([&] { read(arrays); }, "codec.safetensors: decoder.8.bias: expected");
-}
-
-TEST(MaskCodec, NeedsNoEncoder) {
-  Arrays arrays = small_codec();
-  std::erase_if(arrays, [](const auto& item) { return item.first.starts_with("encoder"); });
-  EXPECT_EQ(read(arrays).decode(kCodes), read_golden("codec/vae_small.npz").decode(kCodes));
 }
 
 TEST(MaskCodec, RefusesOtherFiles) {
