@@ -14,10 +14,9 @@ namespace {
 using Layer = MaskCodec::Layer;
 using Shape = std::vector<std::int64_t>;
 
-constexpr int kCodesInText = 128;  // <seg000> to <seg127>
-constexpr std::int64_t kMaxChannels =
-    4096;  // 32 times the original's; bounds what a decode allocates to 64 MiB a layer
-constexpr std::uint64_t kMaxBytes = 1 << 28;  // unpacked; the original has under 2^24
+constexpr int kCodesInText = 128;             // <seg000> to <seg127>
+constexpr std::int64_t kMaxChannels = 4096;   // 32 times the original's; holds a layer's output to 64 MiB
+constexpr std::uint64_t kMaxBytes = 1 << 28;  // of an npz, unpacked
 
 std::string text(const Shape& shape) {
   std::string out;
