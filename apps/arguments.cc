@@ -15,8 +15,9 @@ std::string help_text(const CLI::App& app, const Command& command) {
   CLI::Formatter formatter;
   formatter.column_width(40);
   std::string text = join("paligemma ", command.name, " ", command.words, "\n\n", command.summary, "\n");
-  text += formatter.make_groups(&app, CLI::AppFormatMode::Normal);
-  return text + join("\nExamples:\n", command.examples);
+  text += formatter.make_groups(&app, CLI::AppFormatMode::Normal) + join("\nExamples:\n", command.examples);
+  for (std::size_t at; (at = text.find("\n\n\n")) != std::string::npos;) text.erase(at, 1);
+  return text;
 }
 
 // "--xyz" and "-x", but not "-", "-5" or "- a dash".
@@ -67,14 +68,14 @@ std::optional<std::vector<std::string>> parse_arguments(CLI::App& app, const Com
   }
   if (words.size() < command.fewest_words) too_few_words(command);
   if (words.size() > command.most_words) {
-    fail(ErrorKind::usage, "usage", "paligemma ", command.name, ": expected ",
+    fail(ErrorKind::usage, "usage", command.name, ": expected ",
          command.words.empty() ? "nothing more" : command.words, ", got ", words[command.most_words], " too");
   }
   return words;
 }
 
 void too_few_words(const Command& command) {
-  fail(ErrorKind::usage, "usage", "paligemma ", command.name, ": expected ", command.words, ", got less. Try: paligemma ",
+  fail(ErrorKind::usage, "usage", command.name, ": expected ", command.words, ", got less. Try: paligemma ",
        command.name, " --help");
 }
 

@@ -51,8 +51,13 @@ void Console::show_progress(std::size_t done, std::size_t total, std::string_vie
   const bool first_bar = terminal && !bar_visible_;
   if (!first_bar && now - shown_ < (terminal ? Clock::duration(100ms) : Clock::duration(10s))) return;
   shown_ = now;
-  const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(now - started_).count();
-  const std::string status = join(done, "/", total, "  ", seconds, " s  ", printable(current));
+  const double elapsed = std::chrono::duration<double>(now - started_).count();
+  std::string status = join(done, "/", total, "  ", fixed(elapsed, 0), " s");
+  if (done > 0) {
+    const auto left = static_cast<double>(total - done) / static_cast<double>(done) * elapsed;
+    status += join(", ", fixed(left, 0), " s left");
+  }
+  status += "  " + printable(current);
   if (!terminal) {
     print(status + "\n");
     return;

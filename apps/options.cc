@@ -1,5 +1,6 @@
 #include "options.h"
 
+#include <algorithm>
 #include <cstdlib>
 #include <limits>
 #include <string_view>
@@ -145,17 +146,21 @@ void add_answer_options(CLI::App& app, AnswerOptions& options, Session& session)
   add_later_options(app);
 }
 
-Model open_model(const AnswerOptions& options) {
-  std::string path = options.model;
-  if (const char* set = std::getenv("PALIGEMMA_MODEL"); path.empty() && set != nullptr) path = set;
-  if (path.empty()) return Model::embedded(options.model_options);
+std::string model_path(const std::string& given) {
+  const char* set = std::getenv("PALIGEMMA_MODEL");
+  const std::string path = given.empty() && set != nullptr ? set : given;
   const std::string suffix = std::filesystem::path(path).extension().string();
   if (is_one_of(suffix, ".npz|.gguf|.keras|.h5")) not_available(join("models of the form ", suffix, ": ", path));
   std::error_code ignored;
-  if (std::filesystem::exists(std::filesystem::path(path) / "model.weights.h5", ignored)) {
+  if (!path.empty() && std::filesystem::exists(std::filesystem::path(path) / "model.weights.h5", ignored)) {
     not_available(join("KerasHub presets: ", path));
   }
-  return Model::open(path, options.model_options);
+  return path;
+}
+
+Model open_model(const AnswerOptions& options) {
+  const std::string path = model_path(options.model);
+  return path.empty() ? Model::embedded(options.model_options) : Model::open(path, options.model_options);
 }
 
 }  // namespace paligemma

@@ -32,8 +32,11 @@ void add_language(CLI::App& app, Request& request);
 // All of them: those of the session, the model, the picture, the answer and the output.
 void add_answer_options(CLI::App& app, AnswerOptions& options, Session& session);
 
-// Opens the model that the options name. Throws Error{model}, Error{resource}, and Error{usage, "not_available"} for
-// the forms that this version can't read.
+// The model that is meant: `given` (what -m says), else $PALIGEMMA_MODEL, else empty for the embedded one. Throws
+// Error{usage, "not_available"} for the forms that this version can't read.
+std::string model_path(const std::string& given);
+
+// Opens it. Throws also Error{model} and Error{resource}.
 Model open_model(const AnswerOptions& options);
 
 }  // namespace paligemma
