@@ -136,6 +136,4 @@ Model Model::embedded(const ModelOptions& options) { return Model(open_pipeline(
 
 const ModelInfo& Model::info() const { return pipeline_->info; }
 
-std::string_view version() { return PALIGEMMA_VERSION; }
-
 }  // namespace paligemma

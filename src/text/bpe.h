@@ -9,8 +9,9 @@
 
 namespace paligemma {
 
-// Starts from single characters and merges the neighbours whose piece has the highest score, of equal ones the leftmost,
-// until nothing merges; a character that is no piece becomes its bytes. O(n log n). Keeps its memory between calls.
+// Starts from single characters and merges the neighbours whose piece has the highest score, of equal ones the
+// leftmost, until nothing merges; a character that is no piece becomes its bytes. O(n log n). Keeps its memory between
+// calls.
 class PairMerger {
  public:
   explicit PairMerger(const Vocabulary& vocabulary) : vocabulary_(vocabulary) {}

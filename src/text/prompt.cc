@@ -21,8 +21,7 @@ bool is_numbered(std::string_view text, std::string_view name) {
 
 // The first token in `text` that would not be read as words, or nothing.
 std::string_view control_token(std::string_view text) {
-  constexpr std::string_view kNames[] = {"pad",   "eos",  "bos",           "unk",
-                                         "image", "mask", "start_of_turn", "end_of_turn"};
+  constexpr std::string_view kNames[] = {"pad", "eos", "bos", "unk", "image", "mask", "start_of_turn", "end_of_turn"};
   for (std::size_t open = text.find('<'); open != text.npos; open = text.find('<', open + 1)) {
     const std::size_t close = text.find_first_of("<>", open + 1);
     if (close == text.npos) break;

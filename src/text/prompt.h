@@ -12,8 +12,8 @@
 
 namespace paligemma {
 
-// The prompt of a request, without the final newline: "caption en", "detect cat ; dog", ...; Task::run gives its text as
-// it is.
+// The prompt of a request, without the final newline: "caption en", "detect cat ; dog", ...; Task::run gives its text
+// as it is.
 //
 // Labels and questions are data. Error{usage, "label_tokens"} for one that holds a loc, seg or control token, a control
 // character, or in a label ";". Newlines at their end are dropped. Also Error{usage, "label_empty"},
@@ -33,9 +33,9 @@ struct Prompt {
 // How a typed task or `run` lets its text spell special tokens.
 constexpr Specials specials_of(Task task) { return task == Task::run ? Specials::tokens : Specials::text; }
 
-// Lays out the prompt as transformers' processor does: `image_tokens` times `<image>` for each picture, `<bos>`, and the
-// prompt with its final newline, tokenised together. With Specials::tokens an `<image>` that the prompt spells stays in
-// its place, and `<bos>` follows the last one; a `<bos>` that it spells is one more.
+// Lays out the prompt as transformers' processor does: `image_tokens` times `<image>` for each picture, `<bos>`, and
+// the prompt with its final newline, tokenised together. With Specials::tokens an `<image>` that the prompt spells
+// stays in its place, and `<bos>` follows the last one; a `<bos>` that it spells is one more.
 //
 // Throws Error{usage, "image_count"} unless the prompt spells `<image>` never or once for each picture, and
 // Error{model, "tokenizer"} for pictures without an `<image>` in the tokenizer.

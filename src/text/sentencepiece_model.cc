@@ -90,41 +90,47 @@ Piece read_piece(std::string_view bytes, std::size_t id, std::string_view where)
     if (field.number == 3 && field.wire == Wire::varint) piece.kind = kind_of_type(field.value, id, where);
   }
   if (!std::isfinite(piece.score)) refuse_tokenizer(where, "piece ", id, ": its score is not a finite number");
-  if (is_special_name(piece.text)) piece.kind = PieceKind::special;
-  if (is_coordinate_name(piece.text)) piece.kind = PieceKind::fixed;
-  piece.hidden = piece.kind == PieceKind::special || is_hidden_name(piece.text);
   return piece;
 }
 
-void check_trainer(std::string_view bytes, std::string_view where) {
-  constexpr std::uint64_t kBpe = 2;
-  std::uint64_t model_type = 1;  // protobuf leaves defaults out
+// The fields that decide over ids; protobuf leaves out those that have these values.
+struct Settings {
+  std::uint64_t model_type = 1;
   bool byte_fallback = false;
+  std::size_t character_map_bytes = 0;
+  bool dummy_prefix = true, remove_spaces = true, escape_spaces = true;
+};
+
+void read_trainer(std::string_view bytes, std::string_view where, Settings& settings) {
   Field field;
   for (Message message(bytes, where); message.next(field);) {
-    if (field.number == 3) model_type = field.value;
-    if (field.number == 35) byte_fallback = field.value != 0;
+    if (field.number == 3) settings.model_type = field.value;
+    if (field.number == 35) settings.byte_fallback = field.value != 0;
   }
-  if (model_type != kBpe) {
-    refuse_tokenizer(where, "expected a sentencepiece model of type BPE (2), got type ", model_type);
-  }
-  if (!byte_fallback) refuse_tokenizer(where, "expected byte_fallback, got a sentencepiece model without it");
 }
 
-void check_normalizer(std::string_view bytes, std::string_view where) {
-  bool dummy_prefix = true, remove_spaces = true, escape_spaces = true;
+void read_normalizer(std::string_view bytes, std::string_view where, Settings& settings) {
   Field field;
   for (Message message(bytes, where); message.next(field);) {
-    if (field.number == 2 && !field.bytes.empty()) {
-      refuse_tokenizer(where, "expected no character map, got one of ", field.bytes.size(), " bytes");
-    }
-    if (field.number == 3) dummy_prefix = field.value != 0;
-    if (field.number == 4) remove_spaces = field.value != 0;
-    if (field.number == 5) escape_spaces = field.value != 0;
+    if (field.number == 2) settings.character_map_bytes = field.bytes.size();
+    if (field.number == 3) settings.dummy_prefix = field.value != 0;
+    if (field.number == 4) settings.remove_spaces = field.value != 0;
+    if (field.number == 5) settings.escape_spaces = field.value != 0;
   }
-  if (dummy_prefix) refuse_tokenizer(where, "expected add_dummy_prefix false, got true");
-  if (remove_spaces) refuse_tokenizer(where, "expected remove_extra_whitespaces false, got true");
-  if (!escape_spaces) refuse_tokenizer(where, "expected escape_whitespaces true, got false");
+}
+
+void check(const Settings& settings, std::string_view where) {
+  constexpr std::uint64_t kBpe = 2;
+  if (settings.model_type != kBpe) {
+    refuse_tokenizer(where, "expected a sentencepiece model of type BPE (2), got type ", settings.model_type);
+  }
+  if (!settings.byte_fallback) refuse_tokenizer(where, "expected byte_fallback true, got false");
+  if (settings.character_map_bytes != 0) {
+    refuse_tokenizer(where, "expected no character map, got one of ", settings.character_map_bytes, " bytes");
+  }
+  if (settings.dummy_prefix) refuse_tokenizer(where, "expected add_dummy_prefix false, got true");
+  if (settings.remove_spaces) refuse_tokenizer(where, "expected remove_extra_whitespaces false, got true");
+  if (!settings.escape_spaces) refuse_tokenizer(where, "expected escape_whitespaces true, got false");
 }
 
 }  // namespace
@@ -132,16 +138,15 @@ void check_normalizer(std::string_view bytes, std::string_view where) {
 Vocabulary read_sentencepiece(std::span<const std::byte> file, std::string_view where) {
   const std::string_view bytes(reinterpret_cast<const char*>(file.data()), file.size());
   std::vector<Piece> pieces;
-  std::string_view trainer, normalizer;
+  Settings settings;
   Field field;
   for (Message message(bytes, where); message.next(field);) {
     if (field.wire != Wire::bytes) continue;
     if (field.number == 1) pieces.push_back(read_piece(field.bytes, pieces.size(), where));
-    if (field.number == 2) trainer = field.bytes;
-    if (field.number == 3) normalizer = field.bytes;
+    if (field.number == 2) read_trainer(field.bytes, where, settings);
+    if (field.number == 3) read_normalizer(field.bytes, where, settings);
   }
-  check_trainer(trainer, where);
-  check_normalizer(normalizer, where);
+  check(settings, where);
   return Vocabulary(std::move(pieces), where);
 }
 

@@ -132,17 +132,14 @@ int Tokenizer::size() const { return std::max(vocabulary_.size(), image_.value_o
 int Tokenizer::real_size() const { return std::min(vocabulary_.size(), image_ == size() - 1 ? *image_ : size()); }
 
 std::string TextStream::push(std::int32_t id) {
-  const bool image = id == tokenizer_.image_;
-  if (!image && (id < 0 || id >= tokenizer_.vocabulary_.size())) return {};
-  const bool hidden = image || tokenizer_.vocabulary_[id].hidden;
-  if ((hidden && !keep_specials_)) return {};
-  if (!image && tokenizer_.vocabulary_[id].kind == PieceKind::hole) return {};
-  if (!image && tokenizer_.vocabulary_[id].kind == PieceKind::byte) {
-    bytes_ += static_cast<char>(byte_of_name(tokenizer_.piece(id)));
+  std::string_view rest = tokenizer_.piece(id);
+  const bool hidden = id == tokenizer_.image_ || (!rest.empty() && tokenizer_.vocabulary_[id].hidden);
+  if (rest.empty() || (hidden && !keep_specials_)) return {};
+  if (const int byte = byte_of_name(rest); byte >= 0) {
+    bytes_ += static_cast<char>(byte);
     return {};
   }
   std::string text = finish();
-  std::string_view rest = tokenizer_.piece(id);
   for (std::size_t space; (space = rest.find(kSpace)) != rest.npos;) {
     text.append(rest.substr(0, space)).append(" ");
     rest.remove_prefix(space + kSpace.size());

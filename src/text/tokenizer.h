@@ -79,8 +79,8 @@ class Tokenizer {
   std::optional<std::int32_t> image_, loc_begin_, seg_begin_;
 };
 
-// Decodes ids one at a time. What push() and then finish() return, joined, is what decode() gives for all of them: a run
-// of byte pieces is held back until it ends.
+// Decodes ids one at a time. What push() and then finish() return, joined, is what decode() gives for all of them: a
+// run of byte pieces is held back until it ends.
 class TextStream {
  public:
   TextStream(const Tokenizer& tokenizer, bool keep_specials) : tokenizer_(tokenizer), keep_specials_(keep_specials) {}

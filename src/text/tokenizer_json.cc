@@ -11,7 +11,7 @@
 namespace paligemma {
 namespace {
 
-constexpr std::string_view kSpace = "\xe2\x96\x81";  // U+2581
+constexpr std::string_view kSpace = "\xe2\x96\x81";       // U+2581
 constexpr std::size_t kMaxMerges = std::size_t{1} << 24;  // ranks are exact as float
 
 // object[key], or null where there is no such thing.
@@ -85,7 +85,8 @@ class Placer {
 
   Piece& place(const Json& id, const std::string& text) {
     if (!id.is_number_unsigned() || id.get<std::uint64_t>() >= limit_) {
-      refuse_tokenizer(where_, "piece \"", text.substr(0, 80), "\": expected an id below ", limit_, ", got ", shown(id));
+      refuse_tokenizer(where_, "piece \"", text.substr(0, 80), "\": expected an id below ", limit_, ", got ",
+                       shown(id));
     }
     const auto at = id.get<std::size_t>();
     if (at >= pieces_.size()) pieces_.resize(at + 1);
@@ -114,24 +115,20 @@ std::vector<Piece> read_pieces(const Json& root, std::string_view where) {
   }
   Placer placer(vocabulary.size() + added.size(), where);
   for (const auto& [text, id] : vocabulary.items()) {
-    Piece& piece = placer.place(id, text);
-    piece.kind = is_special_name(text)      ? PieceKind::special
-                 : is_coordinate_name(text) ? PieceKind::fixed
-                 : byte_of_name(text) >= 0  ? PieceKind::byte
-                                            : PieceKind::normal;
-    piece.hidden = is_hidden_name(text);
+    placer.place(id, text).kind = byte_of_name(text) >= 0 ? PieceKind::byte : PieceKind::normal;
   }
   for (const Json& token : added) {
     const Json& content = member(token, "content");
     if (!content.is_string()) refuse_tokenizer(where, "added_tokens: expected a \"content\", got ", shown(token));
     for (const char* key : {"lstrip", "rstrip", "single_word"}) {
-      if (is_true(member(token, key))) refuse_tokenizer(where, "added_tokens: expected no ", key, ", got ", shown(token));
+      if (is_true(member(token, key)))
+        refuse_tokenizer(where, "added_tokens: expected no ", key, ", got ", shown(token));
     }
     const auto& text = content.get_ref<const std::string&>();
     if (text.find(' ') != text.npos) refuse_tokenizer(where, "added_tokens: expected no space in ", shown(token));
     Piece& piece = placer.place(member(token, "id"), text);
-    piece.kind = is_special_name(text) ? PieceKind::special : PieceKind::fixed;
-    piece.hidden = is_hidden_name(text) || is_true(member(token, "special"));
+    piece.kind = PieceKind::fixed;
+    piece.hidden = is_true(member(token, "special"));
   }
   return placer.take();
 }
@@ -162,8 +159,8 @@ std::vector<Merge> read_merges(const Json& list, const Vocabulary& vocabulary, s
     const auto [left, right] = read_pair(entry, where);
     both.assign(left).append(right);
     const std::int32_t result = vocabulary.find(both);
-    if (result < 0 || vocabulary.find(left) < 0 || vocabulary.find(right) < 0) {
-      refuse_tokenizer(where, "merges: expected pieces that make a piece, got ", shown(entry));
+    if (result < 0 || left.empty() || right.empty()) {
+      refuse_tokenizer(where, "merges: expected two parts of a piece, got ", shown(entry));
     }
     // The ways to make one piece, listed one after the other, go by place in the text and not by rank.
     const bool same = !merges.empty() && merges.back().result == result;

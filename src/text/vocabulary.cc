@@ -15,7 +15,7 @@ constexpr std::size_t kMaxProbes = 1000;
 
 std::uint64_t mix(std::uint64_t hash, std::uint64_t word) {
   hash = (hash ^ word) * 0x9e3779b97f4a7c15u;
-  return hash ^ (hash >> 29);
+  return hash ^ (hash >> 32);
 }
 
 std::uint32_t hash_of(std::string_view text) {
@@ -28,7 +28,7 @@ std::uint32_t hash_of(std::string_view text) {
   }
   word = 0;
   std::memcpy(&word, text.data(), text.size());
-  return static_cast<std::uint32_t>(mix(hash, word) >> 32);
+  return static_cast<std::uint32_t>(mix(mix(hash, word), 0) >> 32);
 }
 
 // Whether `text` is `begin`, `digits` decimal digits of a number below `limit`, and ">".
@@ -42,19 +42,17 @@ bool is_numbered(std::string_view text, std::string_view begin, std::size_t digi
   return number < limit;
 }
 
-bool is_fixed(PieceKind kind) { return kind == PieceKind::fixed || kind == PieceKind::special; }
-
-}  // namespace
-
 bool is_special_name(std::string_view text) {
   return text == "<pad>" || text == "<eos>" || text == "<bos>" || text == "<unk>" || text == "<image>";
 }
 
-bool is_hidden_name(std::string_view text) { return is_special_name(text) || text == "<mask>"; }
-
 bool is_coordinate_name(std::string_view text) {
   return is_numbered(text, "<loc", 4, 1024) || is_numbered(text, "<seg", 3, 128);
 }
+
+bool is_fixed(PieceKind kind) { return kind == PieceKind::fixed || kind == PieceKind::special; }
+
+}  // namespace
 
 int byte_of_name(std::string_view text) {
   if (text.size() != 6 || !text.starts_with("<0x") || text[5] != '>') return -1;
@@ -72,9 +70,18 @@ int byte_of_name(std::string_view text) {
 }
 
 Vocabulary::Vocabulary(std::vector<Piece> pieces, std::string_view where) : pieces_(std::move(pieces)) {
+  settle_kinds();
   index(where);
   collect_bytes(where);
   sort_fixed();
+}
+
+void Vocabulary::settle_kinds() {
+  for (Piece& piece : pieces_) {
+    if (is_special_name(piece.text)) piece.kind = PieceKind::special;
+    if (is_coordinate_name(piece.text)) piece.kind = PieceKind::fixed;
+    if (piece.kind == PieceKind::special || piece.text == "<mask>") piece.hidden = true;
+  }
 }
 
 void Vocabulary::index(std::string_view where) {

@@ -42,12 +42,6 @@ template <class... Parts>
   fail(ErrorKind::model, "tokenizer", "cannot read the tokenizer: ", where, ": ", std::forward<Parts>(parts)...);
 }
 
-// The special tokens that the two formats have in common, by name: `<pad>`, `<eos>`, `<bos>`, `<unk>`, `<image>`.
-bool is_special_name(std::string_view text);
-// `<mask>` is found in the text like any fixed piece, but transformers leaves it out of decoded text.
-bool is_hidden_name(std::string_view text);
-// `<loc0000>` to `<loc1023>` and `<seg000>` to `<seg127>`.
-bool is_coordinate_name(std::string_view text);
 // The byte that `<0xHH>` stands for, or -1.
 int byte_of_name(std::string_view text);
 
@@ -55,8 +49,11 @@ class Vocabulary {
  public:
   static constexpr std::size_t kMaxPieceBytes = 1024;  // what bounds the work for each byte of text
 
-  // pieces[id], each made by any two neighbours that spell it until set_merges() says otherwise. Throws
-  // Error{model, "tokenizer"} unless texts are distinct, non-empty UTF-8 and there is a piece for every byte.
+  // pieces[id], each made by any two neighbours that spell it until set_merges() says otherwise. Some names decide over
+  // the kind, so that both formats agree: `<pad>`, `<eos>`, `<bos>`, `<unk>` and `<image>` are special, `<loc0000>` to
+  // `<loc1023>` and `<seg000>` to `<seg127>` fixed (transformers adds these to any tokenizer of the model); special
+  // pieces are hidden, and so is `<mask>`, as it is in transformers. Throws Error{model, "tokenizer"} unless texts are
+  // distinct, non-empty UTF-8 and there is a piece for every byte.
   Vocabulary(std::vector<Piece> pieces, std::string_view where);
 
   // From now on these are the only ways to make a piece, with their own scores.
@@ -81,6 +78,7 @@ class Vocabulary {
     std::int32_t id = -1;
   };
 
+  void settle_kinds();
   void index(std::string_view where);
   void collect_bytes(std::string_view where);
   void sort_fixed();
