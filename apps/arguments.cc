@@ -33,8 +33,8 @@ bool looks_like_option(std::string_view word) {
     for (const std::string& name : known->get_lnames()) names.push_back("--" + name);
   }
   const std::string near = option.starts_with("--") ? nearest(option, names) : std::string();
-  fail(ErrorKind::usage, "unknown_option", "unknown option: ", option, ". Try: ",
-       near.empty() ? join("paligemma ", command.name, " --help") : near);
+  fail(ErrorKind::usage, "unknown_option", "unknown option: ", option,
+       ". Try: ", near.empty() ? join("paligemma ", command.name, " --help") : near);
 }
 
 }  // namespace
@@ -68,8 +68,8 @@ std::optional<std::vector<std::string>> parse_arguments(CLI::App& app, const Com
   }
   if (words.size() < command.fewest_words) too_few_words(command);
   if (words.size() > command.most_words) {
-    fail(ErrorKind::usage, "usage", command.name, ": expected ",
-         command.words.empty() ? "nothing more" : command.words, ", got ", words[command.most_words], " too");
+    fail(ErrorKind::usage, "usage", command.name, ": expected ", command.words.empty() ? "nothing more" : command.words,
+         ", got ", words[command.most_words], " too");
   }
   return words;
 }
@@ -99,7 +99,8 @@ CLI::Option* add_number(CLI::App& app, const std::string& names, std::int64_t lo
         std::int64_t value = 0;
         const auto [end, error] = std::from_chars(got.data(), got.data() + got.size(), value);
         if (error != std::errc() || end != got.data() + got.size() || value < low || value > high) {
-          fail(ErrorKind::usage, "bad_value", name, ": expected a whole number from ", low, " to ", high, ", got ", got);
+          fail(ErrorKind::usage, "bad_value", name, ": expected a whole number from ", low, " to ", high, ", got ",
+               got);
         }
         take(value);
       },

@@ -24,8 +24,8 @@ std::optional<std::vector<std::string>> parse_arguments(CLI::App& app, const Com
 // Throws Error{usage}: words are missing.
 [[noreturn]] void too_few_words(const Command& command);
 
-// An option with a value; `names` as CLI11 takes them ("-t,--threads"). Given twice, the last one counts. `take` may throw
-// through bad_value().
+// An option with a value; `names` as CLI11 takes them ("-t,--threads"). Given twice, the last one counts. `take` may
+// throw through bad_value().
 CLI::Option* add_value(CLI::App& app, const std::string& names, std::string_view value_name,
                        std::function<void(const std::string&)> take, const std::string& help);
 
@@ -57,7 +57,8 @@ CLI::Option* add_choice(CLI::App& app, const std::string& name, T& target, std::
   const std::string value_name = CLI::detail::join(words, "|");
   return add_value(
       app, name, value_name,
-      [name, &target, choices = std::move(choices), words = std::move(words), later = std::move(later)](const std::string& got) {
+      [name, &target, choices = std::move(choices), words = std::move(words),
+       later = std::move(later)](const std::string& got) {
         for (const Choice<T>& choice : choices) {
           if (choice.word == got) {
             target = choice.value;

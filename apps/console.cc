@@ -65,7 +65,8 @@ void Console::show_progress(std::size_t done, std::size_t total, std::string_vie
   constexpr std::size_t kBarWidth = 24;
   const std::size_t filled = total == 0 ? 0 : kBarWidth * done / total;
   // Erases the line, and turns wrapping off while the bar is drawn so that a long name can't break it.
-  print(join("\r\33[K\33[?7l[", std::string(filled, '#'), std::string(kBarWidth - filled, '.'), "] ", status, "\33[?7h"));
+  print(
+      join("\r\33[K\33[?7l[", std::string(filled, '#'), std::string(kBarWidth - filled, '.'), "] ", status, "\33[?7h"));
   bar_visible_ = true;
 }
 

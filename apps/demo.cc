@@ -26,7 +26,8 @@ bool is_drawn(Task task) { return task == Task::detect || task == Task::segment;
 void check_folder(const fs::path& folder, bool force) {
   std::error_code error;
   fs::create_directories(folder, error);
-  if (error) fail(ErrorKind::failure, "write_failed", "cannot make the folder: ", folder.string(), ": ", error.message());
+  if (error)
+    fail(ErrorKind::failure, "write_failed", "cannot make the folder: ", folder.string(), ": ", error.message());
   std::vector<std::string> files = {std::string(kResultsFile), std::string(kSheetFile)};
   for (const DemoScene& scene : demo_scenes()) {
     for (const Task task : {Task::detect, Task::segment}) files.push_back(drawing_name(scene, task));
@@ -66,7 +67,7 @@ class Demo {
 
   fs::path folder_;
   Session& session_;
-  std::string lines_;   // of results.jsonl
+  std::string lines_;  // of results.jsonl
   std::vector<SheetPicture> sheet_;
 };
 
@@ -122,7 +123,8 @@ int run(const Command& command, std::span<const std::string> arguments, Session&
   for (const DemoScene& scene : demo_scenes()) {
     if (interrupted()) break;
     if (scene.file == kPocketPhotograph && model.info().name == kPocketName)
-      session.console.note(join(scene.file, " is a real photograph: the embedded model has never seen such, and guesses"));
+      session.console.note(
+          join(scene.file, " is a real photograph: the embedded model has never seen such, and guesses"));
     demo.show(model, scene);
   }
   demo.write_files();
@@ -137,8 +139,9 @@ const Command kDemo{.name = "demo",
                     .words = "[DIR]",
                     .most_words = 1,
                     .summary = "Do every task on the pictures inside the program; results go to DIR (paligemma-demo)",
-                    .examples = "  paligemma demo\n"
-                                "  paligemma demo out/ --force\n",
+                    .examples =
+                        "  paligemma demo\n"
+                        "  paligemma demo out/ --force\n",
                     .run = run};
 
 }  // namespace paligemma

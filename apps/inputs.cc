@@ -62,7 +62,8 @@ void add_list(const std::string& list, std::vector<std::string>& paths) {
     paths.push_back((folder / line).string());
   });
   if (paths.size() == before) {
-    fail(ErrorKind::usage, "no_pictures", "cannot read the list of pictures: ", list, ": expected one path a line, got none");
+    fail(ErrorKind::usage, "no_pictures", "cannot read the list of pictures: ", list,
+         ": expected one path a line, got none");
   }
 }
 
@@ -102,8 +103,8 @@ std::vector<std::string> expand_inputs(std::span<const std::string> words) {
     } else if (word.starts_with('@')) {
       add_list(word.substr(1), paths);
     } else if (word.find_first_of("*?[") == std::string::npos || !add_matches(word, paths)) {
-      fail(ErrorKind::usage, "file_not_found", "cannot find the picture: ", word, ": expected a file, folder, pattern or @list, ",
-           "got nothing of that name");
+      fail(ErrorKind::usage, "file_not_found", "cannot find the picture: ", word,
+           ": expected a file, folder, pattern or @list, ", "got nothing of that name");
     }
   }
   return paths;
@@ -118,7 +119,7 @@ std::vector<std::byte> read_bytes(const std::string& path, std::string_view what
     }
   };
   const Descriptor file{path == "-" ? STDIN_FILENO : open(path.c_str(), O_RDONLY | O_CLOEXEC)};
-  struct stat status {};
+  struct stat status{};
   if (file.number < 0 || fstat(file.number, &status) != 0) {
     fail(kind, errno == ENOENT ? "file_not_found" : "file_unreadable", what, ": ", path, ": ", std::strerror(errno));
   }

@@ -34,7 +34,8 @@ std::string inspection_text(const Inspection& inspection) {
   text += memory_line("f32", inspection.f32) + memory_line("bf16", inspection.bf16);
   text += "\n";
   for (const InspectedTensor& tensor : inspection.tensors)
-    text += join(printable(tensor.name), "\t", shape_text(tensor.shape), "\t", tensor.dtype, tensor.used ? "" : "\tunused", "\n");
+    text += join(printable(tensor.name), "\t", shape_text(tensor.shape), "\t", tensor.dtype,
+                 tensor.used ? "" : "\tunused", "\n");
   return text;
 }
 
@@ -58,8 +59,9 @@ const Command kInspect{.name = "inspect",
                        .words = "[MODEL]",
                        .most_words = 1,
                        .summary = "Print what a model holds: family, sizes, tensors, memory needed",
-                       .examples = "  paligemma inspect paligemma2-3b-mix-448/\n"
-                                   "  paligemma inspect --json paligemma2-3b-mix-448/\n",
+                       .examples =
+                           "  paligemma inspect paligemma2-3b-mix-448/\n"
+                           "  paligemma inspect --json paligemma2-3b-mix-448/\n",
                        .run = run};
 
 }  // namespace paligemma

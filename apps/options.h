@@ -14,7 +14,7 @@ struct AnswerOptions {
   std::string model{};  // empty: $PALIGEMMA_MODEL, else the embedded one
   ModelOptions model_options{};
   DecodeOptions decode_options{};
-  Request request{};  // what the options say of every question: suffix, max_tokens, logprobs
+  Request request{};     // what the options say of every question: suffix, max_tokens, logprobs
   std::string output{};  // -o
   bool force = false;
   bool timings = false;
@@ -23,7 +23,10 @@ struct AnswerOptions {
 // --json, --jsonl, -q, -v, --no-progress, --color.
 void add_session_options(CLI::App& app, Session& session);
 
-// -m, --tokenizer, --codec, --weights, --compute, -t and the other ones that make a model what it is.
+// --weights, --compute, -t.
+void add_arithmetic_options(CLI::App& app, ModelOptions& model);
+
+// Those, -m, --tokenizer, --codec, and the other ones that make a model what it is.
 void add_model_options(CLI::App& app, AnswerOptions& options);
 
 // --lang.

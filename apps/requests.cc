@@ -85,7 +85,8 @@ std::vector<Job> read_requests(const std::string& path, const Request& defaults)
   for_each_line(bytes, [&](int number, std::string_view line) {
     jobs.push_back(Line(line, join(path, " line ", number), folder).job(defaults));
   });
-  if (jobs.empty()) fail(ErrorKind::usage, "requests", "cannot read the requests: ", path, ": expected one a line, got none");
+  if (jobs.empty())
+    fail(ErrorKind::usage, "requests", "cannot read the requests: ", path, ": expected one a line, got none");
   return jobs;
 }
 
