@@ -9,8 +9,8 @@ namespace {
 // bf16 weights as the published files have them, unless asked otherwise.
 Holding holding_of(const ModelOptions& options) {
   Holding holding{HeldAs::as_in_file, Precision::bf16};
-  if (options.weights == WeightType::f32) holding.as = HeldAs::f32;
-  if (options.weights == WeightType::bf16) holding.as = HeldAs::bf16;
+  if (options.weights == WeightType::f32) holding.held = HeldAs::f32;
+  if (options.weights == WeightType::bf16) holding.held = HeldAs::bf16;
   if (options.compute == Compute::f32) holding.precision = Precision::f32;
   return holding;
 }

@@ -103,7 +103,8 @@ void Demo::print(const DemoScene& scene, std::span<const Result> results) {
 
 void Demo::write_files() const {
   write_file(folder_ / kResultsFile, std::as_bytes(std::span(lines_)), true);
-  write_file(folder_ / kSheetFile, std::as_bytes(std::span(contact_sheet(sheet_))), true);
+  const std::string sheet = contact_sheet(sheet_);
+  write_file(folder_ / kSheetFile, std::as_bytes(std::span(sheet)), true);
 }
 
 int run(const Command& command, std::span<const std::string> arguments, Session& session) {
