@@ -2,6 +2,8 @@
 # it too. PALIGEMMA_DRAW says whether drawing is part of the library.
 find_package(Threads REQUIRED)
 find_package(PkgConfig REQUIRED)
+pkg_check_modules(PICTURES REQUIRED IMPORTED_TARGET GLOBAL libpng libjpeg libwebp libwebpdemux)
+find_package(GIF REQUIRED)
 pkg_check_modules(LIBZIP REQUIRED IMPORTED_TARGET GLOBAL libzip)
 if(PALIGEMMA_DRAW)
   pkg_check_modules(PANGOCAIRO REQUIRED IMPORTED_TARGET GLOBAL pangocairo cairo)
