@@ -29,6 +29,7 @@ printf '#include "backend/backend.h"\n  #  include <immintrin.h>\n' > src/backen
 printf '#include <cuda_runtime.h>\n#include "backend/backend.h"\n' > src/backend/cuda/gemm.cu
 printf '#include "model/config.h"\n#include "ops/ops.h"\n#include "io/json.h"\n' > src/model/decoder.cc
 printf '#include "pipeline.h"\n#include "report/draw.h"\n#include "text/prompt.h"\n' > src/pipeline.cc
+touch src/pipeline.h
 printf '#include "inputs.h"\n#include "pipeline.h"\n#include "apps/options.h"\n#include <sys/stat.h>\n' > apps/main.cc
 sh "$check" "$folder" || { echo "the good tree is refused"; exit 1; }
 
