@@ -7,7 +7,7 @@ cd "$(dirname "$0")"
 install_missing $packages_build
 
 cmake --preset release -DPALIGEMMA_TESTS=OFF
-cmake --build --preset release --target paligemma
+cmake --build --preset release --target paligemma_program
 program=$(find build/release -type f -name paligemma -perm -u+x)
 "$program" demo out/ --force
 echo "The pictures, with what the model saw drawn on them, are in $PWD/out"
