@@ -162,10 +162,7 @@ std::vector<Merge> read_merges(const Json& list, const Vocabulary& vocabulary, s
     if (result < 0 || left.empty() || right.empty()) {
       refuse_tokenizer(where, "merges: expected two parts of a piece, got ", shown(entry));
     }
-    // The ways to make one piece, listed one after the other, go by place in the text and not by rank.
-    const bool same = !merges.empty() && merges.back().result == result;
-    const float score = same ? merges.back().score : -static_cast<float>(merges.size());
-    merges.push_back({result, static_cast<std::uint32_t>(left.size()), score});
+    merges.push_back({result, static_cast<std::uint32_t>(left.size()), -static_cast<float>(merges.size())});
   }
   return merges;
 }
