@@ -30,6 +30,8 @@
 
 namespace paligemma {
 
+inline constexpr std::string_view kImageToken = "<image>";
+
 // Whether `<bos>`, `<eos>`, `<image>` ... spelled in a text are those tokens. loc and seg are always tokens.
 enum class Specials { text, tokens };
 
