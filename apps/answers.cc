@@ -37,8 +37,9 @@ Request read_job(const Job& job, const DecodeOptions& options) {
 
 std::string timings_line(const Result& result) {
   const Timings& t = result.timings;
-  const std::pair<const char*, double> stages[] = {{"load", t.load},     {"image", t.image}, {"vision", t.vision}, {"prefill", t.prefill},
-                                                   {"decode", t.decode}, {"post", t.post},   {"total", t.total}};
+  const std::pair<const char*, double> stages[] = {{"load", t.load},       {"image", t.image},   {"vision", t.vision},
+                                                   {"prefill", t.prefill}, {"decode", t.decode}, {"post", t.post},
+                                                   {"total", t.total}};
   std::string line = result.path + ":";
   for (const auto& [stage, ms] : stages) line += join(" ", stage, " ", fixed(ms, 1), " ms");
   return line;
@@ -67,7 +68,8 @@ class Answering {
   std::size_t failures_ = 0;
 };
 
-std::vector<Result> Answering::ask(Model& model, std::span<const std::size_t> asked, std::span<const Request> requests) {
+std::vector<Result> Answering::ask(Model& model, std::span<const std::size_t> asked,
+                                   std::span<const Request> requests) {
   const auto stop = [&] {
     session_.console.show_progress(asked.front(), jobs_.size(), jobs_[asked.front()].pictures.front());
     return terminated();
@@ -127,7 +129,8 @@ void Answering::print(std::size_t job, const Request& request, const Result& res
     console.warning(join(result.path, ": ", warning.code, ": ", warning.text));
   }
   if (session_.output.format == Format::text) {
-    for (const Token& token : result.tokens) console.note(join(fixed(token.logprob, 4), " ", token.id, " ", token.text));
+    for (const Token& token : result.tokens)
+      console.note(join(fixed(token.logprob, 4), " ", token.id, " ", token.text));
     if (options_.timings) console.note(timings_line(result));
   }
   console.detail(join(result.path, ": ", result.width, "x", result.height, ", prompt \"", result.prompt, "\", ",
@@ -157,7 +160,8 @@ Placement place_output(const AnswerOptions& options, std::span<const Job> jobs) 
 
 int answer_pictures(const AnswerOptions& options, std::span<const std::string> words, Session& session) {
   std::vector<Job> jobs;
-  for (std::string& path : expand_inputs(words)) jobs.push_back({.pictures = {std::move(path)}, .request = options.request});
+  for (std::string& path : expand_inputs(words))
+    jobs.push_back({.pictures = {std::move(path)}, .request = options.request});
   return answer_jobs(options, jobs, 1, session);
 }
 

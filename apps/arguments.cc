@@ -15,8 +15,9 @@ std::string help_text(const CLI::App& app, const Command& command) {
   CLI::Formatter formatter;
   formatter.column_width(40);
   std::string text = join("paligemma ", command.name, " ", command.words, "\n\n", command.summary, "\n");
-  text += formatter.make_groups(&app, CLI::AppFormatMode::Normal);
-  return text + join("\nExamples:\n", command.examples);
+  text += formatter.make_groups(&app, CLI::AppFormatMode::Normal) + join("\nExamples:\n", command.examples);
+  for (std::size_t at; (at = text.find("\n\n\n")) != std::string::npos;) text.erase(at, 1);
+  return text;
 }
 
 // "--xyz" and "-x", but not "-", "-5" or "- a dash".
@@ -32,8 +33,8 @@ bool looks_like_option(std::string_view word) {
     for (const std::string& name : known->get_lnames()) names.push_back("--" + name);
   }
   const std::string near = option.starts_with("--") ? nearest(option, names) : std::string();
-  fail(ErrorKind::usage, "unknown_option", "unknown option: ", option, ". Try: ",
-       near.empty() ? join("paligemma ", command.name, " --help") : near);
+  fail(ErrorKind::usage, "unknown_option", "unknown option: ", option,
+       ". Try: ", near.empty() ? join("paligemma ", command.name, " --help") : near);
 }
 
 }  // namespace
@@ -67,14 +68,14 @@ std::optional<std::vector<std::string>> parse_arguments(CLI::App& app, const Com
   }
   if (words.size() < command.fewest_words) too_few_words(command);
   if (words.size() > command.most_words) {
-    fail(ErrorKind::usage, "usage", "paligemma ", command.name, ": expected ",
-         command.words.empty() ? "nothing more" : command.words, ", got ", words[command.most_words], " too");
+    fail(ErrorKind::usage, "usage", command.name, ": expected ", command.words.empty() ? "nothing more" : command.words,
+         ", got ", words[command.most_words], " too");
   }
   return words;
 }
 
 void too_few_words(const Command& command) {
-  fail(ErrorKind::usage, "usage", "paligemma ", command.name, ": expected ", command.words, ", got less. Try: paligemma ",
+  fail(ErrorKind::usage, "usage", command.name, ": expected ", command.words, ", got less. Try: paligemma ",
        command.name, " --help");
 }
 
@@ -98,7 +99,8 @@ CLI::Option* add_number(CLI::App& app, const std::string& names, std::int64_t lo
         std::int64_t value = 0;
         const auto [end, error] = std::from_chars(got.data(), got.data() + got.size(), value);
         if (error != std::errc() || end != got.data() + got.size() || value < low || value > high) {
-          fail(ErrorKind::usage, "bad_value", name, ": expected a whole number from ", low, " to ", high, ", got ", got);
+          fail(ErrorKind::usage, "bad_value", name, ": expected a whole number from ", low, " to ", high, ", got ",
+               got);
         }
         take(value);
       },

@@ -24,8 +24,8 @@ std::optional<std::vector<std::string>> parse_arguments(CLI::App& app, const Com
 // Throws Error{usage}: words are missing.
 [[noreturn]] void too_few_words(const Command& command);
 
-// An option with a value; `names` as CLI11 takes them ("-t,--threads"). Given twice, the last one counts. `take` may throw
-// through bad_value().
+// An option with a value; `names` as CLI11 takes them ("-t,--threads"). Given twice, the last one counts. `take` may
+// throw through bad_value().
 CLI::Option* add_value(CLI::App& app, const std::string& names, std::string_view value_name,
                        std::function<void(const std::string&)> take, const std::string& help);
 
@@ -37,7 +37,7 @@ CLI::Option* add_number(CLI::App& app, const std::string& names, std::int64_t lo
                         std::function<void(std::int64_t)> take, const std::string& help);
 
 template <class T>
-struct Choice {
+struct Keyword {
   std::string word;
   T value;
 };
@@ -50,15 +50,16 @@ struct Choice {
 
 // One word of several. The words of `later` are known but end in not_available().
 template <class T>
-CLI::Option* add_choice(CLI::App& app, const std::string& name, T& target, std::vector<Choice<T>> choices,
+CLI::Option* add_choice(CLI::App& app, const std::string& name, T& target, std::vector<Keyword<T>> choices,
                         const std::string& help, std::vector<std::string> later = {}) {
   std::vector<std::string> words;
-  for (const Choice<T>& choice : choices) words.push_back(choice.word);
+  for (const Keyword<T>& choice : choices) words.push_back(choice.word);
   const std::string value_name = CLI::detail::join(words, "|");
   return add_value(
       app, name, value_name,
-      [name, &target, choices = std::move(choices), words = std::move(words), later = std::move(later)](const std::string& got) {
-        for (const Choice<T>& choice : choices) {
+      [name, &target, choices = std::move(choices), words = std::move(words),
+       later = std::move(later)](const std::string& got) {
+        for (const Keyword<T>& choice : choices) {
           if (choice.word == got) {
             target = choice.value;
             return;

@@ -19,7 +19,8 @@ int run(const Command& command, std::span<const std::string> arguments, Session&
   options.request.text = CLI::detail::join(question, " ");
   std::error_code ignored;
   if (question.size() > 1 && std::filesystem::exists(question.front(), ignored)) {
-    session.console.warning(join(question.front(), " is taken as a word of the question, not as a picture. Try: a folder, "
+    session.console.warning(join(question.front(),
+                                 " is taken as a word of the question, not as a picture. Try: a folder, "
                                  "@list.txt or a pattern in quotes for several pictures"));
   }
   return answer_pictures(options, std::span(*words).first(1), session);
@@ -31,8 +32,9 @@ const Command kAsk{.name = "ask",
                    .words = "IMAGE QUESTION...",
                    .fewest_words = 2,
                    .summary = "Answer a question about a picture",
-                   .examples = "  paligemma ask beach.jpg where is the cow?\n"
-                               "  paligemma ask --lang ko 'photos/*.jpg' '여기는 어디인가요?'\n",
+                   .examples =
+                       "  paligemma ask beach.jpg where is the cow?\n"
+                       "  paligemma ask --lang ko 'photos/*.jpg' '여기는 어디인가요?'\n",
                    .run = run};
 
 }  // namespace paligemma

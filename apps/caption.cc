@@ -25,8 +25,9 @@ const Command kCaption{.name = "caption",
                        .words = "IMAGE...",
                        .fewest_words = 1,
                        .summary = "Say what is in a picture",
-                       .examples = "  paligemma caption beach.jpg\n"
-                                   "  paligemma caption --length long --lang ko photos/\n",
+                       .examples =
+                           "  paligemma caption beach.jpg\n"
+                           "  paligemma caption --length long --lang ko photos/\n",
                        .run = run};
 
 }  // namespace paligemma

@@ -19,7 +19,7 @@ struct Session {
 struct Command {
   static constexpr std::size_t kAnyNumber = static_cast<std::size_t>(-1);
   std::string_view name{};
-  std::string_view words{};     // what follows the name: "LABELS IMAGE..."
+  std::string_view words{};  // what follows the name: "LABELS IMAGE..."
   std::size_t fewest_words = 0, most_words = kAnyNumber;
   std::string_view summary{};   // one line
   std::string_view examples{};  // one a line

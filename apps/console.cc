@@ -51,8 +51,13 @@ void Console::show_progress(std::size_t done, std::size_t total, std::string_vie
   const bool first_bar = terminal && !bar_visible_;
   if (!first_bar && now - shown_ < (terminal ? Clock::duration(100ms) : Clock::duration(10s))) return;
   shown_ = now;
-  const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(now - started_).count();
-  const std::string status = join(done, "/", total, "  ", seconds, " s  ", printable(current));
+  const double elapsed = std::chrono::duration<double>(now - started_).count();
+  std::string status = join(done, "/", total, "  ", fixed(elapsed, 0), " s");
+  if (done > 0) {
+    const auto left = static_cast<double>(total - done) / static_cast<double>(done) * elapsed;
+    status += join(", ", fixed(left, 0), " s left");
+  }
+  status += "  " + printable(current);
   if (!terminal) {
     print(status + "\n");
     return;
@@ -60,7 +65,8 @@ void Console::show_progress(std::size_t done, std::size_t total, std::string_vie
   constexpr std::size_t kBarWidth = 24;
   const std::size_t filled = total == 0 ? 0 : kBarWidth * done / total;
   // Erases the line, and turns wrapping off while the bar is drawn so that a long name can't break it.
-  print(join("\r\33[K\33[?7l[", std::string(filled, '#'), std::string(kBarWidth - filled, '.'), "] ", status, "\33[?7h"));
+  print(
+      join("\r\33[K\33[?7l[", std::string(filled, '#'), std::string(kBarWidth - filled, '.'), "] ", status, "\33[?7h"));
   bar_visible_ = true;
 }
 

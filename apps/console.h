@@ -11,7 +11,7 @@ enum class Color { automatic, always, never };
 
 class Console {
  public:
-  bool quiet = false;     // errors only
+  bool quiet = false;  // errors only
   bool verbose = false;
   bool progress = true;
   Color color = Color::automatic;  // automatic: on a terminal and without NO_COLOR in the environment

@@ -14,8 +14,9 @@ const Command kDetect{.name = "detect",
                       .words = "LABELS IMAGE...",
                       .fewest_words = 2,
                       .summary = "Find things and put boxes around them",
-                      .examples = "  paligemma detect cow beach.jpg\n"
-                                  "  paligemma detect 'chair ; table' rooms/ -o found/\n",
+                      .examples =
+                          "  paligemma detect cow beach.jpg\n"
+                          "  paligemma detect 'chair ; table' rooms/ -o found/\n",
                       .run = run};
 
 }  // namespace paligemma

@@ -41,9 +41,9 @@ void add_folder(const std::string& folder, std::vector<std::string>& paths) {
     const bool hidden = it->path().filename().native().starts_with('.');
     if (!hidden && is_picture_name(it->path()) && !it->is_directory(ignored)) found.push_back(it->path().string());
   }
-  if (error) fail(ErrorKind::usage, "folder_unreadable", "read the folder: ", folder, ": ", error.message());
+  if (error) fail(ErrorKind::usage, "folder_unreadable", "cannot read the folder: ", folder, ": ", error.message());
   if (found.empty()) {
-    fail(ErrorKind::usage, "no_pictures", "read the folder: ", folder,
+    fail(ErrorKind::usage, "no_pictures", "cannot read the folder: ", folder,
          ": expected pictures (.png .jpg .webp .gif .bmp .ppm), got none");
   }
   std::sort(found.begin(), found.end());
@@ -51,18 +51,19 @@ void add_folder(const std::string& folder, std::vector<std::string>& paths) {
 }
 
 void add_list(const std::string& list, std::vector<std::string>& paths) {
-  const std::vector<std::byte> bytes = read_bytes(list, "read the list of pictures", ErrorKind::usage);
+  const std::vector<std::byte> bytes = read_bytes(list, "cannot read the list of pictures", ErrorKind::usage);
   const fs::path folder = fs::path(list).parent_path();
   const std::size_t before = paths.size();
   for_each_line(bytes, [&](int number, std::string_view line) {
     if (line.find('\0') != std::string_view::npos) {
-      fail(ErrorKind::usage, "list", "read the list of pictures: ", list, " line ", number,
+      fail(ErrorKind::usage, "list", "cannot read the list of pictures: ", list, " line ", number,
            ": expected a path, got a zero byte");
     }
     paths.push_back((folder / line).string());
   });
   if (paths.size() == before) {
-    fail(ErrorKind::usage, "no_pictures", "read the list of pictures: ", list, ": expected one path a line, got none");
+    fail(ErrorKind::usage, "no_pictures", "cannot read the list of pictures: ", list,
+         ": expected one path a line, got none");
   }
 }
 
@@ -94,7 +95,7 @@ std::vector<std::string> expand_inputs(std::span<const std::string> words) {
   for (const std::string& word : words) {
     if (word == "-") {
       if (std::find(paths.begin(), paths.end(), word) != paths.end()) {
-        fail(ErrorKind::usage, "usage", "read the pictures: - (stdin): expected it once, got it twice");
+        fail(ErrorKind::usage, "usage", "cannot read the pictures: - (stdin): expected it once, got it twice");
       }
       paths.push_back(word);
     } else if (is_there(word)) {
@@ -102,8 +103,8 @@ std::vector<std::string> expand_inputs(std::span<const std::string> words) {
     } else if (word.starts_with('@')) {
       add_list(word.substr(1), paths);
     } else if (word.find_first_of("*?[") == std::string::npos || !add_matches(word, paths)) {
-      fail(ErrorKind::usage, "file_not_found", "read the picture: ", word, ": expected a file, folder, pattern or @list, ",
-           "got nothing of that name");
+      fail(ErrorKind::usage, "file_not_found", "cannot find the picture: ", word,
+           ": expected a file, folder, pattern or @list, ", "got nothing of that name");
     }
   }
   return paths;
@@ -118,7 +119,7 @@ std::vector<std::byte> read_bytes(const std::string& path, std::string_view what
     }
   };
   const Descriptor file{path == "-" ? STDIN_FILENO : open(path.c_str(), O_RDONLY | O_CLOEXEC)};
-  struct stat status {};
+  struct stat status{};
   if (file.number < 0 || fstat(file.number, &status) != 0) {
     fail(kind, errno == ENOENT ? "file_not_found" : "file_unreadable", what, ": ", path, ": ", std::strerror(errno));
   }
@@ -152,8 +153,14 @@ void for_each_line(std::span<const std::byte> bytes, const std::function<void(in
 }
 
 Picture read_input(const std::string& path, const DecodeOptions& options) {
-  const std::vector<std::byte> bytes = read_bytes(path, "read the picture", ErrorKind::input);
-  return decode_picture(bytes, options);
+  std::error_code ignored;
+  if (path != "-" && fs::status(path, ignored).type() != fs::file_type::fifo) return read_picture(path, options);
+  const std::vector<std::byte> bytes = read_bytes(path, "cannot read the picture", ErrorKind::input);
+  try {
+    return decode_picture(bytes, options);
+  } catch (const Error& error) {
+    fail(error.kind(), error.code(), error.what(), ", from ", path == "-" ? "stdin" : path);
+  }
 }
 
 }  // namespace paligemma

@@ -26,7 +26,8 @@ std::vector<std::string> expand_inputs(std::span<const std::string> words);
 std::vector<std::byte> read_bytes(const std::string& path, std::string_view what, ErrorKind kind);
 
 // Calls `take` with the number, from 1, and the text of each line that is not blank.
-void for_each_line(std::span<const std::byte> bytes, const std::function<void(int number, std::string_view line)>& take);
+void for_each_line(std::span<const std::byte> bytes,
+                   const std::function<void(int number, std::string_view line)>& take);
 
 // The picture at a path from expand_inputs. Throws Error{input}.
 Picture read_input(const std::string& path, const DecodeOptions& options);

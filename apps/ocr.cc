@@ -19,8 +19,9 @@ const Command kOcr{.name = "ocr",
                    .words = "IMAGE...",
                    .fewest_words = 1,
                    .summary = "Read the text in a picture",
-                   .examples = "  paligemma ocr receipt.png\n"
-                               "  paligemma ocr --jsonl 'scans/*.jpg' > texts.jsonl\n",
+                   .examples =
+                       "  paligemma ocr receipt.png\n"
+                       "  paligemma ocr --jsonl 'scans/*.jpg' > texts.jsonl\n",
                    .run = run};
 
 }  // namespace paligemma

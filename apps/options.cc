@@ -1,5 +1,6 @@
 #include "options.h"
 
+#include <algorithm>
 #include <cstdlib>
 #include <limits>
 #include <string_view>
@@ -16,10 +17,18 @@ struct LaterOption {
 };
 
 constexpr LaterOption kLaterOptions[] = {
-    {"--adapter", ""},     {"--numerics", "hf"}, {"--window", "none"},
-    {"--device", "auto|cpu"}, {"--temperature", "0|0.0"}, {"--top-k", ""},
-    {"--top-p", ""},       {"--min-p", ""},      {"--repetition-penalty", "1|1.0"},
-    {"--seed", ""},        {"--beams", "1"},     {"--beam-score", ""},
+    {"--adapter", ""},
+    {"--numerics", "hf"},
+    {"--window", "none"},
+    {"--device", "auto|cpu"},
+    {"--temperature", "0|0.0"},
+    {"--top-k", ""},
+    {"--top-p", ""},
+    {"--min-p", ""},
+    {"--repetition-penalty", "1|1.0"},
+    {"--seed", ""},
+    {"--beams", "1"},
+    {"--beam-score", ""},
     {"--length-penalty", ""},
 };
 
@@ -78,15 +87,32 @@ void add_session_options(CLI::App& app, Session& session) {
   Output& output = session.output;
   Console& console = session.console;
   app.add_flag_callback("--json", [&output] { output.format = Format::json; }, "Print JSON")->group("Output");
-  app.add_flag_callback("--jsonl", [&output] { output.format = Format::jsonl; }, "Print JSON, one line a result")
+  app.add_flag_callback(
+         "--jsonl", [&output] { output.format = Format::jsonl; }, "Print JSON, one line a result")
       ->group("Output");
   app.add_flag("-q", console.quiet, "Print no progress and no warnings")->group("Output");
   app.add_flag("-v", console.verbose, "Print more on stderr")->group("Output");
-  app.add_flag_callback("--no-progress", [&console] { console.progress = false; }, "Print no progress")->group("Output");
+  app.add_flag_callback(
+         "--no-progress", [&console] { console.progress = false; }, "Print no progress")
+      ->group("Output");
   add_choice<Color>(app, "--color", console.color,
                     {{"auto", Color::automatic}, {"always", Color::always}, {"never", Color::never}},
                     "Color on stderr (auto)")
       ->group("Output");
+}
+
+void add_arithmetic_options(CLI::App& app, ModelOptions& model) {
+  add_choice<WeightType>(app, "--weights", model.weights,
+                         {{"auto", WeightType::automatic}, {"f32", WeightType::f32}, {"bf16", WeightType::bf16}},
+                         "How weights are held (auto: as in the file)", {"q8", "q4"})
+      ->group("Model");
+  add_choice<Compute>(app, "--compute", model.compute, {{"f32", Compute::f32}, {"bf16", Compute::bf16}},
+                      "Arithmetic (bf16; the embedded model: f32)", {"int8"})
+      ->group("Model");
+  add_number(
+      app, "-t,--threads", 1, 4096, [&model](std::int64_t value) { model.threads = static_cast<int>(value); },
+      "Threads (one a core)")
+      ->group("Model");
 }
 
 void add_model_options(CLI::App& app, AnswerOptions& options) {
@@ -103,20 +129,9 @@ void add_model_options(CLI::App& app, AnswerOptions& options) {
       ->group("Model");
   add_path("--tokenizer", model.tokenizer, "tokenizer.model or tokenizer.json (in the model)");
   add_path("--codec", model.codec, "Mask codec, vae-oid.npz (in the model)");
-  add_choice<WeightType>(
-      app, "--weights", model.weights,
-      {{"auto", WeightType::automatic}, {"f32", WeightType::f32}, {"bf16", WeightType::bf16}},
-      "How weights are held (auto: as in the file)", {"q8", "q4"})
-      ->group("Model");
-  add_choice<Compute>(app, "--compute", model.compute, {{"f32", Compute::f32}, {"bf16", Compute::bf16}},
-                      "Arithmetic (bf16; the embedded model: f32)", {"int8"})
-      ->group("Model");
+  add_arithmetic_options(app, model);
   add_switch("--final-softcap", model.final_softcap);
   add_switch("--attention-softcap", model.attention_softcap);
-  add_number(
-      app, "-t,--threads", 1, 4096, [&model](std::int64_t value) { model.threads = static_cast<int>(value); },
-      "Threads (one a core)")
-      ->group("Model");
   add_choice<int>(app, "--box-divisor", model.box_divisor, {{"1023", 1023}, {"1024", 1024}},
                   "Boxes are loc * side / N (1023, or as the model says)")
       ->group("Answer");
@@ -133,8 +148,8 @@ void add_language(CLI::App& app, Request& request) {
 void add_answer_options(CLI::App& app, AnswerOptions& options, Session& session) {
   Request& request = options.request;
   add_number(
-      app, "--max-tokens", 0, 1 << 20,
-      [&request](std::int64_t value) { request.max_tokens = static_cast<int>(value); }, "Longest answer (256)")
+      app, "--max-tokens", 0, 1 << 20, [&request](std::int64_t value) { request.max_tokens = static_cast<int>(value); },
+      "Longest answer (256)")
       ->group("Answer");
   add_text(app, "--suffix", "TEXT", request.suffix, "Make the answer begin so; with --max-tokens 0 score it")
       ->group("Answer");
@@ -145,17 +160,21 @@ void add_answer_options(CLI::App& app, AnswerOptions& options, Session& session)
   add_later_options(app);
 }
 
-Model open_model(const AnswerOptions& options) {
-  std::string path = options.model;
-  if (const char* set = std::getenv("PALIGEMMA_MODEL"); path.empty() && set != nullptr) path = set;
-  if (path.empty()) return Model::embedded(options.model_options);
+std::string model_path(const std::string& given) {
+  const char* set = std::getenv("PALIGEMMA_MODEL");
+  const std::string path = given.empty() && set != nullptr ? set : given;
   const std::string suffix = std::filesystem::path(path).extension().string();
   if (is_one_of(suffix, ".npz|.gguf|.keras|.h5")) not_available(join("models of the form ", suffix, ": ", path));
   std::error_code ignored;
-  if (std::filesystem::exists(std::filesystem::path(path) / "model.weights.h5", ignored)) {
+  if (!path.empty() && std::filesystem::exists(std::filesystem::path(path) / "model.weights.h5", ignored)) {
     not_available(join("KerasHub presets: ", path));
   }
-  return Model::open(path, options.model_options);
+  return path;
+}
+
+Model open_model(const AnswerOptions& options) {
+  const std::string path = model_path(options.model);
+  return path.empty() ? Model::embedded(options.model_options) : Model::open(path, options.model_options);
 }
 
 }  // namespace paligemma

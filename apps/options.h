@@ -14,7 +14,7 @@ struct AnswerOptions {
   std::string model{};  // empty: $PALIGEMMA_MODEL, else the embedded one
   ModelOptions model_options{};
   DecodeOptions decode_options{};
-  Request request{};  // what the options say of every question: suffix, max_tokens, logprobs
+  Request request{};     // what the options say of every question: suffix, max_tokens, logprobs
   std::string output{};  // -o
   bool force = false;
   bool timings = false;
@@ -23,7 +23,10 @@ struct AnswerOptions {
 // --json, --jsonl, -q, -v, --no-progress, --color.
 void add_session_options(CLI::App& app, Session& session);
 
-// -m, --tokenizer, --codec, --weights, --compute, -t and the other ones that make a model what it is.
+// --weights, --compute, -t.
+void add_arithmetic_options(CLI::App& app, ModelOptions& model);
+
+// Those, -m, --tokenizer, --codec, and the other ones that make a model what it is.
 void add_model_options(CLI::App& app, AnswerOptions& options);
 
 // --lang.
@@ -32,8 +35,11 @@ void add_language(CLI::App& app, Request& request);
 // All of them: those of the session, the model, the picture, the answer and the output.
 void add_answer_options(CLI::App& app, AnswerOptions& options, Session& session);
 
-// Opens the model that the options name. Throws Error{model}, Error{resource}, and Error{usage, "not_available"} for
-// the forms that this version can't read.
+// The model that is meant: `given` (what -m says), else $PALIGEMMA_MODEL, else empty for the embedded one. Throws
+// Error{usage, "not_available"} for the forms that this version can't read.
+std::string model_path(const std::string& given);
+
+// Opens it. Throws also Error{model} and Error{resource}.
 Model open_model(const AnswerOptions& options);
 
 }  // namespace paligemma

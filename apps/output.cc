@@ -17,7 +17,7 @@ void Output::write(std::string_view text) {
     } else if (errno != EINTR) {
       const int reason = errno;
       fail(ErrorKind::failure, reason == EPIPE ? "closed_pipe" : "write_failed",
-           "write the result: stdout: ", std::strerror(reason));
+           "cannot write the result: stdout: ", std::strerror(reason));
     }
   }
 }

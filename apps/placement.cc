@@ -33,7 +33,8 @@ std::string picture_format(const fs::path& file) {
 // What can be known before hours of work are lost.
 void check_writable(const fs::path& folder) {
   if (access(folder.empty() ? "." : folder.c_str(), W_OK | X_OK) != 0) {
-    fail(ErrorKind::failure, "write_failed", "write into the folder: ", folder.string(), ": ", std::strerror(errno));
+    fail(ErrorKind::failure, "write_failed", "cannot write into the folder: ", folder.string(), ": ",
+         std::strerror(errno));
   }
 }
 
@@ -44,8 +45,10 @@ std::vector<std::uint8_t> whole_picture(const Mask& mask, int width, int height)
   std::vector<std::uint8_t> gray(static_cast<std::size_t>(width) * static_cast<std::size_t>(height));
   for (int y = 0; y < mask.height; ++y) {
     for (int x = 0; x < mask.width; ++x) {
-      const std::size_t from = static_cast<std::size_t>(y) * static_cast<std::size_t>(mask.width) + static_cast<std::size_t>(x);
-      const std::size_t to = static_cast<std::size_t>(mask.y + y) * static_cast<std::size_t>(width) + static_cast<std::size_t>(mask.x + x);
+      const std::size_t from =
+          static_cast<std::size_t>(y) * static_cast<std::size_t>(mask.width) + static_cast<std::size_t>(x);
+      const std::size_t to =
+          static_cast<std::size_t>(mask.y + y) * static_cast<std::size_t>(width) + static_cast<std::size_t>(mask.x + x);
       gray[to] = mask.inside[from] != 0 ? 255 : 0;
     }
   }
@@ -54,7 +57,8 @@ std::vector<std::uint8_t> whole_picture(const Mask& mask, int width, int height)
 
 }  // namespace
 
-Placement::Placement(const std::string& output, std::span<const std::string> inputs, bool masks, bool force) : force_(force) {
+Placement::Placement(const std::string& output, std::span<const std::string> inputs, bool masks, bool force)
+    : force_(force) {
   if (output.empty()) return;
   const fs::path path(output);
   std::error_code ignored;
@@ -78,7 +82,8 @@ Placement::Placement(const std::string& output, std::span<const std::string> inp
 void Placement::plan_folder(std::span<const std::string> inputs, bool masks) {
   std::error_code error;
   fs::create_directories(folder_, error);
-  if (error) fail(ErrorKind::failure, "write_failed", "make the folder: ", folder_.string(), ": ", error.message());
+  if (error)
+    fail(ErrorKind::failure, "write_failed", "cannot make the folder: ", folder_.string(), ": ", error.message());
   check_writable(folder_);
   std::set<std::string> there;
   for (fs::directory_iterator it(folder_, error), end; !error && it != end; it.increment(error)) {
@@ -91,7 +96,8 @@ void Placement::plan_folder(std::span<const std::string> inputs, bool masks) {
     const auto mask = masks ? there.lower_bound(mask_prefix) : there.end();
     const bool mask_there = mask != there.end() && mask->starts_with(mask_prefix);
     if (!force_ && (there.contains(name) || mask_there)) {
-      fail(ErrorKind::usage, "file_exists", "write into the folder: ", (folder_ / (mask_there ? *mask : name)).string(),
+      fail(ErrorKind::usage, "file_exists",
+           "cannot write into the folder: ", (folder_ / (mask_there ? *mask : name)).string(),
            ": expected no such file, got one. Try: --force");
     }
   }

@@ -21,8 +21,8 @@ constexpr std::array kCommands = {&kCaption, &kOcr,     &kAsk,    &kDetect, &kSe
                                   &kDemo,    &kInspect, &kDoctor, &kBench,  &kVersion};
 
 constexpr std::array<std::string_view, 14> kLaterCommands = {
-    "convert", "question", "quantize", "compare", "train", "train-codec", "eval", "merge",
-    "scenes",  "label",    "serve",    "pull",    "list",  "completions"};
+    "convert", "question", "quantize", "compare", "train", "train-codec", "eval",
+    "merge",   "scenes",   "label",    "serve",   "pull",  "list",        "completions"};
 
 std::string program_help() {
   std::string text = "paligemma: PaliGemma and PaliGemma 2 on your own machine\n\n";
@@ -31,7 +31,8 @@ std::string program_help() {
     text += usage + std::string(usage.size() < 40 ? 40 - usage.size() : 1, ' ') + std::string(command->summary) + "\n";
   }
   return text +
-         "\nIMAGE is a file, a folder, a pattern, @list.txt or - (stdin). Without -m MODEL the small embedded model answers.\n"
+         "\nIMAGE is a file, a folder, a pattern, @list.txt or - (stdin). Without -m MODEL the small embedded model "
+         "answers.\n"
          "\npaligemma COMMAND --help says more. To begin: paligemma demo\n";
 }
 
@@ -64,7 +65,8 @@ int run_command(std::span<const std::string> arguments, Session& session) {
   if (word == "help") return run_command(std::array<std::string, 2>{rest.front(), "--help"}, session);
   const Command* command = find_command(word);
   if (command == nullptr) {
-    if (std::ranges::count(rest, "--json") + std::ranges::count(rest, "--jsonl") > 0) session.output.format = Format::jsonl;
+    if (std::ranges::count(rest, "--json") + std::ranges::count(rest, "--jsonl") > 0)
+      session.output.format = Format::jsonl;
     unknown_command(word);
   }
   return command->run(*command, rest, session);

@@ -67,7 +67,7 @@ class Line {
   [[noreturn]] void refuse(std::string_view expected, const Json& got) const {
     constexpr std::size_t kShown = 80;
     const std::string text = got.is_string() ? got.get<std::string>() : dump_json(got);
-    fail(ErrorKind::usage, "requests", "read the request: ", where_, ": expected ", expected, ", got ",
+    fail(ErrorKind::usage, "requests", "cannot read the request: ", where_, ": expected ", expected, ", got ",
          text.substr(0, kShown), text.size() > kShown ? "..." : "");
   }
 
@@ -79,13 +79,14 @@ class Line {
 }  // namespace
 
 std::vector<Job> read_requests(const std::string& path, const Request& defaults) {
-  const std::vector<std::byte> bytes = read_bytes(path, "read the requests", ErrorKind::usage);
+  const std::vector<std::byte> bytes = read_bytes(path, "cannot read the requests", ErrorKind::usage);
   const std::filesystem::path folder = std::filesystem::path(path).parent_path();
   std::vector<Job> jobs;
   for_each_line(bytes, [&](int number, std::string_view line) {
     jobs.push_back(Line(line, join(path, " line ", number), folder).job(defaults));
   });
-  if (jobs.empty()) fail(ErrorKind::usage, "requests", "read the requests: ", path, ": expected one a line, got none");
+  if (jobs.empty())
+    fail(ErrorKind::usage, "requests", "cannot read the requests: ", path, ": expected one a line, got none");
   return jobs;
 }
 

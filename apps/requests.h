@@ -15,8 +15,8 @@
 
 namespace paligemma {
 
-// `path` is a file or "-" for stdin; `defaults` gives what a line leaves out. Throws Error{usage} that names the line for
-// anything but the above.
+// `path` is a file or "-" for stdin; `defaults` gives what a line leaves out. Throws Error{usage} that names the line
+// for anything but the above.
 std::vector<Job> read_requests(const std::string& path, const Request& defaults);
 
 }  // namespace paligemma

@@ -10,7 +10,8 @@ namespace {
 constexpr std::size_t kRequestsAtOnce = 8;
 
 int answer_requests(const AnswerOptions& options, const std::string& path, bool alone, Session& session) {
-  if (!alone) fail(ErrorKind::usage, "usage", "run --requests ", path, ": expected no PROMPT, IMAGE or --together beside it");
+  if (!alone)
+    fail(ErrorKind::usage, "usage", "run --requests ", path, ": expected no PROMPT, IMAGE or --together beside it");
   return answer_jobs(options, read_requests(path, options.request), kRequestsAtOnce, session);
 }
 
@@ -42,9 +43,10 @@ const Command kRun{.name = "run",
                    .words = "PROMPT IMAGE... | --requests FILE",
                    .fewest_words = 0,
                    .summary = "Give the model a prompt as it is",
-                   .examples = "  paligemma run 'caption en' beach.jpg\n"
-                               "  paligemma run 'what changed?' --together before.png after.png\n"
-                               "  paligemma run --requests questions.jsonl --jsonl > answers.jsonl\n",
+                   .examples =
+                       "  paligemma run 'caption en' beach.jpg\n"
+                       "  paligemma run 'what changed?' --together before.png after.png\n"
+                       "  paligemma run --requests questions.jsonl --jsonl > answers.jsonl\n",
                    .run = run};
 
 }  // namespace paligemma

@@ -14,8 +14,9 @@ const Command kSegment{.name = "segment",
                        .words = "LABELS IMAGE...",
                        .fewest_words = 2,
                        .summary = "Find things and say which pixels are theirs; with -o FOLDER also a mask for each",
-                       .examples = "  paligemma segment cow beach.jpg -o cow.png\n"
-                                   "  paligemma segment 'cow ; dog' photos/ -o masks/\n",
+                       .examples =
+                           "  paligemma segment cow beach.jpg -o cow.png\n"
+                           "  paligemma segment 'cow ; dog' photos/ -o masks/\n",
                        .run = run};
 
 }  // namespace paligemma

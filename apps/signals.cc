@@ -20,10 +20,10 @@ extern "C" void handle_signal(int signal) {
 }
 
 void watch(int signal, void (*handler)(int)) {
-  struct sigaction old {};
+  struct sigaction old{};
   if (sigaction(signal, nullptr, &old) == 0 && old.sa_handler == SIG_IGN) return;
   // Without SA_RESTART, so that a read from a terminal or a pipe ends too.
-  struct sigaction action {};
+  struct sigaction action{};
   action.sa_handler = handler;
   sigaction(signal, &action, nullptr);
 }

@@ -1,8 +1,8 @@
 // paligemma version.
 #include <paligemma/paligemma.h>
 
-#include "options.h"
 #include "base/error.h"
+#include "options.h"
 
 namespace paligemma {
 namespace {

@@ -6,8 +6,8 @@ install(TARGETS paligemma_library EXPORT paligemma ARCHIVE DESTINATION ${CMAKE_I
 install(DIRECTORY include/paligemma DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 install(FILES LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})
 install(DIRECTORY LICENSES DESTINATION ${CMAKE_INSTALL_DOCDIR})
-if(TARGET paligemma)
-  install(TARGETS paligemma RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+if(TARGET paligemma_program)
+  install(TARGETS paligemma_program RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 endif()
 
 install(EXPORT paligemma NAMESPACE paligemma:: FILE targets.cmake DESTINATION ${package_folder})

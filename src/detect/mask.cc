@@ -1,129 +1,87 @@
 #include "detect/mask.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 
+#include "base/error.h"
 #include "base/resample.h"
 #include "detect/mask_codec.h"
 
 namespace paligemma {
 namespace {
 
-struct Interval {
-  int begin = 0, end = 0;
+constexpr int kSide = MaskCodec::kSide;
+
+// The pixels [first, last) of one axis.
+struct Range {
+  int first = 0, last = 0;
+  int size() const { return last - first; }
 };
 
-Interval pixel_edges(int begin_loc, int end_loc, int side, int divisor, MaskProfile profile) {
-  if (profile == MaskProfile::evaluator) {
-    // The evaluator divides first and works in double.
-    const auto truncated = [&](int loc) { return std::min(static_cast<int>(static_cast<double>(loc) / divisor * side), side); };
-    return {truncated(begin_loc), truncated(end_loc)};
-  }
-  const auto rounded = [&](int loc) {
-    return std::clamp(static_cast<int>(std::floor(static_cast<double>(loc) * side / divisor + 0.5)), 0, side);
-  };
-  Interval out{rounded(begin_loc), rounded(end_loc)};
-  if (out.end <= out.begin) {
-    out.begin = std::min(out.begin, side - 1);
-    out.end = out.begin + 1;
-  }
-  return out;
+// From the edges of a box inside [0, side].
+Range rounded(double low, double high, int side) {
+  const Range range{static_cast<int>(std::floor(low + 0.5)), static_cast<int>(std::floor(high + 0.5))};
+  if (range.size() > 0) return range;
+  const int middle = std::min(static_cast<int>((low + high) / 2), side - 1);
+  return {middle, middle + 1};
 }
 
-// One number of pycocotools' string: 5 bits a character from the lowest, a sixth says that more follow.
-void append_number(std::string& out, std::int64_t value) {
-  while (true) {
-    const auto bits = static_cast<char>(value & 0x1f);
-    value >>= 5;
-    const bool more = (bits & 0x10) ? value != -1 : value != 0;
-    out.push_back(static_cast<char>((bits | (more ? 0x20 : 0)) + 48));
-    if (!more) return;
-  }
+Range truncated(int low, int high, int divisor, int side) {
+  const auto pixel = [&](int loc) {
+    return static_cast<int>(std::min(static_cast<double>(loc) / divisor * side, static_cast<double>(side)));
+  };
+  return {pixel(low), pixel(high)};
+}
+
+void cut(std::span<const float> map, std::span<std::uint8_t> inside) {
+  std::transform(map.begin(), map.end(), inside.begin(), [](float value) { return value > 0; });
 }
 
 }  // namespace
 
-Mask paste_mask(std::span<const float> map, const std::array<int, 4>& loc, const Frame& frame, MaskProfile profile) {
-  const Interval y = pixel_edges(loc[0], loc[2], frame.height, frame.divisor, profile);
-  const Interval x = pixel_edges(loc[1], loc[3], frame.width, frame.divisor, profile);
-  Mask mask{.x = x.begin, .y = y.begin, .width = std::max(0, x.end - x.begin), .height = std::max(0, y.end - y.begin)};
-  if (mask.width == 0 || mask.height == 0) return mask;
-  const std::vector<float> resized = resample_bilinear(map, kMapSide, kMapSide, mask.width, mask.height);
-  mask.inside.resize(resized.size());
-  std::ranges::transform(resized, mask.inside.begin(), [](float value) { return value > 0 ? 1 : 0; });
-  return mask;
+void check_mask(const Mask& mask) {
+  const std::int64_t pixels = static_cast<std::int64_t>(mask.width) * mask.height;
+  if (mask.width < 0 || mask.height < 0 || mask.inside.size() != static_cast<std::uint64_t>(pixels))
+    fail(ErrorKind::usage, "mask", "reading a mask: expected ", mask.width, " x ", mask.height, " pixels, got ",
+         mask.inside.size());
 }
 
-// Lengths of runs down the columns, beginning with one of zeros; from the fourth on the difference to the one before the
-// last, as pycocotools writes them.
-std::string coco_rle(const Mask& mask, int picture_width, int picture_height) {
-  std::vector<std::int64_t> runs;
-  std::int64_t run = 0;
-  std::uint8_t current = 0;
-  const auto add = [&](std::uint8_t value, std::int64_t count) {
-    if (count == 0) return;
-    if (value != current) {
-      runs.push_back(run);
-      run = 0;
-      current = value;
-    }
-    run += count;
-  };
-  add(0, std::int64_t{mask.x} * picture_height);
-  for (int x = 0; x < mask.width; ++x) {
-    add(0, mask.y);
-    for (int y = 0; y < mask.height; ++y) add(mask.inside[static_cast<std::size_t>(y) * static_cast<std::size_t>(mask.width) + static_cast<std::size_t>(x)], 1);
-    add(0, picture_height - mask.y - mask.height);
+Mask paste_mask(std::span<const float> map, const Object& object, const Frame& frame, MaskProfile profile) {
+  if (map.size() != std::size_t(kSide) * kSide)
+    fail(ErrorKind::usage, "mask", "pasting a mask: expected ", kSide * kSide, " values, got ", map.size());
+  const bool truncate = profile == MaskProfile::evaluator;
+  const auto& [x1, y1, x2, y2] = object.box;
+  const auto& [low_y, low_x, high_y, high_x] = object.loc;
+  const Range xs = truncate ? truncated(low_x, high_x, frame.divisor, frame.width) : rounded(x1, x2, frame.width);
+  const Range ys = truncate ? truncated(low_y, high_y, frame.divisor, frame.height) : rounded(y1, y2, frame.height);
+  Mask mask{.x = xs.first, .y = ys.first};
+  if (xs.size() <= 0 || ys.size() <= 0) return mask;
+  mask.width = xs.size();
+  mask.height = ys.size();
+  mask.inside.resize(std::size_t(mask.width) * mask.height);
+  if (mask.height < kSide) {
+    cut(resample_bilinear(map, kSide, kSide, mask.width, mask.height), mask.inside);
+    return mask;
   }
-  add(0, std::int64_t{picture_width - mask.x - mask.width} * picture_height);
-  runs.push_back(run);
-  std::string out;
-  for (std::size_t i = 0; i < runs.size(); ++i) append_number(out, i > 2 ? runs[i] - runs[i - 2] : runs[i]);
-  return out;
-}
-
-// Follows the edges between pixels that have the inside on their right: outer rings run clockwise, holes the other way.
-// At a corner where two pixels touch the way turns right, so that they stay apart.
-std::vector<std::vector<double>> polygons(const Mask& mask) {
-  enum Direction : int { right, down, left, up };
-  constexpr int kStepX[] = {1, 0, -1, 0}, kStepY[] = {0, 1, 0, -1};
-  const auto inside = [&](int x, int y) {
-    return x >= 0 && y >= 0 && x < mask.width && y < mask.height &&
-           mask.inside[static_cast<std::size_t>(y) * static_cast<std::size_t>(mask.width) + static_cast<std::size_t>(x)] != 0;
-  };
-  // Bit d of a corner: an edge leaves it in direction d.
-  const std::size_t stride = static_cast<std::size_t>(mask.width) + 1;
-  std::vector<std::uint8_t> leaving(stride * (static_cast<std::size_t>(mask.height) + 1));
-  const auto corner = [&](int x, int y) -> std::uint8_t& { return leaving[static_cast<std::size_t>(y) * stride + static_cast<std::size_t>(x)]; };
-  for (int y = 0; y < mask.height; ++y)
-    for (int x = 0; x < mask.width; ++x) {
-      if (!inside(x, y)) continue;
-      if (!inside(x, y - 1)) corner(x, y) |= 1 << right;
-      if (!inside(x + 1, y)) corner(x + 1, y) |= 1 << down;
-      if (!inside(x, y + 1)) corner(x + 1, y + 1) |= 1 << left;
-      if (!inside(x - 1, y)) corner(x, y + 1) |= 1 << up;
+  // The height does not shrink, so the horizontal pass is the first one. The vertical pass then goes one strip of
+  // columns after the other: the floats of a mask as large as the largest picture would be 700 MB.
+  const std::vector<float> wide = resample_bilinear(map, kSide, kSide, mask.width, kSide);
+  constexpr int kStrip = 256;
+  std::vector<float> strip;
+  for (int x = 0; x < mask.width; x += kStrip) {
+    const int columns = std::min(kStrip, mask.width - x);
+    strip.clear();
+    for (int y = 0; y < kSide; ++y) {
+      const auto row = wide.begin() + std::ptrdiff_t(y) * mask.width + x;
+      strip.insert(strip.end(), row, row + columns);
     }
-
-  std::vector<std::vector<double>> rings;
-  for (int start_y = 0; start_y < mask.height; ++start_y)
-    for (int start_x = 0; start_x < mask.width; ++start_x)
-      while (corner(start_x, start_y) & 1 << right) {
-        std::vector<double> ring;
-        int x = start_x, y = start_y, direction = right, before = -1;
-        do {
-          if (direction != before) ring.insert(ring.end(), {double(mask.x + x), double(mask.y + y)});
-          x += kStepX[direction], y += kStepY[direction];
-          before = direction;
-          for (const int turn : {1, 0, 3})
-            if (corner(x, y) & 1 << (before + turn) % 4) {
-              direction = (before + turn) % 4;
-              break;
-            }
-          corner(x, y) &= static_cast<std::uint8_t>(~(1 << direction));
-        } while (x != start_x || y != start_y || direction != right);  // the first edge is taken away last
-        rings.push_back(std::move(ring));
-      }
-  return rings;
+    const std::vector<float> tall = resample_bilinear(strip, columns, kSide, columns, mask.height);
+    for (int y = 0; y < mask.height; ++y)
+      cut(std::span(tall).subspan(std::size_t(y) * columns, columns),
+          std::span(mask.inside).subspan(std::size_t(y) * mask.width + x, columns));
+  }
+  return mask;
 }
 
 }  // namespace paligemma

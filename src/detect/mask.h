@@ -1,20 +1,25 @@
-// stage 7/8, last part: a 64x64 map -> the mask of an object in its picture.
+// stage 7/8: map (64,64) f32 and a box -> the pixels of the object, (height,width) of the box, 0 or 1
+//
+// The map is resized to the box with Pillow's antialiased bilinear filter and then cut at zero. Which pixels the box
+// is:
+//
+//     standard   each edge rounded to the nearest pixel edge, halves upwards; a side that vanishes so becomes the one
+//                pixel that holds the middle of the box
+//     evaluator  each edge truncated as big_vision's evaluator does, int(loc / divisor * side) in double; a side that
+//                vanishes so makes an empty mask
 #pragma once
 
-#include <paligemma/paligemma.h>
-
-#include <array>
 #include <span>
 
 #include "detect/parse.h"
 
 namespace paligemma {
 
-// The map is resized to the box as Pillow's antialiased BILINEAR does on floats, and is inside where it is > 0. `loc` is
-// y1 x1 y2 x2.
-//
-// MaskProfile::standard rounds the box's edges to the nearest pixel edge (half up) and keeps at least one pixel each way;
-// evaluator truncates them, as big_vision's evaluator, where a box that becomes empty gives a mask without pixels.
-Mask paste_mask(std::span<const float> map, const std::array<int, 4>& loc, const Frame& frame, MaskProfile profile);
+// `map` is (MaskCodec::kSide, MaskCodec::kSide). The object's box lies in the frame. Throws Error{usage, "mask"} for a
+// map of another size.
+Mask paste_mask(std::span<const float> map, const Object& object, const Frame& frame, MaskProfile profile);
+
+// Throws Error{usage, "mask"} when the mask's pixels are not width * height.
+void check_mask(const Mask& mask);
 
 }  // namespace paligemma

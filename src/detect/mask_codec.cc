@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cstring>
 #include <map>
-#include <optional>
 #include <string>
 
 #include "io/npz.h"
@@ -12,183 +11,182 @@
 namespace paligemma {
 namespace {
 
-constexpr int kCodes = 128, kGrid = 4, kUpsampleKernel = 4;
-constexpr std::int64_t kMaxChannels = 4096, kMaxKernel = 7;
+using Layer = MaskCodec::Layer;
+using Shape = std::vector<std::int64_t>;
 
-std::vector<float> to_f32(const HostTensor& tensor) {
-  const std::size_t size = static_cast<std::size_t>(byte_size(tensor.dtype));
-  std::vector<float> out(tensor.bytes.size() / size);
-  for (std::size_t i = 0; i < out.size(); ++i) {
-    const std::byte* at = tensor.bytes.data() + i * size;
-    std::uint16_t half;
-    if (tensor.dtype == DType::f32) {
-      std::memcpy(&out[i], at, sizeof(float));
-      continue;
-    }
-    std::memcpy(&half, at, sizeof half);
-    out[i] = tensor.dtype == DType::bf16 ? bf16_to_f32(half) : f16_to_f32(half);
+constexpr int kCodesInText = 128;             // <seg000> to <seg127>
+constexpr std::int64_t kMaxChannels = 4096;   // 32 times the original's; holds a layer's output to 64 MiB
+constexpr std::uint64_t kMaxBytes = 1 << 28;  // of an npz, unpacked
+
+std::string text(const Shape& shape) {
+  std::string out;
+  for (const auto side : shape) out += (out.empty() ? "[" : ", ") + std::to_string(side);
+  return (out.empty() ? "[" : out) + "]";
+}
+
+float element(const HostTensor& tensor, std::size_t i) {
+  if (tensor.dtype == DType::f32) {
+    float value;
+    std::memcpy(&value, &tensor.bytes[i * 4], 4);
+    return value;
   }
+  std::uint16_t bits;
+  std::memcpy(&bits, &tensor.bytes[i * 2], 2);
+  return tensor.dtype == DType::f16 ? f16_to_f32(bits) : bf16_to_f32(bits);
+}
+
+// The arrays of a codec file by name, with the checks that every layer needs.
+class Arrays {
+ public:
+  Arrays(FileBytes file, std::string_view where) : where_(where) {
+    if (file.text().starts_with("PK")) {
+      npz_ = read_npz(file, where, kMaxBytes);
+      for (const auto& [name, array] : npz_) tensors_.emplace(name, array.tensor);
+    } else {
+      safetensors_ = read_safetensors(std::move(file), where);
+      tensors_ = safetensors_.tensors;
+    }
+  }
+
+  // The tensor of that name. A side of -1 in `expected` stands for any from 1 to kMaxChannels.
+  const HostTensor& get(const std::string& name, const Shape& expected) const {
+    const auto found = tensors_.find(name);
+    if (found == tensors_.end()) refuse(name, "expected f32, f16 or bf16 numbers, got none");
+    const Shape& shape = found->second.shape;
+    const auto fits = [](std::int64_t side, std::int64_t wanted) {
+      return wanted < 0 ? side >= 1 && side <= kMaxChannels : side == wanted;
+    };
+    if (!std::equal(shape.begin(), shape.end(), expected.begin(), expected.end(), fits))
+      refuse(name, "expected shape " + text(expected) + " (-1: any), got " + text(shape));
+    return found->second;
+  }
+
+  [[noreturn]] void refuse(const std::string& name, const std::string& why) const {
+    fail(ErrorKind::model, "codec", "reading the mask codec: ", where_, ": ", name, ": ", why);
+  }
+
+ private:
+  std::string_view where_;
+  std::map<std::string, NpzArray, std::less<>> npz_;
+  Safetensors safetensors_;
+  std::map<std::string, HostTensor, std::less<>> tensors_;
+};
+
+// Reads `name`.weight, (out, in, kernel, kernel) or (in, out, 4, 4) when `up`, and `name`.bias, (out). An `out` of -1
+// is taken from the arrays.
+Layer read_layer(const Arrays& arrays, const std::string& name, int in, int out, int kernel, bool up = false) {
+  const HostTensor& weight =
+      arrays.get(name + ".weight", up ? Shape{in, out, kernel, kernel} : Shape{out, in, kernel, kernel});
+  Layer layer{.in = in, .out = static_cast<int>(weight.shape[up ? 1 : 0]), .kernel = kernel, .up = up};
+  const HostTensor& bias = arrays.get(name + ".bias", {layer.out});
+  const std::size_t taps = std::size_t(kernel) * kernel, outs = layer.out, ins = in;
+  layer.bias.resize(outs);
+  layer.weight.resize(taps * ins * outs);
+  for (std::size_t o = 0; o < outs; ++o) {
+    layer.bias[o] = element(bias, o);
+    for (std::size_t i = 0; i < ins; ++i)
+      for (std::size_t tap = 0; tap < taps; ++tap)
+        layer.weight[(tap * ins + i) * outs + o] = element(weight, (up ? i * outs + o : o * ins + i) * taps + tap);
+  }
+  return layer;
+}
+
+// A square map, (side, side, channels).
+struct Map {
+  int side = 0, channels = 0;
+  std::vector<float> values;
+
+  float* at(int y, int x) { return &values[(std::size_t(y) * side + x) * channels]; }
+  const float* at(int y, int x) const { return &values[(std::size_t(y) * side + x) * channels]; }
+};
+
+// The input row (or column) that tap `k` of output `o` reads, or -1.
+int source(const Layer& layer, int o, int k, int side) {
+  if (!layer.up) {
+    const int i = o + k - layer.kernel / 2;
+    return i < side ? i : -1;
+  }
+  const int twice = o + 1 - k;  // output 2i - 1 + k takes input i
+  return twice % 2 == 0 && twice / 2 < side ? twice / 2 : -1;
+}
+
+// sum += factor * weights. Its own function so that the loop over channels is the one that becomes vectors.
+void add_scaled(float* __restrict sum, float factor, const float* __restrict weights, int count) {
+  for (int i = 0; i < count; ++i) sum[i] += factor * weights[i];
+}
+
+Map convolve(const Layer& layer, const Map& in) {
+  Map out{in.side * (layer.up ? 2 : 1), layer.out, {}};
+  out.values.resize(std::size_t(out.side) * out.side * out.channels);
+  for (int y = 0; y < out.side; ++y)
+    for (int x = 0; x < out.side; ++x) {
+      std::copy(layer.bias.begin(), layer.bias.end(), out.at(y, x));
+      for (int tap = 0; tap < layer.kernel * layer.kernel; ++tap) {
+        const int from_y = source(layer, y, tap / layer.kernel, in.side);
+        const int from_x = source(layer, x, tap % layer.kernel, in.side);
+        if (from_y < 0 || from_x < 0) continue;
+        const float* from = in.at(from_y, from_x);
+        const float* weights = &layer.weight[std::size_t(tap) * layer.in * layer.out];
+        for (int i = 0; i < layer.in; ++i, weights += layer.out)
+          if (from[i] != 0) add_scaled(out.at(y, x), from[i], weights, layer.out);  // relu makes half of them 0
+      }
+    }
   return out;
+}
+
+Map relu(Map map) {
+  for (float& value : map.values) value = std::max(value, 0.0f);
+  return map;
 }
 
 }  // namespace
 
-class MaskCodec::Loader {
- public:
-  Loader(std::map<std::string, HostTensor, std::less<>> tensors, std::string_view where)
-      : tensors_(std::move(tensors)), where_(where) {}
+MaskCodec MaskCodec::read(FileBytes file, std::string_view where) try {
+  const Arrays arrays(std::move(file), where);
+  MaskCodec codec;
+  const HostTensor& codebook = arrays.get("_vq_vae._embedding", {-1, -1});
+  codec.codes_ = static_cast<int>(codebook.shape[0]);
+  if (codec.codes_ < kCodesInText)
+    arrays.refuse("_vq_vae._embedding", join("expected at least ", kCodesInText, " codes, got ", codec.codes_));
+  const int width = static_cast<int>(codebook.shape[1]);
+  codec.codebook_.resize(std::size_t(codec.codes_) * width);
+  for (std::size_t i = 0; i < codec.codebook_.size(); ++i) codec.codebook_[i] = element(codebook, i);
 
-  MaskCodec load() {
-    MaskCodec codec;
-    const HostTensor& codebook = find("_vq_vae._embedding", 2);
-    if (codebook.shape[0] != kCodes) complain("_vq_vae._embedding", "128 rows", codebook.shape[0]);
-    codec.width_ = static_cast<int>(codebook.shape[1]);
-    codec.codebook_ = to_f32(codebook);
-    codec.first_ = convolution("decoder.0", codec.width_);
-    int channels = codec.first_.out;
-    for (std::size_t block = 0; block < 2; ++block) {
-      for (std::size_t i = 0; i < 3; ++i)
-        codec.residuals_[block][i] = convolution(
-            "decoder." + std::to_string(block + 2) + ".net." + std::to_string(2 * i), i == 0 ? channels : codec.residuals_[block][i - 1].out);
-      if (codec.residuals_[block][2].out != channels)
-        complain("decoder." + std::to_string(block + 2) + ".net.4.weight", std::to_string(channels) + " outputs", codec.residuals_[block][2].out);
-    }
-    for (std::size_t i = 0; i < 4; ++i) {
-      codec.upsamplings_[i] = upsampling("decoder." + std::to_string(4 + 2 * i), channels);
-      channels = codec.upsamplings_[i].out;
-    }
-    codec.last_ = convolution("decoder.12", channels);
-    if (codec.last_.out != 1) complain("decoder.12.weight", "1 output", codec.last_.out);
-    return codec;
+  codec.first_ = read_layer(arrays, "decoder.0", width, -1, 1);
+  int channels = codec.first_.out;
+  for (int b = 0; b < 2; ++b) {
+    const std::string name = join("decoder.", 2 + b, ".net.");
+    auto& [conv0, conv2, conv4] = codec.residual_[b];
+    conv0 = read_layer(arrays, name + "0", channels, -1, 3);
+    conv2 = read_layer(arrays, name + "2", conv0.out, -1, 3);
+    conv4 = read_layer(arrays, name + "4", conv2.out, channels, 1);
   }
-
- private:
-  // (out, in, k, k), k odd.
-  Convolution convolution(const std::string& name, int in) const {
-    const HostTensor& weight = find(name + ".weight", 4);
-    const std::int64_t kernel = weight.shape[2];
-    if (weight.shape[1] != in) complain(name + ".weight", std::to_string(in) + " inputs", weight.shape[1]);
-    if (kernel % 2 == 0 || kernel > kMaxKernel || weight.shape[3] != kernel) complain(name + ".weight", "a square kernel of odd size", kernel);
-    return arrange(weight, name, {.in = in, .out = static_cast<int>(weight.shape[0]), .kernel = static_cast<int>(kernel)}, false);
+  for (int u = 0; u < 4; ++u) {
+    codec.up_[u] = read_layer(arrays, join("decoder.", 4 + 2 * u), channels, -1, 4, true);
+    channels = codec.up_[u].out;
   }
-
-  // (in, out, 4, 4).
-  Convolution upsampling(const std::string& name, int in) const {
-    const HostTensor& weight = find(name + ".weight", 4);
-    if (weight.shape[0] != in) complain(name + ".weight", std::to_string(in) + " inputs", weight.shape[0]);
-    for (const std::size_t axis : {2, 3})
-      if (weight.shape[axis] != kUpsampleKernel) complain(name + ".weight", "a 4x4 kernel", weight.shape[axis]);
-    return arrange(weight, name, {.in = in, .out = static_cast<int>(weight.shape[1]), .kernel = kUpsampleKernel}, true);
-  }
-
-  Convolution arrange(const HostTensor& weight, const std::string& name, Convolution layer, bool inputs_first) const {
-    const HostTensor& bias = find(name + ".bias", 1);
-    if (bias.shape[0] != layer.out) complain(name + ".bias", std::to_string(layer.out) + " values", bias.shape[0]);
-    layer.bias = to_f32(bias);
-    const std::vector<float> values = to_f32(weight);
-    layer.weight.resize(values.size());
-    const int area = layer.kernel * layer.kernel;
-    for (int o = 0; o < layer.out; ++o)
-      for (int i = 0; i < layer.in; ++i)
-        for (int k = 0; k < area; ++k) {
-          const int from = inputs_first ? i * layer.out + o : o * layer.in + i;
-          layer.weight[static_cast<std::size_t>((k * layer.in + i) * layer.out + o)] = values[static_cast<std::size_t>(from * area + k)];
-        }
-    return layer;
-  }
-
-  const HostTensor& find(const std::string& name, std::size_t dimensions) const {
-    const auto found = tensors_.find(name);
-    if (found == tensors_.end()) fail(ErrorKind::model, "codec", "cannot use the mask codec: ", where_, ": tensor ", name, " is missing");
-    const auto& shape = found->second.shape;
-    const bool sane = std::ranges::all_of(shape, [](std::int64_t n) { return n > 0 && n <= kMaxChannels; });
-    if (shape.size() != dimensions || !sane)
-      complain(name, std::to_string(dimensions) + " dimensions of 1 to 4096", static_cast<std::int64_t>(shape.size()));
-    return found->second;
-  }
-
-  [[noreturn]] void complain(const std::string& name, const std::string& expected, std::int64_t got) const {
-    fail(ErrorKind::model, "codec", "cannot use the mask codec: ", where_, ": tensor ", name, ": expected ", expected, ", got ", got);
-  }
-
-  std::map<std::string, HostTensor, std::less<>> tensors_;
-  std::string_view where_;
-};
-
-MaskCodec MaskCodec::read(const FileBytes& file, std::string_view where) {
-  if (file.text().starts_with("PK")) {
-    const auto arrays = read_npz(file, where);
-    std::map<std::string, HostTensor, std::less<>> tensors;
-    for (const auto& [name, array] : arrays) tensors.emplace(name, array.tensor);
-    return Loader(std::move(tensors), where).load();
-  }
-  return Loader(read_safetensors(FileBytes::borrow(file.bytes()), where).tensors, where).load();
-}
-
-MaskCodec::Map MaskCodec::convolve(const Map& in, const Convolution& layer) {
-  Map out{in.side, layer.out, {}};
-  const int pad = layer.kernel / 2;
-  for (int y = 0; y < in.side; ++y)
-    for (int x = 0; x < in.side; ++x) {
-      out.values.insert(out.values.end(), layer.bias.begin(), layer.bias.end());
-      float* sum = out.values.data() + out.values.size() - static_cast<std::size_t>(layer.out);
-      for (int ky = std::max(0, pad - y); ky < layer.kernel && y + ky - pad < in.side; ++ky)
-        for (int kx = std::max(0, pad - x); kx < layer.kernel && x + kx - pad < in.side; ++kx) {
-          const float* pixel = in.values.data() + ((y + ky - pad) * in.side + x + kx - pad) * in.channels;
-          const float* weight = layer.weight.data() + (ky * layer.kernel + kx) * layer.in * layer.out;
-          for (int i = 0; i < layer.in; ++i, weight += layer.out)
-            for (int o = 0; o < layer.out; ++o) sum[o] += pixel[i] * weight[o];
-        }
-    }
-  return out;
-}
-
-// out[2 i - 1 + k] += in[i] weight[k] along both axes, cropped to twice the side.
-MaskCodec::Map MaskCodec::upsample(const Map& in, const Convolution& layer) {
-  const int side = 2 * in.side;
-  Map out{side, layer.out, {}};
-  for (int i = 0; i < side * side; ++i) out.values.insert(out.values.end(), layer.bias.begin(), layer.bias.end());
-  for (int y = 0; y < in.side; ++y)
-    for (int x = 0; x < in.side; ++x)
-      for (int k = 0; k < layer.kernel * layer.kernel; ++k) {
-        const int to_y = 2 * y - 1 + k / layer.kernel, to_x = 2 * x - 1 + k % layer.kernel;
-        if (to_y < 0 || to_y >= side || to_x < 0 || to_x >= side) continue;
-        const float* pixel = in.values.data() + (y * in.side + x) * in.channels;
-        const float* weight = layer.weight.data() + k * layer.in * layer.out;
-        float* sum = out.values.data() + (to_y * side + to_x) * layer.out;
-        for (int i = 0; i < layer.in; ++i, weight += layer.out)
-          for (int o = 0; o < layer.out; ++o) sum[o] += pixel[i] * weight[o];
-      }
-  return out;
-}
-
-void MaskCodec::relu(Map& map) {
-  for (float& value : map.values) value = std::max(value, 0.0f);
-}
-
-void MaskCodec::add_residual(Map& map, const Residual& block) {
-  Map branch = convolve(map, block[0]);
-  relu(branch);
-  branch = convolve(branch, block[1]);
-  relu(branch);
-  branch = convolve(branch, block[2]);
-  for (std::size_t i = 0; i < map.values.size(); ++i) map.values[i] += branch.values[i];
+  codec.last_ = read_layer(arrays, "decoder.12", channels, 1, 1);
+  return codec;
+} catch (const Error& error) {
+  throw Error(error.kind(), "codec", error.what());  // the readers of the two formats have codes of their own
 }
 
 std::vector<float> MaskCodec::decode(std::span<const int, 16> codes) const {
-  Map map{kGrid, width_, {}};
+  Map map{4, first_.in, {}};
+  map.values.reserve(std::size_t(16) * map.channels);
   for (const int code : codes) {
-    const auto row = codebook_.begin() + static_cast<std::ptrdiff_t>(code) * width_;
-    map.values.insert(map.values.end(), row, row + width_);
+    if (code < 0 || code >= codes_)
+      fail(ErrorKind::usage, "codec", "decoding a mask: expected codes from 0 to ", codes_ - 1, ", got ", code);
+    const auto row = codebook_.begin() + std::ptrdiff_t(code) * map.channels;
+    map.values.insert(map.values.end(), row, row + map.channels);
   }
-  map = convolve(map, first_);
-  relu(map);
-  for (const Residual& block : residuals_) add_residual(map, block);
-  for (const Convolution& layer : upsamplings_) {
-    map = upsample(map, layer);
-    relu(map);
+  map = relu(convolve(first_, map));
+  for (const auto& [conv0, conv2, conv4] : residual_) {
+    const Map change = convolve(conv4, relu(convolve(conv2, relu(convolve(conv0, map)))));
+    for (std::size_t i = 0; i < map.values.size(); ++i) map.values[i] += change.values[i];
   }
-  return convolve(map, last_).values;
+  for (const Layer& up : up_) map = relu(convolve(up, map));
+  return convolve(last_, map).values;
 }
 
 }  // namespace paligemma

@@ -1,8 +1,6 @@
-// stage 7/8, second half: 16 codes -> a 64x64 map, the decoder of PaliGemma's mask codec (a VQ-VAE, "vae-oid.npz").
-//
-// big_vision evaluators/proj/paligemma/transfers/segmentation.py: codebook rows on a 4x4 grid, a 1x1 convolution, two
-// residual blocks, four transposed convolutions that double the side, a 1x1 convolution. The object is where the map is
-// positive.
+// The decoder of the segmentation codec, a VQ-VAE after "All in Tokens" (https://arxiv.org/abs/2301.02229): four by
+// four codes -> a map of 64 by 64 numbers, positive inside the object. The encoder's tensors in the file are not read
+// here.
 #pragma once
 
 #include <array>
@@ -14,41 +12,33 @@
 
 namespace paligemma {
 
-constexpr int kMapSide = 64;
-
 class MaskCodec {
  public:
-  // Reads .npz or .safetensors, told apart by content, with the tensor names of vae-oid.npz and any widths. `where`
-  // names the file in messages. Throws Error{model, "codec"} when tensors are missing or do not fit each other.
-  static MaskCodec read(const FileBytes& file, std::string_view where);
+  static constexpr int kSide = 64;  // of a map
 
-  // (64, 64), row by row. Codes are below 128.
+  // Reads an .npz or a .safetensors, told apart by their content, with the names of vae-oid.npz; f32, f16 or bf16.
+  // Widths follow from the arrays, and each must fit its neighbours. `where` names the file in messages. Throws
+  // Error{model, "codec"}.
+  static MaskCodec read(FileBytes file, std::string_view where);
+
+  // Codes, row by row, in [0, codes()) -> map (kSide, kSide). Throws Error{usage, "codec"} for a code outside.
   std::vector<float> decode(std::span<const int, 16> codes) const;
 
- private:
-  struct Convolution {
+  int codes() const { return codes_; }  // rows of the codebook, at least 128
+
+  // A convolution: 1x1 or 3x3 with the same size out as in, or `up`: the transposed 4x4 with stride 2 that doubles it.
+  struct Layer {
     int in = 0, out = 0, kernel = 0;
-    std::vector<float> weight{};  // (kernel, kernel, in, out): outputs last, so that the inner loop runs over them
-    std::vector<float> bias{};    // (out)
+    bool up = false;
+    std::vector<float> weight, bias;  // (kernel, kernel, in, out), (out)
   };
-  struct Map {  // (side, side, channels)
-    int side = 0, channels = 0;
-    std::vector<float> values;
-  };
-  using Residual = std::array<Convolution, 3>;
-  class Loader;
 
-  static Map convolve(const Map& in, const Convolution& layer);
-  static Map upsample(const Map& in, const Convolution& layer);
-  static void relu(Map& map);
-  static void add_residual(Map& map, const Residual& block);
-
-  int width_ = 0;                // of a codebook row
-  std::vector<float> codebook_;  // (128, width)
-  Convolution first_;
-  std::array<Residual, 2> residuals_;
-  std::array<Convolution, 4> upsamplings_;
-  Convolution last_;
+ private:
+  int codes_ = 0;
+  std::vector<float> codebook_;  // (codes, first_.in)
+  Layer first_, last_;           // 1x1
+  std::array<std::array<Layer, 3>, 2> residual_;
+  std::array<Layer, 4> up_;
 };
 
 }  // namespace paligemma

@@ -8,157 +8,161 @@ namespace paligemma {
 namespace {
 
 constexpr std::string_view kSpace = " \t\n\v\f\r";
-constexpr std::size_t kLocs = 4, kSegs = 16;
 
-struct TokenKind {
-  std::string_view prefix;
+// A kind of token: `opening`, a number of exactly `digits` digits up to `largest`, ">".
+struct TokenForm {
+  std::string_view opening;
   std::size_t digits;
-  int limit;
-};
-constexpr TokenKind kLoc{"<loc", 4, 1024}, kSeg{"<seg", 3, 128};
+  int largest;
 
-// The value of a token of this kind at the beginning of `text`.
-std::optional<int> token_value(std::string_view text, const TokenKind& kind) {
-  const std::size_t size = kind.prefix.size() + kind.digits + 1;
-  if (text.size() < size || !text.starts_with(kind.prefix) || text[size - 1] != '>') return {};
+  constexpr std::size_t length() const { return opening.size() + digits + 1; }
+};
+
+constexpr TokenForm kLoc{"<loc", 4, 1023};
+constexpr TokenForm kSeg{"<seg", 3, 127};
+
+// The number of the token that `text` begins with.
+std::optional<int> number(std::string_view text, const TokenForm& form) {
+  if (text.size() < form.length() || !text.starts_with(form.opening) || text[form.length() - 1] != '>') return {};
   int value = 0;
-  for (const char c : text.substr(kind.prefix.size(), kind.digits)) {
+  for (const char c : text.substr(form.opening.size(), form.digits)) {
     if (c < '0' || c > '9') return {};
     value = value * 10 + (c - '0');
   }
-  if (value >= kind.limit) return {};
-  return value;
+  return value <= form.largest ? std::optional(value) : std::nullopt;
+}
+
+// Takes the tokens of one kind that `text` begins with.
+std::vector<int> take_run(std::string_view& text, const TokenForm& form) {
+  std::vector<int> run;
+  while (const auto value = number(text, form)) {
+    run.push_back(*value);
+    text.remove_prefix(form.length());
+  }
+  return run;
+}
+
+// Takes everything before the first token of any kind.
+std::string_view take_text(std::string_view& text) {
+  std::size_t end = text.find('<');
+  while (end < text.size() && !number(text.substr(end), kLoc) && !number(text.substr(end), kSeg))
+    end = text.find('<', end + 1);
+  const std::string_view taken = text.substr(0, end);
+  text.remove_prefix(taken.size());
+  return taken;
+}
+
+std::string_view without_leading_space(std::string_view text) {
+  return text.substr(std::min(text.find_first_not_of(kSpace), text.size()));
 }
 
 std::string_view trim(std::string_view text) {
-  const std::size_t first = text.find_first_not_of(kSpace);
-  if (first == std::string_view::npos) return {};
-  return text.substr(first, text.find_last_not_of(kSpace) - first + 1);
+  text = without_leading_space(text);
+  return text.substr(0, text.find_last_not_of(" \t\n\v\f\r;") + 1);
 }
 
-// Without white space around it and ";" at its end.
-std::string_view trim_item(std::string_view text) {
-  text = trim(text);
-  while (text.ends_with(';')) text = trim(text.substr(0, text.size() - 1));
-  return text;
-}
-
-// Takes the part before the next " ;" out of `text`; a ";" right at the beginning separates too.
+// Takes what is before the next separator, and the separator: " ;", or ";" at the very beginning.
 std::string_view take_item(std::string_view& text) {
-  const std::size_t start = text.find_first_not_of(kSpace);
-  std::size_t at = text.find(" ;");
-  std::size_t size = 2;
-  if (start != std::string_view::npos && text[start] == ';' && start < at) at = start, size = 1;
-  const std::string_view item = text.substr(0, at);
-  text.remove_prefix(at == std::string_view::npos ? text.size() : at + size);
-  return trim_item(item);
+  text = without_leading_space(text);
+  const std::string_view separator = text.starts_with(';') ? ";" : " ;";
+  const std::size_t end = std::min(text.find(separator), text.size());
+  const std::string_view item = trim(text.substr(0, end));
+  text.remove_prefix(std::min(end + separator.size(), text.size()));
+  return item;
 }
 
-class Reader {
- public:
-  Reader(std::string_view text, const Frame& frame, std::span<const std::string> labels)
-      : text_(text), frame_(frame), labels_(labels) {}
+std::array<double, 4> pixels(const std::array<int, 4>& loc, const Frame& frame) {
+  const auto place = [&](int value, int side) {
+    return std::min(static_cast<double>(value) * side / frame.divisor, static_cast<double>(side));
+  };
+  return {place(loc[1], frame.width), place(loc[0], frame.height), place(loc[3], frame.width),
+          place(loc[2], frame.height)};
+}
 
-  Parsed read() {
-    std::string_view leading = take_text();
-    if (at_ == text_.size()) return {};  // no token at all
-    add_stray(leading);
-    while (at_ < text_.size()) read_group();
-    return std::move(parsed_);
-  }
+std::optional<int> place_of(std::string_view label, std::span<const std::string> labels) {
+  const auto found =
+      std::find_if(labels.begin(), labels.end(), [&](const auto& asked) { return trim(asked) == label; });
+  if (found == labels.end()) return {};
+  return static_cast<int>(found - labels.begin());
+}
 
- private:
-  bool at_token() const {
-    const std::string_view rest = text_.substr(at_);
-    return token_value(rest, kLoc) || token_value(rest, kSeg);
-  }
-
-  std::string_view take_text() {
-    const std::size_t begin = at_;
-    while (at_ < text_.size() && !at_token()) {
-      const std::size_t next = text_.find('<', at_ + 1);
-      at_ = next == std::string_view::npos ? text_.size() : next;
-    }
-    return text_.substr(begin, at_ - begin);
-  }
-
-  std::vector<int> take_run(const TokenKind& kind) {
-    std::vector<int> values;
-    while (const auto value = token_value(text_.substr(at_), kind)) {
-      values.push_back(*value);
-      at_ += kind.prefix.size() + kind.digits + 1;
-    }
-    return values;
-  }
-
-  // A run of loc tokens, a run of seg tokens, either may be empty, and the text after them.
-  void read_group() {
-    const std::size_t begin = at_;
-    const std::vector<int> locs = take_run(kLoc);
-    const std::vector<int> segs = take_run(kSeg);
-    const std::string_view tokens = text_.substr(begin, at_ - begin);
-    std::string_view rest = take_text();
-    const std::string_view label = take_item(rest);
-    const auto warn = [&](std::string code) {
-      parsed_.warnings.push_back({std::move(code), std::string(tokens) + (label.empty() ? "" : " ") + std::string(label)});
-    };
-
-    if (locs.empty()) warn("seg_without_box");
-    else if (locs.size() != kLocs) warn("loc_count");
-    else if (locs[2] <= locs[0] || locs[3] <= locs[1]) warn("empty_box");
-    else {
-      if (!segs.empty() && segs.size() != kSegs) warn("seg_count");
-      add_object(locs, segs, label, begin);
-    }
-    add_stray(rest);
-  }
-
-  void add_object(const std::vector<int>& locs, const std::vector<int>& segs, std::string_view label, std::size_t offset) {
-    Object object{.label = std::string(label), .loc = {locs[0], locs[1], locs[2], locs[3]}};
-    const auto pixel = [&](int loc, int side) {
-      return std::min(static_cast<double>(loc) * side / frame_.divisor, static_cast<double>(side));
-    };
-    object.box = {pixel(locs[1], frame_.width), pixel(locs[0], frame_.height), pixel(locs[3], frame_.width),
-                  pixel(locs[2], frame_.height)};
-    const auto same = [&](const std::string& asked) {
-      return std::ranges::equal(asked, label, {}, ascii_lower, ascii_lower);
-    };
-    if (const auto found = std::ranges::find_if(labels_, same); found != labels_.end())
-      object.label_index = static_cast<int>(found - labels_.begin());
-    if (segs.size() >= kSegs) std::copy_n(segs.begin(), kSegs, object.seg.emplace().begin());
-    parsed_.objects.push_back(std::move(object));
-    parsed_.offsets.push_back(offset);
-  }
-
-  void add_stray(std::string_view text) {
-    while (!text.empty())
-      if (const std::string_view item = take_item(text); !item.empty())
-        parsed_.warnings.push_back({"stray_text", std::string(item)});
-  }
-
-  static char ascii_lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
-
-  std::string_view text_;
-  std::size_t at_ = 0;
-  Frame frame_;
-  std::span<const std::string> labels_;
-  Parsed parsed_;
+// A run of loc tokens, the run of seg tokens that follows at once, and the text up to the next token.
+struct Group {
+  std::size_t offset = 0;
+  std::vector<int> locs, segs;
+  std::string_view tokens, label;
 };
+
+// The group's object, if it is one, and the code of the warning that the group earns, if any.
+std::optional<Object> read_group(const Group& group, const Frame& frame, std::string_view& warning) {
+  Object object;
+  if (group.locs.size() != object.loc.size()) {
+    warning = group.locs.empty() ? "seg_without_box" : "loc_count";
+    return {};
+  }
+  std::copy(group.locs.begin(), group.locs.end(), object.loc.begin());
+  object.box = pixels(object.loc, frame);
+  if (object.box[2] <= object.box[0] || object.box[3] <= object.box[1]) {
+    warning = "empty_box";
+    return {};
+  }
+  if (group.segs.size() >= 16) std::copy_n(group.segs.begin(), 16, object.seg.emplace().begin());
+  if (!group.segs.empty() && group.segs.size() != 16) warning = "seg_count";
+  object.label = group.label;
+  return object;
+}
 
 }  // namespace
 
 Parsed parse_objects(std::string_view text, const Frame& frame, std::span<const std::string> labels) {
-  return Reader(text, frame, labels).read();
+  Parsed parsed;
+  const auto warn = [&](std::string_view code, std::string what) {
+    parsed.warnings.push_back({std::string(code), std::move(what)});
+  };
+  const auto warn_stray = [&](std::string_view stray) {
+    while (!stray.empty()) {
+      if (const auto item = take_item(stray); !item.empty()) warn("stray_text", std::string(item));
+    }
+  };
+  std::string_view rest = text;
+  const std::string_view before = take_text(rest);
+  if (rest.empty()) return parsed;
+  warn_stray(before);
+  while (!rest.empty()) {
+    Group group;
+    group.offset = text.size() - rest.size();
+    group.locs = take_run(rest, kLoc);
+    group.segs = take_run(rest, kSeg);
+    group.tokens = text.substr(group.offset, text.size() - rest.size() - group.offset);
+    std::string_view behind = take_text(rest);
+    group.label = take_item(behind);
+
+    std::string_view warning;
+    if (auto object = read_group(group, frame, warning)) {
+      object->label_index = place_of(object->label, labels);
+      parsed.objects.push_back(std::move(*object));
+      parsed.offsets.push_back(group.offset);
+    }
+    if (!warning.empty())
+      warn(warning, std::string(group.tokens) + (group.label.empty() ? "" : " ") + std::string(group.label));
+    warn_stray(behind);
+  }
+  return parsed;
 }
 
 void score_objects(Parsed& parsed, std::span<const Token> tokens) {
-  std::size_t offset = 0, object = 0;
-  for (std::size_t i = 0; i < tokens.size() && object < parsed.objects.size(); offset += tokens[i].text.size(), ++i) {
-    if (offset != parsed.offsets[object] || tokens[i].text.empty()) continue;
-    if (i + kLocs > tokens.size()) break;
+  std::size_t offset = 0, next = 0;
+  for (std::size_t i = 0; i + 4 <= tokens.size(); offset += tokens[i++].text.size()) {
+    while (next < parsed.objects.size() && parsed.offsets[next] < offset) ++next;
+    if (next == parsed.objects.size()) return;
+    const auto locs = tokens.subspan(i, 4);
+    // Four loc tokens stand here in the text, so four tokens of that length can only be them.
+    if (parsed.offsets[next] != offset ||
+        !std::all_of(locs.begin(), locs.end(), [](const Token& t) { return t.text.size() == kLoc.length(); }))
+      continue;
     double sum = 0;
-    for (std::size_t k = 0; k < kLocs; ++k) sum += tokens[i + k].logprob;
-    parsed.objects[object++].score = std::exp(sum / kLocs);
+    for (const Token& token : locs) sum += token.logprob;
+    parsed.objects[next++].score = std::exp(sum / 4);
   }
 }
 

@@ -103,7 +103,7 @@ Folder Folder::on_disk(const fs::path& path, ErrorKind kind) {
               }};
 }
 
-Folder Folder::in_memory(std::span<const EmbeddedFile> files, std::string name, ErrorKind kind) {
+Folder Folder::in_memory(std::span<const EmbeddedFile> files, const std::string& name, ErrorKind kind) {
   const auto find = [files](std::string_view file) {
     return std::find_if(files.begin(), files.end(), [&](const EmbeddedFile& each) { return each.name == file; });
   };

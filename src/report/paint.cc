@@ -94,13 +94,8 @@ void paint_plate(cairo_t* cairo, const Plate& plate, const Typesetter& typesette
 void paint_scene(cairo_t* cairo, const Scene& scene, const Typesetter& typesetter) {
   cairo_set_fill_rule(cairo, CAIRO_FILL_RULE_EVEN_ODD);
   cairo_set_line_join(cairo, CAIRO_LINE_JOIN_ROUND);
-  const double edge = scene.line + scene.halo;
-  const auto each_visible = [&](auto paint) {
-    for (const Shape& shape : scene.shapes)
-      if (visible(cairo, grown(shape.outer, edge))) paint(cairo, shape, scene);
-  };
-  each_visible(paint_mask);
-  each_visible(paint_frame);
+  for (const Shape& shape : scene.shapes) paint_mask(cairo, shape, scene);
+  for (const Shape& shape : scene.shapes) paint_frame(cairo, shape, scene);
   for (const Plate& plate : scene.plates)
     if (visible(cairo, plate.rect)) paint_plate(cairo, plate, typesetter);
   if (scene.bar && visible(cairo, scene.bar->rect)) paint_plate(cairo, *scene.bar, typesetter);

@@ -5,7 +5,6 @@
 #include <cmath>
 #include <limits>
 
-#include "base/error.h"
 #include "report/printable.h"
 
 namespace paligemma {
@@ -62,12 +61,7 @@ Shape make_shape(const Object& object, const Rect& picture, double line) {
   Shape shape{.colour = label_colour(object.label, object.label_index)};
   shape.outer = intersect({box.x1 - outside, box.y1 - outside, box.x2 + outside, box.y2 + outside}, picture);
   shape.inner = {shape.outer.x1 + line, shape.outer.y1 + line, shape.outer.x2 - line, shape.outer.y2 - line};
-  if (!object.mask) return shape;
-  const Mask& mask = *object.mask;
-  if (mask.width < 0 || mask.height < 0 || mask.inside.size() != static_cast<std::size_t>(mask.width) * mask.height)
-    fail(ErrorKind::usage, "bad_mask", "drawing failed: mask of '", printable(object.label), "': expected ", mask.width,
-         "x", mask.height, " pixels, got ", mask.inside.size());
-  shape.mask = polygons(mask);
+  if (object.mask) shape.mask = polygons(*object.mask);
   return shape;
 }
 

@@ -68,7 +68,7 @@ struct Scene {
 };
 
 // Sizes follow the picture's: 1 pixel lines at 64 x 64, 3 at 640 x 480, 29 at 8000 x 6000. Pictures too small for
-// letters get none. Throws Error{usage, "bad_mask"} for a mask whose size is not that of its pixels.
+// letters get none. Throws Error{usage, "mask"} for a mask whose size is not that of its pixels.
 Scene lay_out(int picture_width, int picture_height, const Result& result, const DrawOptions& options,
               const MeasureText& measure);
 

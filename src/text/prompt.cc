@@ -8,7 +8,6 @@
 namespace paligemma {
 namespace {
 
-constexpr std::string_view kImage = "<image>";
 constexpr std::string_view kWhiteSpace = " \t\n\v\f\r";
 
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
@@ -34,19 +33,27 @@ std::string_view control_token(std::string_view text) {
   return {};
 }
 
-// Refuses text that is more than words. `what`: "label" or "question".
-void check_words(std::string_view text, std::string_view what) {
-  if (const std::string_view token = control_token(text); !token.empty()) {
-    fail(ErrorKind::usage, "label_tokens", "cannot use the ", what, ": \"", text, "\": expected words, got ", token,
-         ". Try: use run, where tokens are what they spell");
-  }
+// Whether `text` has a character of Unicode's class Cc: U+0000 to U+001F, U+007F to U+009F.
+bool has_control_character(std::string_view text) {
+  unsigned char previous = 0;
   for (const char c : text) {
     const auto byte = static_cast<unsigned char>(c);
-    if (byte < 0x20 || byte == 0x7f) {
-      fail(ErrorKind::usage, "label_tokens", "cannot use the ", what, ": \"", text,
-           "\": expected words, got the control character ", static_cast<int>(byte), ". Try: use run");
-    }
+    if (byte < 0x20 || byte == 0x7f || (previous == 0xc2 && byte < 0xa0)) return true;
+    previous = byte;
   }
+  return false;
+}
+
+// The beginning of what the user gave, for a message.
+std::string_view shown(std::string_view text) { return text.substr(0, 200); }
+
+// Refuses text that is more than words. `what`: "label" or "question".
+void check_words(std::string_view text, std::string_view what) {
+  std::string_view got = control_token(text);
+  if (got.empty() && has_control_character(text)) got = "a control character";
+  if (got.empty()) return;
+  fail(ErrorKind::usage, "label_tokens", "cannot use the ", what, ": \"", shown(text), "\": expected words, got ",
+       shown(got), ". Try: use run, where tokens are what they spell");
 }
 
 std::string_view trim(std::string_view text) {
@@ -67,7 +74,7 @@ std::string objects_prompt(std::string_view verb, const std::vector<std::string>
     if (label.empty()) fail(ErrorKind::usage, "label_empty", "cannot ", verb, ": expected words, got an empty label");
     check_words(label, "label");
     if (label.find(';') != label.npos) {
-      fail(ErrorKind::usage, "label_tokens", "cannot use the label: \"", label,
+      fail(ErrorKind::usage, "label_tokens", "cannot use the label: \"", shown(label),
            "\": expected words, got \";\", which separates labels. Try: use run");
     }
     prompt.append(i == 0 ? " " : " ; ").append(label);
@@ -78,8 +85,8 @@ std::string objects_prompt(std::string_view verb, const std::vector<std::string>
 const std::string& checked_language(const std::string& language) {
   const auto allowed = [](unsigned char c) { return c == '-' || (c < 0x80 && std::isalnum(c)); };
   if (language.empty() || !std::all_of(language.begin(), language.end(), allowed)) {
-    fail(ErrorKind::usage, "language", "cannot use the language: expected a code like en or pt-br, got \"", language,
-         "\"");
+    fail(ErrorKind::usage, "language", "cannot use the language: expected a code like en or pt-br, got \"",
+         shown(language), "\"");
   }
   return language;
 }
@@ -123,14 +130,15 @@ std::vector<std::string> split_labels(std::string_view text) {
     if (!label.empty()) labels.emplace_back(label);
     begin = end + 1;
   }
-  if (labels.empty()) fail(ErrorKind::usage, "label_empty", "cannot read labels: expected a label, got \"", text, "\"");
+  if (labels.empty())
+    fail(ErrorKind::usage, "label_empty", "cannot read labels: expected a label, got \"", shown(text), "\"");
   return labels;
 }
 
 Prompt layout_prompt(const Tokenizer& tokenizer, std::string_view prompt, int pictures, int image_tokens,
                      Specials specials) {
-  const std::size_t last_image = specials == Specials::tokens ? prompt.rfind(kImage) : prompt.npos;
-  const std::size_t split = last_image == prompt.npos ? 0 : last_image + kImage.size();
+  const std::size_t last_image = specials == Specials::tokens ? prompt.rfind(kImageToken) : prompt.npos;
+  const std::size_t split = last_image == prompt.npos ? 0 : last_image + kImageToken.size();
   std::vector<std::int32_t> head = tokenizer.encode(prompt.substr(0, split), specials);
   if (split == 0 && pictures > 0) {
     if (!tokenizer.image()) {

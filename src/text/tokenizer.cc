@@ -12,8 +12,7 @@
 namespace paligemma {
 namespace {
 
-constexpr std::string_view kSpace = "\xe2\x96\x81";  // U+2581
-constexpr std::string_view kImage = "<image>";
+constexpr std::int32_t kMaxImageId = 1 << 30;
 constexpr std::size_t kMaxTextBytes = std::size_t{1} << 29;  // three times as many still have 31-bit places
 
 // Spaces as U+2581, malformed bytes as U+FFFD.
@@ -25,7 +24,7 @@ std::string normalize(std::string_view utf8) {
     if (length == 0) {
       text += kReplacementCharacter;
     } else if (utf8[at] == ' ') {
-      text += kSpace;
+      text += kSpaceMark;
     } else {
       text += utf8.substr(at, length);
     }
@@ -54,11 +53,11 @@ Tokenizer::Tokenizer(Vocabulary vocabulary, std::string_view where, std::optiona
       image_(image) {
   newline_ = vocabulary_.find("\n");
   if (newline_ < 0) newline_ = vocabulary_.byte('\n');
-  if (const std::int32_t own = vocabulary_.find(kImage); own >= 0) {
+  if (const std::int32_t own = vocabulary_.find(kImageToken); own >= 0) {
     image_ = own;
-  } else if (image && *image < vocabulary_.size()) {
-    refuse_tokenizer(where, "the configuration's image token: expected an id above its ", vocabulary_.size(),
-                     " pieces, got ", *image);
+  } else if (image && (*image < vocabulary_.size() || *image >= kMaxImageId)) {
+    refuse_tokenizer(where, "the configuration's image token: expected an id from ", vocabulary_.size(), " to ",
+                     kMaxImageId - 1, ", above the tokenizer's pieces, got ", *image);
   }
   loc_begin_ = row_of("<loc", 4, 1024, where);
   seg_begin_ = row_of("<seg", 3, 128, where);
@@ -100,9 +99,9 @@ std::vector<std::int32_t> Tokenizer::encode(std::string_view utf8, Specials spec
   for (std::size_t at = 0; at < text.size();) {
     std::int32_t fixed = vocabulary_.match(text.substr(at), specials == Specials::tokens);
     std::size_t length = fixed < 0 ? utf8_length(text, at) : vocabulary_[fixed].text.size();
-    if (fixed < 0 && specials == Specials::tokens && image_ && text.substr(at).starts_with(kImage)) {
+    if (fixed < 0 && specials == Specials::tokens && image_ && text.substr(at).starts_with(kImageToken)) {
       fixed = *image_;
-      length = kImage.size();
+      length = kImageToken.size();
     }
     if (fixed >= 0) {
       merger.encode(text.substr(begin, at - begin), ids);
@@ -123,7 +122,7 @@ std::string Tokenizer::decode(std::span<const std::int32_t> ids, bool keep_speci
 }
 
 std::string_view Tokenizer::piece(std::int32_t id) const {
-  if (id == image_) return kImage;
+  if (id == image_) return kImageToken;
   return id >= 0 && id < vocabulary_.size() ? std::string_view(vocabulary_[id].text) : std::string_view();
 }
 
@@ -140,9 +139,9 @@ std::string TextStream::push(std::int32_t id) {
     return {};
   }
   std::string text = finish();
-  for (std::size_t space; (space = rest.find(kSpace)) != rest.npos;) {
+  for (std::size_t space; (space = rest.find(kSpaceMark)) != rest.npos;) {
     text.append(rest.substr(0, space)).append(" ");
-    rest.remove_prefix(space + kSpace.size());
+    rest.remove_prefix(space + kSpaceMark.size());
   }
   return text.append(rest);
 }

@@ -12,10 +12,10 @@
 //   `<pad>` `<eos>` `<bos>` `<unk>`          with Specials::tokens those tokens, as in Hugging Face; with
 //   `<image>` written in the text            Specials::text ordinary text, as in sentencepiece
 //
-// A tokenizer.json merges exactly the pairs that it lists, by their rank.  All ways to make one piece that are listed
-// one after the other share a rank, the leftmost pair goes first: that is sentencepiece's order, and files that were
-// converted from sentencepiece list them so. `<loc…>` and `<seg…>` are always found whole, also where the file doesn't
-// say so (transformers' processor adds them). Bytes of characters without a piece become byte pieces.
+// A tokenizer.json merges exactly the pairs that it lists, by their rank; one that was converted from sentencepiece
+// lists all ways to make each piece, so that the order is that of the scores. `<loc…>` and `<seg…>` are always found
+// whole, also where the file doesn't say so (transformers' processor adds them). Characters without a piece become byte
+// pieces.
 #pragma once
 
 #include <cstddef>
@@ -29,6 +29,8 @@
 #include "text/vocabulary.h"
 
 namespace paligemma {
+
+inline constexpr std::string_view kImageToken = "<image>";
 
 // Whether `<bos>`, `<eos>`, `<image>` ... spelled in a text are those tokens. loc and seg are always tokens.
 enum class Specials { text, tokens };

@@ -11,7 +11,6 @@
 namespace paligemma {
 namespace {
 
-constexpr std::string_view kSpace = "\xe2\x96\x81";       // U+2581
 constexpr std::size_t kMaxMerges = std::size_t{1} << 24;  // ranks are exact as float
 
 // object[key], or null where there is no such thing.
@@ -38,7 +37,7 @@ bool is_replace(const Json& step, std::string_view from, std::string_view to) {
 
 void check_steps(const Json& root, std::string_view where) {
   const Json& normalizer = member(root, "normalizer");
-  if (!is_replace(normalizer, " ", kSpace)) {
+  if (!is_replace(normalizer, " ", kSpaceMark)) {
     refuse_tokenizer(where, "normalizer: expected to replace \" \" by U+2581, got ", shown(normalizer));
   }
   // Finds nothing to split at: the normalizer left no space.
@@ -51,7 +50,7 @@ void check_steps(const Json& root, std::string_view where) {
   }
   const Json& decoder = member(root, "decoder");
   const Json& steps = member(decoder, "decoders");
-  if (!is_text(member(decoder, "type"), "Sequence") || steps.size() != 3 || !is_replace(steps[0], kSpace, " ") ||
+  if (!is_text(member(decoder, "type"), "Sequence") || steps.size() != 3 || !is_replace(steps[0], kSpaceMark, " ") ||
       !is_text(member(steps[1], "type"), "ByteFallback") || !is_text(member(steps[2], "type"), "Fuse")) {
     refuse_tokenizer(where, "decoder: expected a Sequence of Replace U+2581, ByteFallback and Fuse, got ",
                      shown(decoder));
@@ -162,10 +161,7 @@ std::vector<Merge> read_merges(const Json& list, const Vocabulary& vocabulary, s
     if (result < 0 || left.empty() || right.empty()) {
       refuse_tokenizer(where, "merges: expected two parts of a piece, got ", shown(entry));
     }
-    // The ways to make one piece, listed one after the other, go by place in the text and not by rank.
-    const bool same = !merges.empty() && merges.back().result == result;
-    const float score = same ? merges.back().score : -static_cast<float>(merges.size());
-    merges.push_back({result, static_cast<std::uint32_t>(left.size()), score});
+    merges.push_back({result, static_cast<std::uint32_t>(left.size()), -static_cast<float>(merges.size())});
   }
   return merges;
 }

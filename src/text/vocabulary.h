@@ -14,6 +14,8 @@
 
 namespace paligemma {
 
+inline constexpr std::string_view kSpaceMark = "\xe2\x96\x81";  // U+2581, how pieces spell a space
+
 enum class PieceKind : std::uint8_t {
   hole,     // an id without a piece
   normal,   // made by merging
@@ -23,7 +25,7 @@ enum class PieceKind : std::uint8_t {
 };
 
 struct Piece {
-  std::string text{};  // U+2581 for a space
+  std::string text{};
   PieceKind kind = PieceKind::hole;
   bool hidden = false;  // left out of decoded text unless asked for
   float score = 0;      // of merging to this piece: the highest goes first

@@ -1,4 +1,4 @@
-// seeds: tokenizer/small_ids.jsonl tokenizer/ids.jsonl
+// seeds: tokenizer/small_ids.jsonl
 //
 // The first byte of the input chooses how specials are read, the rest is text. For valid text without U+2581, decoding
 // gives it back.

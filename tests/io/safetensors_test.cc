@@ -138,11 +138,11 @@ TEST(Safetensors, OtherTypesAreKeptAsTheyAre) {
   EXPECT_EQ(file.tensors.size(), 1u);
 }
 
-TEST(Safetensors, SixHundredThousandTensors) {
+TEST(Safetensors, AHundredThousandTensors) {
   std::string header = "{";
-  for (int i = 0; i < 600'000; ++i)
-    header += tensor(join("layers.", i), "F32", "1", join(i * 4, ',', i * 4 + 4)) + (i == 599'999 ? '}' : ',');
-  EXPECT_EQ(read(file_of(header, 2'400'000)).tensors.size(), 600'000u);
+  for (int i = 0; i < 100'000; ++i)
+    header += tensor(join("layers.", i), "F32", "1", join(i * 4, ',', i * 4 + 4)) + (i == 99'999 ? '}' : ',');
+  EXPECT_EQ(read(file_of(header, 400'000)).tensors.size(), 100'000u);
 }
 
 }  // namespace

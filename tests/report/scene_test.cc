@@ -169,7 +169,7 @@ TEST(Scene, RefusesMasksThatLie) {
       scene_of(640, 480, {lying});
       FAIL() << "expected an error";
     } catch (const Error& error) {
-      EXPECT_EQ(error.code(), "bad_mask");
+      EXPECT_EQ(error.code(), "mask");
     }
   }
 }

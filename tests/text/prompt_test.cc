@@ -77,7 +77,7 @@ TEST(PromptText, HasTheWordsOfEachTask) {
 
 TEST(PromptText, LabelsAndQuestionsAreData) {
   for (const char* token : {"<loc0001>", "<loc9999>", "<seg000>", "<bos>", "<eos>", "<pad>", "<unk>", "<image>",
-                            "<mask>", "<start_of_turn>", "\t", "a\nb", "\x01", "\x7f", "<<bos>"}) {
+                            "<mask>", "<start_of_turn>", "\t", "a\nb", "\x01", "\x7f", "\xc2\x85", "<<bos>"}) {
     const std::string text = join("a ", token, " b");
     const auto run = [&](const Request& request) { prompt_text(request); };
     expect_error(ErrorKind::usage, "label_tokens", "run", [&] { run({.task = Task::ask, .text = text}); });
@@ -86,7 +86,7 @@ TEST(PromptText, LabelsAndQuestionsAreData) {
   }
   expect_error(ErrorKind::usage, "label_tokens", "\";\"",
                [] { prompt_text({.task = Task::detect, .labels = {"cat;dog"}}); });
-  for (const char* words : {"<loc>", "<loc12", "<b>bold</b>", "1 < 2 > 0", "<bos", "loc0001"}) {
+  for (const char* words : {"<loc>", "<loc12", "<b>bold</b>", "1 < 2 > 0", "<bos", "loc0001", "\xc2\xa0", "\xc3\x85"}) {
     EXPECT_EQ(prompt_text({.task = Task::detect, .labels = {words}}), join("detect ", words));
   }
 }

@@ -150,7 +150,8 @@ TEST(Tokenizer, TheImageTokenComesFromTheFileElseFromTheConfiguration) {
   EXPECT_EQ(padded.real_size(), 2310);
   EXPECT_EQ(padded.encode("<image>", Specials::tokens), Ids{2400});
   EXPECT_EQ(json_tokenizer(golden_file("tokenizer.json"), 2400).image(), 2310);
-  expect_error(ErrorKind::model, "tokenizer", "2310 pieces, got 1158", [&] { model_tokenizer(model, 1158); });
+  expect_error(ErrorKind::model, "tokenizer", "got 1158", [&] { model_tokenizer(model, 1158); });
+  expect_error(ErrorKind::model, "tokenizer", "got 2147483647", [&] { model_tokenizer(model, 2147483647); });
 }
 
 TEST(TextStream, JoinsToWhatDecodeGives) {
