@@ -130,6 +130,7 @@ struct Token {
   int id = 0;
   std::string text{};
   double logprob = 0;  // natural logarithm, of the softmax over the whole vocabulary
+  double margin = 0;   // from its logit to the second best one; 0 for forced tokens
 };
 
 struct Timings {  // milliseconds
@@ -200,6 +201,8 @@ struct ModelInfo {
   double load_ms = 0;
 };
 
+struct Pipeline;  // internal
+
 // A loaded model. Move-only. Distinct models may be used from distinct threads at once; calls to one model are made one
 // after the other by the caller.
 class Model {
@@ -222,9 +225,8 @@ class Model {
   std::vector<Result> answer(std::span<const Request> requests, const std::function<bool()>& stop = {});
 
  private:
-  struct Impl;
-  explicit Model(std::unique_ptr<Impl> impl);
-  std::unique_ptr<Impl> impl_;
+  explicit Model(std::unique_ptr<Pipeline> pipeline);
+  std::unique_ptr<Pipeline> pipeline_;
 };
 
 // The version of the library, "major.minor.patch".

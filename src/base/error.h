@@ -2,6 +2,7 @@
 #pragma once
 
 #include <paligemma/paligemma.h>
+
 #include <sstream>
 #include <string>
 #include <utility>

@@ -2,8 +2,8 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <memory>
+#include <type_traits>
 
 namespace paligemma {
 
@@ -18,10 +18,21 @@ class ThreadPool {
   int threads() const;
 
   // Calls task(i, thread) once for each i in [0, count), in any order, on any thread (thread in [0, threads())), and
-  // returns when all are done. The calling thread works too. Not reentrant. `task` must not throw.
-  void run(std::int64_t count, const std::function<void(std::int64_t index, int thread)>& task);
+  // returns when all are done. The calling thread works too. Not reentrant. `task` must not throw. Allocates nothing.
+  template <class Task>
+  void run(std::int64_t count, Task&& task) {
+    using Plain = std::remove_reference_t<Task>;
+    run(count, {const_cast<void*>(static_cast<const void*>(&task)),
+                [](void* self, std::int64_t i, int thread) { (*static_cast<Plain*>(self))(i, thread); }});
+  }
 
  private:
+  struct Call {
+    void* self;
+    void (*invoke)(void* self, std::int64_t index, int thread);
+  };
+  void run(std::int64_t count, Call call);
+
   struct Impl;
   std::unique_ptr<Impl> impl_;
 };

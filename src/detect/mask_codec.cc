@@ -14,10 +14,9 @@ namespace {
 using Layer = MaskCodec::Layer;
 using Shape = std::vector<std::int64_t>;
 
-constexpr int kCodesInText = 128;  // <seg000> to <seg127>
-constexpr std::int64_t kMaxChannels =
-    4096;  // 32 times the original's; bounds what a decode allocates to 64 MiB a layer
-constexpr std::uint64_t kMaxBytes = 1 << 28;  // unpacked; the original has under 2^24
+constexpr int kCodesInText = 128;             // <seg000> to <seg127>
+constexpr std::int64_t kMaxChannels = 4096;   // 32 times the original's; holds a layer's output to 64 MiB
+constexpr std::uint64_t kMaxBytes = 1 << 28;  // of an npz, unpacked
 
 std::string text(const Shape& shape) {
   std::string out;
@@ -80,18 +79,14 @@ Layer read_layer(const Arrays& arrays, const std::string& name, int in, int out,
       arrays.get(name + ".weight", up ? Shape{in, out, kernel, kernel} : Shape{out, in, kernel, kernel});
   Layer layer{.in = in, .out = static_cast<int>(weight.shape[up ? 1 : 0]), .kernel = kernel, .up = up};
   const HostTensor& bias = arrays.get(name + ".bias", {layer.out});
-  const int blocks = (layer.out + Layer::kBlock - 1) / Layer::kBlock, taps = kernel * kernel;
-  layer.bias.resize(static_cast<std::size_t>(blocks) * Layer::kBlock);
-  layer.weight.resize(layer.bias.size() * taps * in);
-  for (int o = 0; o < layer.out; ++o) {
+  const std::size_t taps = std::size_t(kernel) * kernel, outs = layer.out, ins = in;
+  layer.bias.resize(outs);
+  layer.weight.resize(taps * ins * outs);
+  for (std::size_t o = 0; o < outs; ++o) {
     layer.bias[o] = element(bias, o);
-    for (int i = 0; i < in; ++i) {
-      const std::size_t from = (up ? std::size_t(i) * layer.out + o : std::size_t(o) * in + i) * taps;
-      const std::size_t to = std::size_t(o / Layer::kBlock) * taps * in;
-      for (int tap = 0; tap < taps; ++tap)
-        layer.weight[(to + std::size_t(tap) * in + i) * Layer::kBlock + o % Layer::kBlock] =
-            element(weight, from + tap);
-    }
+    for (std::size_t i = 0; i < ins; ++i)
+      for (std::size_t tap = 0; tap < taps; ++tap)
+        layer.weight[(tap * ins + i) * outs + o] = element(weight, (up ? i * outs + o : o * ins + i) * taps + tap);
   }
   return layer;
 }
@@ -115,34 +110,27 @@ int source(const Layer& layer, int o, int k, int side) {
   return twice % 2 == 0 && twice / 2 < side ? twice / 2 : -1;
 }
 
-// One output position, one block of output channels.
-void convolve(const Layer& layer, const Map& in, int y, int x, int block, std::span<float> out) {
-  std::array<float, Layer::kBlock> sum;
-  std::copy_n(&layer.bias[std::size_t(block) * Layer::kBlock], Layer::kBlock, sum.begin());
-  for (int ky = 0; ky < layer.kernel; ++ky) {
-    const int from_y = source(layer, y, ky, in.side);
-    for (int kx = 0; kx < layer.kernel; ++kx) {
-      const int from_x = source(layer, x, kx, in.side);
-      if (from_y < 0 || from_x < 0) continue;
-      const float* from = in.at(from_y, from_x);
-      const std::size_t tap = (std::size_t(block) * layer.kernel + ky) * layer.kernel + kx;
-      const float* weight = &layer.weight[tap * layer.in * Layer::kBlock];
-      for (int i = 0; i < layer.in; ++i, weight += Layer::kBlock)
-        for (int o = 0; o < Layer::kBlock; ++o) sum[o] += from[i] * weight[o];
-    }
-  }
-  std::copy_n(sum.begin(), out.size(), out.begin());
+// sum += factor * weights. Its own function so that the loop over channels is the one that becomes vectors.
+void add_scaled(float* __restrict sum, float factor, const float* __restrict weights, int count) {
+  for (int i = 0; i < count; ++i) sum[i] += factor * weights[i];
 }
 
 Map convolve(const Layer& layer, const Map& in) {
   Map out{in.side * (layer.up ? 2 : 1), layer.out, {}};
   out.values.resize(std::size_t(out.side) * out.side * out.channels);
-  for (int first = 0; first < layer.out; first += Layer::kBlock) {  // outermost: a block's weights stay in cache
-    const std::size_t count = std::min(Layer::kBlock, layer.out - first);
-    for (int y = 0; y < out.side; ++y)
-      for (int x = 0; x < out.side; ++x)
-        convolve(layer, in, y, x, first / Layer::kBlock, {out.at(y, x) + first, count});
-  }
+  for (int y = 0; y < out.side; ++y)
+    for (int x = 0; x < out.side; ++x) {
+      std::copy(layer.bias.begin(), layer.bias.end(), out.at(y, x));
+      for (int tap = 0; tap < layer.kernel * layer.kernel; ++tap) {
+        const int from_y = source(layer, y, tap / layer.kernel, in.side);
+        const int from_x = source(layer, x, tap % layer.kernel, in.side);
+        if (from_y < 0 || from_x < 0) continue;
+        const float* from = in.at(from_y, from_x);
+        const float* weights = &layer.weight[std::size_t(tap) * layer.in * layer.out];
+        for (int i = 0; i < layer.in; ++i, weights += layer.out)
+          if (from[i] != 0) add_scaled(out.at(y, x), from[i], weights, layer.out);  // relu makes half of them 0
+      }
+    }
   return out;
 }
 

@@ -27,12 +27,10 @@ class MaskCodec {
   int codes() const { return codes_; }  // rows of the codebook, at least 128
 
   // A convolution: 1x1 or 3x3 with the same size out as in, or `up`: the transposed 4x4 with stride 2 that doubles it.
-  // `weight` is (ceil(out / kBlock), kernel, kernel, in, kBlock), padded with zeros; `bias` is padded likewise.
   struct Layer {
-    static constexpr int kBlock = 16;
     int in = 0, out = 0, kernel = 0;
     bool up = false;
-    std::vector<float> weight, bias;
+    std::vector<float> weight, bias;  // (kernel, kernel, in, out), (out)
   };
 
  private:

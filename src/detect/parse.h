@@ -27,7 +27,8 @@
 
 namespace paligemma {
 
-// The picture that boxes lie in, and how loc numbers divide its sides: pixel = loc * side / divisor.
+// The picture that boxes lie in, and how loc numbers divide its sides: pixel = loc * side / divisor. All are at
+// least 1.
 struct Frame {
   int width = 0;
   int height = 0;
@@ -41,7 +42,7 @@ struct Parsed {
 };
 
 // `labels` are those that were asked for: an object's label_index is the first that equals its label byte for byte,
-// both without white space around them. Boxes are clipped to the picture. Takes time and memory linear in the text.
+// both stripped like one. Boxes are clipped to the picture. Takes time and memory linear in the text.
 Parsed parse_objects(std::string_view text, const Frame& frame, std::span<const std::string> labels);
 
 // Sets the objects' scores. The tokens' texts, one after the other, are the text that was parsed. An object whose loc

@@ -41,8 +41,8 @@ class Tracer {
         turned = (direction + 3) % 4;
       }
       if (turned != direction) {
-        ring.push_back(double{0} + mask_.x + at.x);
-        ring.push_back(double{0} + mask_.y + at.y);
+        ring.push_back(static_cast<double>(mask_.x) + at.x);
+        ring.push_back(static_cast<double>(mask_.y) + at.y);
         direction = turned;
       }
     } while (at.x != x || at.y != y || direction != 0);

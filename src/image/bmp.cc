@@ -1,8 +1,8 @@
 // Windows and OS/2 bitmaps: 1, 4, 8, 16, 24 and 32 bits, bit fields, run lengths, bottom-up and top-down.
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <cstring>
-#include <optional>
 
 #include "image/formats.h"
 
@@ -76,15 +76,15 @@ Header read_header(Bytes file) {
   return header;
 }
 
-// A palette index past the file's palette shows as gray of that level, as in Pillow.
-std::array<std::array<std::uint8_t, 3>, 256> read_palette(Bytes file, const Header& header) {
-  std::array<std::array<std::uint8_t, 3>, 256> palette;
-  for (int i = 0; i < 256; ++i) palette[i].fill(static_cast<std::uint8_t>(i));
-  for (std::size_t i = 0; i < std::min<std::size_t>(header.colors, 256); ++i) {
+Palette read_palette(Bytes file, const Header& header) {
+  Palette palette{};
+  const std::size_t count = std::min(header.colors, palette.size());
+  for (std::size_t i = 0; i < count; ++i) {
     const std::uint32_t color = number(file, header.palette + i * header.palette_entry, 3);
     palette[i] = {static_cast<std::uint8_t>(color >> 16), static_cast<std::uint8_t>(color >> 8),
                   static_cast<std::uint8_t>(color)};
   }
+  if (header.bits <= 8) continue_gray(palette, count);
   return palette;
 }
 
@@ -144,8 +144,9 @@ Decoded decode_bmp(Bytes file, std::int64_t max_pixels) {
   check_size(header.width, header.height, max_pixels);
   const std::size_t width = static_cast<std::size_t>(header.width), height = static_cast<std::size_t>(header.height);
   const bool runs = header.compression == kRle8 || header.compression == kRle4;
-  const std::size_t stride = (width * header.bits + 31) / 32 * 4;
-  if (header.pixels > file.size() || (!runs && (file.size() - header.pixels) / stride < height)) {
+  const std::size_t row_bytes = (width * header.bits + 7) / 8;
+  const std::size_t stride = (row_bytes + 3) / 4 * 4;  // the last row may lack its padding
+  if (header.pixels > file.size() || (!runs && (file.size() - header.pixels + stride - row_bytes) / stride < height)) {
     fail_decode("truncated BMP: ", width, "x", height, " pixels of ", header.bits, " bits cannot be in ", file.size(),
                 " bytes");
   }

@@ -52,6 +52,16 @@ FileBytes open_picture(const std::filesystem::path& path) {
 
 }  // namespace
 
+void continue_gray(Palette& palette, std::size_t count) {
+  for (std::size_t i = 0; i < count; ++i) {
+    if (palette[i] !=
+        std::array{static_cast<std::uint8_t>(i), static_cast<std::uint8_t>(i), static_cast<std::uint8_t>(i)}) {
+      return;
+    }
+  }
+  for (std::size_t i = count; i < palette.size(); ++i) palette[i].fill(static_cast<std::uint8_t>(i));
+}
+
 void check_size(std::int64_t width, std::int64_t height, std::int64_t max_pixels) {
   constexpr std::int64_t kLongest = std::numeric_limits<int>::max();
   if (width <= 0 || height <= 0 || width > kLongest || height > kLongest) {

@@ -8,6 +8,7 @@
 
 #include <paligemma/paligemma.h>
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -35,6 +36,12 @@ template <class... Parts>
 [[noreturn]] void fail_decode(Parts&&... parts) {
   fail(ErrorKind::input, "image_decode", std::forward<Parts>(parts)...);
 }
+
+using Palette = std::array<std::array<std::uint8_t, 3>, 256>;
+
+// Where all `count` entries are the gray of their own index, so are the rest: Pillow reads such a picture as a gray
+// one. Else an index past the file's palette is black.
+void continue_gray(Palette& palette, std::size_t count);
 
 // Throws unless 0 < width * height <= max_pixels and both sides fit an int.
 void check_size(std::int64_t width, std::int64_t height, std::int64_t max_pixels);

@@ -68,8 +68,8 @@ std::vector<int> row_order(int height, bool interlaced) {
 
 }  // namespace
 
-// What the frame leaves free shows the transparent index, else index 0; a screen too small for it grows. An index past
-// the palette is gray of that level. All as in Pillow.
+// What the frame leaves free shows the transparent index, else index 0; a screen too small for it grows. Both as in
+// Pillow.
 Decoded decode_gif(Bytes file, std::int64_t max_pixels) {
   int error = 0;
   const Gif gif(DGifOpen(&file, on_read, &error));
@@ -81,22 +81,23 @@ Decoded decode_gif(Bytes file, std::int64_t max_pixels) {
   const int height = std::max(gif->SHeight, frame.Top + frame.Height);
   check_size(width, height, max_pixels);
 
-  std::uint8_t colors[256][3];
-  for (int i = 0; i < 256; ++i) std::memset(colors[i], i, 3);
+  Palette palette{};
+  std::size_t count = 0;
   if (const ColorMapObject* map = frame.ColorMap != nullptr ? frame.ColorMap : gif->SColorMap) {
-    for (int i = 0; i < map->ColorCount; ++i) {
-      colors[i][0] = map->Colors[i].Red, colors[i][1] = map->Colors[i].Green, colors[i][2] = map->Colors[i].Blue;
+    for (const GifColorType& color : std::span(map->Colors, map->ColorCount)) {
+      palette[count++] = {color.Red, color.Green, color.Blue};
     }
   }
+  continue_gray(palette, count);
 
   Picture picture = blank_picture(width, height);
-  const std::uint8_t* background = colors[transparent.value_or(0)];
+  const std::uint8_t* background = palette[transparent.value_or(0)].data();
   for (std::size_t i = 0; i < picture.rgb.size(); i += 3) std::memcpy(&picture.rgb[i], background, 3);
   std::vector<GifPixelType> line(frame.Width);
   for (const int y : row_order(frame.Height, frame.Interlace)) {
     check(*gif, DGifGetLine(gif.get(), line.data(), frame.Width));
     std::uint8_t* to = &picture.rgb[(static_cast<std::size_t>(frame.Top + y) * width + frame.Left) * 3];
-    for (const GifPixelType index : line) std::memcpy(to, colors[index], 3), to += 3;
+    for (const GifPixelType index : line) std::memcpy(to, palette[index].data(), 3), to += 3;
   }
   return {std::move(picture)};
 }

@@ -1,7 +1,6 @@
 // PNG, by libpng. https://www.w3.org/TR/png-3/
 #include <png.h>
 
-#include <array>
 #include <cstdio>
 #include <cstring>
 #include <string_view>
@@ -12,9 +11,6 @@
 
 namespace paligemma {
 namespace {
-
-// A palette index past the file's palette shows as gray of that level, as in Pillow.
-using Palette = std::array<std::array<std::uint8_t, 3>, 256>;
 
 struct Reader {
   explicit Reader(Bytes file) : rest(file) {}
@@ -68,8 +64,7 @@ void read_header(Reader& reader) {
 }
 
 Palette palette_of(const Reader& reader) {
-  Palette palette;
-  for (int i = 0; i < 256; ++i) palette[i].fill(static_cast<std::uint8_t>(i));
+  Palette palette{};
   png_colorp colors = nullptr;
   int count = 0;
   png_get_PLTE(reader.png, reader.info, &colors, &count);

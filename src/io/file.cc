@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdint>
 #include <system_error>
@@ -99,6 +100,20 @@ Folder Folder::on_disk(const fs::path& path, ErrorKind kind) {
                   fail(kind, "file_not_found", "cannot open: ", path.native(), ": expected the name of a file, got \"",
                        name, '"');
                 return FileBytes::map(path / name, kind);
+              }};
+}
+
+Folder Folder::in_memory(std::span<const EmbeddedFile> files, const std::string& name, ErrorKind kind) {
+  const auto find = [files](std::string_view file) {
+    return std::find_if(files.begin(), files.end(), [&](const EmbeddedFile& each) { return each.name == file; });
+  };
+  return {.name = name,
+          .has = [files, find](std::string_view file) { return find(file) != files.end(); },
+          .open =
+              [files, find, name, kind](std::string_view file) {
+                const auto found = find(file);
+                if (found == files.end()) fail(kind, "file_not_found", "cannot open: ", name, " has no file ", file);
+                return FileBytes::borrow(found->bytes);
               }};
 }
 

@@ -10,6 +10,7 @@
 #include <string>
 #include <string_view>
 
+#include "base/embedded.h"
 #include "base/error.h"
 
 namespace paligemma {
@@ -44,6 +45,7 @@ struct Folder {
   std::function<FileBytes(std::string_view)> open;  // throws Error{kind} when the file is not there
 
   static Folder on_disk(const std::filesystem::path& path, ErrorKind kind);  // throws when it is no directory
+  static Folder in_memory(std::span<const EmbeddedFile> files, const std::string& name, ErrorKind kind);
 };
 
 // Writes `bytes` to `path` through a temporary file in the same directory that is renamed when it is complete, so that

@@ -108,14 +108,14 @@ class Reader {
 
   void keep(const std::string& name, const std::string& dtype, std::vector<std::int64_t> shape, Range range) {
     bool added = false;
+    const auto bytes = data_.subspan(range.begin, range.end - range.begin);
     if (dtype == "F32" || dtype == "BF16" || dtype == "F16") {
       const DType type = dtype == "F32" ? DType::f32 : dtype == "BF16" ? DType::bf16 : DType::f16;
-      const auto bytes = data_.subspan(range.begin, range.end - range.begin);
       const auto place = result_.tensors.try_emplace(name, HostTensor{type, std::move(shape), bytes});
       added = place.second && !result_.others.contains(name);
       range.name = place.first->first;
     } else {
-      const auto place = result_.others.try_emplace(name, dtype);
+      const auto place = result_.others.try_emplace(name, RawTensor{dtype, std::move(shape), bytes});
       added = place.second && !result_.tensors.contains(name);
       range.name = place.first->first;
     }

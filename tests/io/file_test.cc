@@ -95,6 +95,16 @@ TEST_F(FileTest, FolderGivesItsFilesAndNoOthers) {
                [&] { Folder::on_disk(folder_ / "outside", ErrorKind::model); });
 }
 
+TEST(Folder, InMemory) {
+  const EmbeddedFile files[] = {{"a", as_bytes("one")}, {"pictures/b", as_bytes("two")}};
+  const Folder folder = Folder::in_memory(files, "the sample", ErrorKind::model);
+  EXPECT_EQ(folder.name, "the sample");
+  EXPECT_TRUE(folder.has("a"));
+  EXPECT_FALSE(folder.has("b"));
+  EXPECT_EQ(folder.open("pictures/b").text(), "two");
+  expect_error(ErrorKind::model, "file_not_found", "the sample has no file b", [&] { folder.open("b"); });
+}
+
 TEST_F(FileTest, OverwritesOnlyWhenTold) {
   write_file(folder_ / "a", as_bytes("one"), false);
   expect_error(ErrorKind::usage, "file_exists", "there is a file already",

@@ -68,8 +68,8 @@ TEST(Json, MessagesStayShort) {
 
 TEST(Json, ManyKeysAreNotQuadratic) {
   std::string text = "{\"k\":0";
-  for (int i = 0; i < 600'000; ++i) text += ",\"" + std::to_string(i) + "\":0";
-  EXPECT_EQ(parse(text + "}").size(), 600'001u);  // hours, if each key were compared with all others
+  for (int i = 0; i < 100'000; ++i) text += ",\"" + std::to_string(i) + "\":0";
+  EXPECT_EQ(parse(text + "}").size(), 100'001u);  // minutes, if each key were compared with all others
 }
 
 TEST(Json, MembersComeOneByOne) {

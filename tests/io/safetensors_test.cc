@@ -39,7 +39,7 @@ TEST(Safetensors, ReadsWhatTheOriginalWrites) {
   const Safetensors file =
       read_safetensors(FileBytes::map(GOLDEN_DIR "/io/mixed.safetensors", ErrorKind::model), "mixed");
   EXPECT_THAT(file.metadata, ElementsAre(Pair("format", "np"), Pair("note", "日本")));
-  EXPECT_THAT(file.others, ElementsAre(Pair("ids", "I64")));
+  EXPECT_THAT(file.others, ElementsAre(Pair("ids", ::testing::Field(&RawTensor::dtype, "I64"))));
   ASSERT_EQ(file.tensors.size(), 5u);
   const HostTensor& f4 = file.tensors.at("a.f4");
   EXPECT_EQ(f4.dtype, DType::f32);
@@ -131,18 +131,18 @@ TEST(Safetensors, RefusesOverlapsHolesAndDuplicates) {
   expect_refused(two(tensor("a", "U8", "4", "0,4"), tensor("a", "F32", "1", "4,8"), 8), "a is there twice");
 }
 
-TEST(Safetensors, OtherTypesAreListedOnly) {
+TEST(Safetensors, OtherTypesAreKeptAsTheyAre) {
   const Safetensors file =
       read(file_of(join('{', tensor("a", "F4", "3,5", "0,8"), ',', tensor("b", "F32", "1", "8,12"), '}'), 12));
-  EXPECT_THAT(file.others, ElementsAre(Pair("a", "F4")));
+  EXPECT_THAT(file.others, ElementsAre(Pair("a", ::testing::Field(&RawTensor::dtype, "F4"))));
   EXPECT_EQ(file.tensors.size(), 1u);
 }
 
-TEST(Safetensors, SixHundredThousandTensors) {
+TEST(Safetensors, AHundredThousandTensors) {
   std::string header = "{";
-  for (int i = 0; i < 600'000; ++i)
-    header += tensor(join("layers.", i), "F32", "1", join(i * 4, ',', i * 4 + 4)) + (i == 599'999 ? '}' : ',');
-  EXPECT_EQ(read(file_of(header, 2'400'000)).tensors.size(), 600'000u);
+  for (int i = 0; i < 100'000; ++i)
+    header += tensor(join("layers.", i), "F32", "1", join(i * 4, ',', i * 4 + 4)) + (i == 99'999 ? '}' : ',');
+  EXPECT_EQ(read(file_of(header, 400'000)).tensors.size(), 100'000u);
 }
 
 }  // namespace

@@ -1,0 +1,19 @@
+// The kernels in AVX-512 F, BW, VL and DQ. The only includes beside the intrinsics are headers without inline code.
+#include "backend/cpu/avx512/vector.h"
+#include "backend/cpu/generic/product.h"
+#include "backend/cpu/generic/rows.h"
+
+namespace paligemma {
+
+void use_avx512(Kernels& kernels) noexcept {
+  using V = F32x16;
+  // 12 x 32: 24 of the 32 registers hold sums.
+  constexpr ProductKernel f32{Tiles<F32Panels<V>, 12, 2, 8>::run}, bf16{Tiles<Bf16Panels<V>, 12, 2, 8>::run};
+  kernels.name = "avx512";
+  kernels.product[0][0] = kernels.product[1][0] = f32;
+  kernels.product[0][1] = kernels.product[1][1] = bf16;
+  kernels.tile_rows = 12;
+  use_rows<V>(kernels);
+}
+
+}  // namespace paligemma

@@ -1,0 +1,111 @@
+// The CPU behind the outer waist. Cuts whole-tensor functions into tasks for the threads, and those into kernel calls.
+#pragma once
+
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include "backend/backend.h"
+#include "backend/cpu/kernels.h"
+#include "base/error.h"
+#include "base/thread_pool.h"
+
+namespace paligemma {
+
+// Memory that grows to the most that was asked for and is used again by every call.
+class Scratch {
+ public:
+  // Contents are undefined. The address is valid until the next reserve.
+  std::byte* reserve(std::size_t bytes);
+
+ private:
+  Buffer buffer_{nullptr, [](std::byte*) {}};
+  std::size_t bytes_ = 0;
+};
+
+class CpuBackend final : public Backend {
+ public:
+  CpuBackend(const Kernels& kernels, int threads);
+
+  std::string_view name() const override { return name_; }
+  Buffer allocate(std::size_t bytes) override;
+
+  Weight make_matrix(std::int64_t rows, std::int64_t cols, DType dtype) override;
+  void place_rows(Weight& matrix, std::int64_t first_row, const HostTensor& rows) override;
+  Weight make_vector(const HostTensor& values, std::int64_t rows, std::int64_t cols) override;
+  std::size_t matrix_bytes(std::int64_t rows, std::int64_t cols, DType dtype) const override;
+
+  void linear(ConstView x, std::span<const LinearPart> parts, Precision precision) override;
+  void gated_gelu(ConstView x, const Weight& gate, const Weight& up, View y, Precision precision) override;
+  void gelu(View x) override;
+  void layer_norm(ConstView x, const Weight& weight, const Weight& bias, float eps, View y) override;
+  void rms_norm(ConstView x, const Weight& weight, float eps, View y) override;
+  void add(ConstView a, View x) override;
+  void rope(View x, std::int64_t heads, std::span<const Sequence> sequences, double theta) override;
+  void embed(const Weight& table, std::span<const std::int32_t> ids, float scale, View y) override;
+  void soft_cap(View x, float cap) override;
+
+  KvCache make_kv_cache(std::int64_t layers, std::int64_t kv_heads, std::int64_t head_size, std::int64_t blocks,
+                        DType dtype) override;
+  void kv_write(KvCache& cache, std::int64_t layer, ConstView k, ConstView v,
+                std::span<const Sequence> sequences) override;
+  void attention(ConstView q, const KvCache& cache, std::int64_t layer, std::span<const Sequence> sequences,
+                 const AttentionShape& shape, View y, Precision precision) override;
+
+ private:
+  // The left operand of products, in blocks of k: [K / k_block][rows][k_block] elements.
+  struct Operand {
+    const std::byte* data = nullptr;
+    std::ptrdiff_t stride = 0;  // of rows, when there is one block; otherwise a row is as wide as its block
+    std::int64_t rows = 0, k = 0, k_block = 0;
+    bool bf16 = false;
+  };
+  // `blocks` blocks of `rows` rows, the last one smaller.
+  struct Cut {
+    std::int64_t rows = 0, blocks = 0;
+  };
+  struct AttentionCall;
+
+  const ProductKernel& product(Precision precision, DType weights) const {
+    return kernels_.product[precision == Precision::bf16][weights == DType::bf16];
+  }
+  // Calls body(first, count) on ranges that cover [0, rows), `work` elements each row, on all threads if it is worth
+  // it.
+  template <class Body>
+  void for_rows(std::int64_t rows, std::int64_t work, Body body);
+
+  Cut cut_rows(std::int64_t rows) const;
+  Operand prepare(ConstView x, Precision precision, bool bf16, Scratch& scratch);
+  void multiply(const Operand& x, std::int64_t first, const Weight& weight, std::int64_t column,
+                const ProductKernel& kernel, View out) const;
+  void attend(const AttentionCall& call, const Sequence& sequence, std::int64_t kv_head, std::int64_t first,
+              int thread);
+  void find_angles(std::span<const Sequence> sequences, std::int64_t rows, std::int64_t half, double theta);
+
+  Kernels kernels_;
+  std::string name_;
+  ThreadPool pool_;
+  Scratch operands_[2];  // f32, bf16
+  std::vector<Scratch> of_thread_;
+  // Cosines and sines of the last rope, [rows][2][half], kept since q and k of all layers ask for the same.
+  std::vector<float> angles_;
+  std::vector<std::int64_t> angle_positions_;
+  double angle_theta_ = 0;
+  std::int64_t angle_half_ = 0;
+};
+
+// The caller's mistake, said before a kernel reads past the end of anything.
+template <class... Parts>
+void check_shape(bool holds, const Parts&... parts) {
+  if (!holds) fail(ErrorKind::failure, "shape", parts...);
+}
+
+template <class Body>
+void CpuBackend::for_rows(std::int64_t rows, std::int64_t work, Body body) {
+  constexpr std::int64_t kWorthATask = 16384;
+  const std::int64_t count = std::max<std::int64_t>(1, kWorthATask / std::max<std::int64_t>(1, work));
+  pool_.run((rows + count - 1) / count,
+            [&](std::int64_t i, int) { body(i * count, std::min(count, rows - i * count)); });
+}
+
+}  // namespace paligemma

@@ -1,0 +1,158 @@
+// The product of a few rows with panels of a matrix, over an operand policy `Op` that names the vector type, the
+// element type of A, the elements of k in one step (`depth`, in `passes` multiply-adds) and the tile shapes.
+// Internal linkage: see math.h.
+#pragma once
+
+#include <utility>
+
+#include "backend/cpu/kernels.h"
+
+namespace paligemma {
+namespace {
+
+// f32 panels [k][16].
+template <class Vector>
+struct F32Panels {
+  using V = Vector;
+  using A = float;
+  static constexpr int depth = 1, passes = 1, bytes = 4;
+  template <bool kTail>
+  static V weights(const std::byte* b, int) {
+    return V::load(reinterpret_cast<const float*>(b));
+  }
+  template <bool kTail>
+  static V activation(const A* a, int) {
+    return V::broadcast(*a);
+  }
+  static V multiply_add(V a, V b, V c) { return fma(a, b, c); }
+};
+
+// bf16 panels [k / 2][16][2], widened in registers.
+template <class Vector>
+struct Bf16Panels {
+  using V = Vector;
+  using A = float;
+  static constexpr int depth = 2, passes = 2, bytes = 2;
+  template <bool kTail>
+  static V weights(const std::byte* b, int pass) {
+    const auto* pairs = reinterpret_cast<const std::uint16_t*>(b);
+    return pass == 0 ? V::load_even(pairs) : V::load_odd(pairs);
+  }
+  template <bool kTail>
+  static V activation(const A* a, int pass) {
+    return V::broadcast(a[pass]);
+  }
+  static V multiply_add(V a, V b, V c) { return fma(a, b, c); }
+};
+
+// kRows rows times kPanels panels, held in registers over all of k.
+template <class Op, int kRows, int kPanels>
+struct Tile {
+  using V = typename Op::V;
+  static constexpr int kVectors = kPanels * kPanel / V::width;  // of C in a row
+  static constexpr int kInPanel = kPanel / V::width;
+
+  // One step of k; the tail step has a single element of k.
+  template <bool kTail>
+  [[gnu::always_inline]] static inline void step(V (&sums)[kRows][kVectors], const typename Op::A* a,
+                                                 std::ptrdiff_t a_stride, const std::byte* b, std::ptrdiff_t b_stride) {
+#pragma GCC unroll 2
+    for (int pass = 0; pass < (kTail ? 1 : Op::passes); ++pass) {
+      V w[kVectors];
+#pragma GCC unroll 16
+      for (int v = 0; v < kVectors; ++v) {
+        w[v] = Op::template weights<kTail>(
+            b + (v / kInPanel) * b_stride + (v % kInPanel) * V::width * Op::bytes * Op::depth, pass);
+      }
+#pragma GCC unroll 32
+      for (int r = 0; r < kRows; ++r) {
+        const V x = Op::template activation<kTail>(a + r * a_stride, pass);
+#pragma GCC unroll 16
+        for (int v = 0; v < kVectors; ++v) sums[r][v] = Op::multiply_add(x, w[v], sums[r][v]);
+      }
+    }
+  }
+
+  static void run(const Product& p, std::int64_t row, const std::byte* b, float* c, std::ptrdiff_t c_stride) {
+    const bool accumulate = p.accumulate;
+    V sums[kRows][kVectors];
+    const auto* a = static_cast<const typename Op::A*>(p.a) + row * p.a_stride;
+#pragma GCC unroll 32
+    for (int r = 0; r < kRows; ++r) {
+#pragma GCC unroll 16
+      for (int v = 0; v < kVectors; ++v) {
+        sums[r][v] = accumulate ? V::load(c + r * c_stride + v * V::width) : V::broadcast(0);
+      }
+    }
+    std::int64_t i = 0;
+    for (; i + Op::depth <= p.k; i += Op::depth, b += kPanel * Op::depth * Op::bytes) {
+      step<false>(sums, a + i, p.a_stride, b, p.b_stride);
+    }
+    if (i < p.k) step<true>(sums, a + i, p.a_stride, b, p.b_stride);
+#pragma GCC unroll 32
+    for (int r = 0; r < kRows; ++r) {
+#pragma GCC unroll 16
+      for (int v = 0; v < kVectors; ++v) sums[r][v].store(c + r * c_stride + v * V::width);
+    }
+  }
+};
+
+// kMaxRows x kMaxPanels is the tile that fills the registers; fewer rows take up to kStreams panels at once, so that as
+// many sums are under way and several streams of weights are read.
+template <class Op, int kMaxRows, int kMaxPanels, int kStreams>
+struct Tiles {
+  using Run = void (*)(const Product&, std::int64_t row, const std::byte* b, float* c, std::ptrdiff_t c_stride);
+  static constexpr int panels_for(int rows) {
+    int panels = kStreams;
+    while (panels > 1 && panels * rows > kMaxRows * kMaxPanels) panels /= 2;
+    return panels;
+  }
+  // Tiles of kPanels panels, or of panels_for(rows) when that is 0, by rows - 1.
+  template <int kPanels, int... kRows>
+  static Run pick(std::int64_t rows, std::integer_sequence<int, kRows...>) {
+    static constexpr Run table[] = {Tile < Op, kRows + 1, kPanels != 0 ? kPanels : panels_for(kRows + 1) > ::run...};
+    return table[rows - 1];
+  }
+  template <int kPanels>
+  static Run pick(std::int64_t rows) {
+    return pick<kPanels>(rows, std::make_integer_sequence<int, kMaxRows>{});
+  }
+
+  // One tile whose last panel may be only partly there.
+  static void run_edge(Run run, const Product& p, std::int64_t row, std::int64_t rows, const std::byte* b, float* c,
+                       std::int64_t columns) {
+    float whole[kMaxRows * kPanel] = {};
+    for (std::int64_t r = 0; p.accumulate && r < rows; ++r) {
+      for (std::int64_t j = 0; j < columns; ++j) whole[r * kPanel + j] = c[r * p.c_stride + j];
+    }
+    run(p, row, b, whole, kPanel);
+    for (std::int64_t r = 0; r < rows; ++r) {
+      for (std::int64_t j = 0; j < columns; ++j) c[r * p.c_stride + j] = whole[r * kPanel + j];
+    }
+  }
+
+  static void run(const Product& p) noexcept {
+    const auto* b = static_cast<const std::byte*>(p.b);
+    const bool few = p.rows <= kMaxRows;
+    const std::int64_t step = few ? panels_for(int(p.rows)) : kMaxPanels;
+    for (std::int64_t column = 0; column < p.columns;) {
+      const std::int64_t left = p.columns - column;
+      const std::int64_t panels = left >= step * kPanel ? step : 1;
+      for (std::int64_t row = 0; row < p.rows; row += kMaxRows) {
+        const std::int64_t rows = p.rows - row < kMaxRows ? p.rows - row : kMaxRows;
+        const Run tile = panels == 1 ? pick<1>(rows) : few ? pick<0>(rows) : pick<kMaxPanels>(rows);
+        float* c = p.c + row * p.c_stride + column;
+        if (left < kPanel) {
+          run_edge(tile, p, row, rows, b, c, left);
+        } else {
+          tile(p, row, b, c, p.c_stride);
+        }
+      }
+      column += panels * kPanel;
+      b += panels * p.b_stride;
+    }
+  }
+};
+
+}  // namespace
+}  // namespace paligemma

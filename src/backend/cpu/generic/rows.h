@@ -1,0 +1,131 @@
+// Norms, softmax and what is done element by element, over a vector type V. One call is one row.
+//
+// Element i of a row sits in lane i mod width, and sums run along the lanes: a result depends on the row alone.
+// Internal linkage: see math.h.
+#pragma once
+
+#include "backend/cpu/generic/math.h"
+#include "backend/cpu/kernels.h"
+
+namespace paligemma {
+namespace {
+
+template <class V>
+struct Rows {
+  using T = typename V::Scalar;
+  static V load(const T* p, std::int64_t left, T rest = 0) {
+    return left < V::width ? V::load(p, left, rest) : V::load(p);
+  }
+  static void store(V v, T* p, std::int64_t left) { left < V::width ? v.store(p, left) : v.store(p); }
+
+  // y[i] = f(vector at i, i, n - i).
+  template <class F>
+  static void map(std::int64_t n, const T* x, T* y, F f) {
+    for (std::int64_t i = 0; i < n; i += V::width) store(f(load(x + i, n - i), i, n - i), y + i, n - i);
+  }
+
+  // Sum of f(x[i]) in four independent chains a lane. f(0) may be anything.
+  template <class F>
+  static T total(std::int64_t n, const T* x, F f) {
+    V sums[4] = {V::broadcast(0), V::broadcast(0), V::broadcast(0), V::broadcast(0)};
+    std::int64_t i = 0;
+    for (; i + 4 * V::width <= n; i += 4 * V::width) {
+      for (int j = 0; j < 4; ++j) sums[j] = sums[j] + f(V::load(x + i + j * V::width));
+    }
+    T rest[V::width] = {};
+    for (; i < n; i += V::width) {
+      if (n - i >= V::width) {
+        sums[0] = sums[0] + f(V::load(x + i));
+        continue;
+      }
+      f(V::load(x + i, n - i, 0)).store(rest, n - i);
+      sums[1] = sums[1] + V::load(rest);
+    }
+    return sum((sums[0] + sums[1]) + (sums[2] + sums[3]));
+  }
+
+  static void round_bf16(std::int64_t n, const T* x, T* y) noexcept {
+    map(n, x, y, [](V v, std::int64_t, std::int64_t) { return v.to_bf16(); });
+  }
+  static void narrow_bf16(std::int64_t n, const T* x, std::uint16_t* y) noexcept {
+    for (std::int64_t i = 0; i < n; i += V::width) {
+      load(x + i, n - i).store_bf16(y + i, n - i < V::width ? n - i : V::width);
+    }
+  }
+  static void add(std::int64_t n, const T* a, T* x) noexcept {
+    map(n, x, x, [=](V v, std::int64_t i, std::int64_t left) { return v + load(a + i, left); });
+  }
+  static void scale(std::int64_t n, T factor, const T* x, T* y) noexcept {
+    map(n, x, y, [=](V v, std::int64_t, std::int64_t) { return v * V::broadcast(factor); });
+  }
+  static void gelu(std::int64_t n, T* x) noexcept {
+    map(n, x, x, [](V v, std::int64_t, std::int64_t) { return gelu_tanh(v); });
+  }
+  static void gated_gelu(std::int64_t n, const T* up, T* x) noexcept {
+    map(n, x, x, [=](V v, std::int64_t i, std::int64_t left) { return gelu_tanh(v) * load(up + i, left); });
+  }
+  static V cap(V x, T limit, T inverse) { return V::broadcast(limit) * tanh(x * V::broadcast(inverse)); }
+  static void soft_cap(std::int64_t n, T limit, T* x) noexcept {
+    map(n, x, x, [=](V v, std::int64_t, std::int64_t) { return cap(v, limit, 1 / limit); });
+  }
+
+  static T softmax(std::int64_t n, T factor, T limit, T* x) noexcept {
+    V most = V::broadcast(-3e38f);
+    for (std::int64_t i = 0; i < n; i += V::width) {
+      V s = load(x + i, n - i) * V::broadcast(factor);
+      if (limit != 0) s = cap(s, limit, 1 / limit);
+      store(s, x + i, n - i);
+      most = max(most, load(x + i, n - i, -3e38f));
+    }
+    const V top = V::broadcast(largest(most));
+    V sums = V::broadcast(0);
+    for (std::int64_t i = 0; i < n; i += V::width) {
+      store(exp(load(x + i, n - i) - top), x + i, n - i);
+      sums = sums + load(x + i, n - i);
+    }
+    return sum(sums);
+  }
+
+  static void layer_norm(std::int64_t n, const T* x, const T* weight, const T* bias, T eps, T* y) noexcept {
+    const T mean = total(n, x, [](V v) { return v; }) / T(n);
+    const V centre = V::broadcast(mean);
+    const T variance = total(n, x, [=](V v) { return (v - centre) * (v - centre); }) / T(n);
+    const V gain = V::broadcast(1 / V::square_root(variance + eps));
+    map(n, x, y, [=](V v, std::int64_t i, std::int64_t left) {
+      return fma((v - centre) * gain, load(weight + i, left), load(bias + i, left));
+    });
+  }
+  static void rms_norm(std::int64_t n, const T* x, const T* weight, T eps, T* y) noexcept {
+    const V gain = V::broadcast(1 / V::square_root(total(n, x, [](V v) { return v * v; }) / T(n) + eps));
+    map(n, x, y,
+        [=](V v, std::int64_t i, std::int64_t left) { return v * gain * (V::broadcast(1) + load(weight + i, left)); });
+  }
+  static void rotate(std::int64_t half, const T* cosine, const T* sine, T* x) noexcept {
+    for (std::int64_t i = 0; i < half; i += V::width) {
+      const std::int64_t left = half - i;
+      const V a = load(x + i, left), b = load(x + half + i, left), c = load(cosine + i, left), s = load(sine + i, left);
+      store(fma(a, c, V::broadcast(0) - b * s), x + i, left);
+      store(fma(b, c, a * s), x + half + i, left);
+    }
+  }
+};
+
+// All of the above into the table.
+template <class V>
+void use_rows(Kernels& kernels) {
+  using R = Rows<V>;
+  kernels.round_bf16 = R::round_bf16;
+  kernels.narrow_bf16 = R::narrow_bf16;
+  kernels.add = R::add;
+  kernels.scale = R::scale;
+  kernels.gelu = R::gelu;
+  kernels.gated_gelu = R::gated_gelu;
+  kernels.soft_cap = R::soft_cap;
+  kernels.softmax = R::softmax;
+  kernels.layer_norm = R::layer_norm;
+  kernels.rms_norm = R::rms_norm;
+  kernels.rotate = R::rotate;
+}
+
+}  // namespace
+}  // namespace paligemma

@@ -1,0 +1,14 @@
+#include "backend/cpu/dispatch.h"
+#include "base/cpu_info.h"
+
+namespace paligemma {
+
+std::vector<Isa> isas() {
+  const CpuInfo cpu = cpu_info();
+  return {{"portable", true, use_portable},
+          {"avx2", cpu.avx2, use_avx2},
+          {"avx512", cpu.avx512, use_avx512},
+          {"avx512_bf16", cpu.avx512_bf16, use_avx512_bf16}};
+}
+
+}  // namespace paligemma

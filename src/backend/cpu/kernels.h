@@ -1,0 +1,67 @@
+// The inner waist: what an instruction set does, as a table of functions over raw pointers, sizes and strides. They
+// start no threads, allocate nothing and check nothing. Strides count elements unless they say bytes.
+//
+// Included by files that are compiled for one instruction set each: declarations only, so that no inline function can
+// leave such a file and be called on a processor that lacks its instructions.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace paligemma {
+
+// Rows of W in a panel. A matrix (N, K) is stored as ceil(N / 16) panels; inside a panel K runs outermost:
+// f32 as [K][16], 16-bit types in pairs as [ceil(K / 2)][16][2]. What is missing at the edges is zero.
+constexpr std::int64_t kPanel = 16;
+
+// C (rows, columns) = A (rows, k) * B, or += when `accumulate`; B is (columns, k) in panels.
+// Each element of C is one chain of fused multiply-adds (on portable: multiply, then add) over k in order, held in f32:
+// its bits do not depend on rows, columns, or on cutting k into several accumulating calls at even places.
+struct Product {
+  const void* a = nullptr;  // float, or bf16 where the kernel says so
+  std::ptrdiff_t a_stride = 0;
+  const void* b = nullptr;
+  std::ptrdiff_t b_stride = 0;  // bytes from panel to panel
+  float* c = nullptr;
+  std::ptrdiff_t c_stride = 0;
+  std::int64_t rows = 0, columns = 0, k = 0;
+  bool accumulate = false;
+};
+
+struct ProductKernel {
+  void (*run)(const Product&) noexcept = nullptr;
+  bool bf16_a = false;  // A holds bf16 instead of float
+};
+
+struct Kernels {
+  const char* name = nullptr;
+
+  // [Precision][0: f32 panels, 1: bf16 panels]. Under Precision::bf16 A has been rounded by the caller.
+  ProductKernel product[2][2];
+  std::int64_t tile_rows = 0;  // rows of A that a product takes in one step
+
+  // y = bf16(x), as float and as bf16. y may be x.
+  void (*round_bf16)(std::int64_t n, const float* x, float* y) noexcept = nullptr;
+  void (*narrow_bf16)(std::int64_t n, const float* x, std::uint16_t* y) noexcept = nullptr;
+
+  void (*add)(std::int64_t n, const float* a, float* x) noexcept = nullptr;                  // x += a
+  void (*scale)(std::int64_t n, float factor, const float* x, float* y) noexcept = nullptr;  // y = factor x
+  void (*gelu)(std::int64_t n, float* x) noexcept = nullptr;                                 // x = gelu_tanh(x)
+  void (*gated_gelu)(std::int64_t n, const float* up, float* x) noexcept = nullptr;          // x = gelu_tanh(x) up
+  void (*soft_cap)(std::int64_t n, float cap, float* x) noexcept = nullptr;                  // x = cap tanh(x / cap)
+  // x = exp(s - max(s)) for s = cap tanh(factor x / cap), or factor x when cap is 0. Returns the sum. n > 0.
+  float (*softmax)(std::int64_t n, float factor, float cap, float* x) noexcept = nullptr;
+  void (*layer_norm)(std::int64_t n, const float* x, const float* weight, const float* bias, float eps,
+                     float* y) noexcept = nullptr;
+  void (*rms_norm)(std::int64_t n, const float* x, const float* weight, float eps, float* y) noexcept = nullptr;
+  // (x[i], x[half + i]) turned by the angle of (cosine[i], sine[i]).
+  void (*rotate)(std::int64_t half, const float* cosine, const float* sine, float* x) noexcept = nullptr;
+};
+
+// Each fills in what its instruction set does better than what the table holds.
+void use_portable(Kernels& kernels) noexcept;
+void use_avx2(Kernels& kernels) noexcept;
+void use_avx512(Kernels& kernels) noexcept;
+void use_avx512_bf16(Kernels& kernels) noexcept;
+
+}  // namespace paligemma

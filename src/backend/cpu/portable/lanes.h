@@ -1,0 +1,101 @@
+// The vector type of the portable kernels: four numbers, and loops that any compiler can turn into vector code. Also
+// the list of what generic/ asks of a vector type. T is float in production, double where a test wants a finer
+// reference.
+#pragma once
+
+#include <bit>
+#include <cmath>
+#include <cstdint>
+
+#include "base/dtype.h"
+
+namespace paligemma {
+namespace {
+
+template <class T>
+struct Lanes {
+  using Scalar = T;
+  static constexpr int width = 4;
+  T v[width];
+
+  static Lanes broadcast(T x) { return {x, x, x, x}; }
+  static Lanes load(const T* p) { return {p[0], p[1], p[2], p[3]}; }
+  void store(T* p) const {
+    for (int i = 0; i < width; ++i) p[i] = v[i];
+  }
+  // The first n < width; what is missing reads as `rest`.
+  static Lanes load(const T* p, std::int64_t n, T rest) {
+    return map([&](int i) { return i < n ? p[i] : rest; });
+  }
+  void store(T* p, std::int64_t n) const {
+    for (int i = 0; i < n; ++i) p[i] = v[i];
+  }
+
+  // bf16 in pairs, [width][2]: the first or the second of each.
+  static Lanes load_even(const std::uint16_t* p) {
+    return map([&](int i) { return T(bf16_to_f32(p[2 * i])); });
+  }
+  static Lanes load_odd(const std::uint16_t* p) {
+    return map([&](int i) { return T(bf16_to_f32(p[2 * i + 1])); });
+  }
+  Lanes to_bf16() const {
+    return map([&](int i) { return T(round_to_bf16(float(v[i]))); });
+  }
+  // The first n <= width.
+  void store_bf16(std::uint16_t* p, std::int64_t n) const {
+    for (int i = 0; i < n; ++i) p[i] = f32_to_bf16(float(v[i]));
+  }
+
+  friend Lanes operator+(Lanes a, Lanes b) {
+    return map([&](int i) { return a.v[i] + b.v[i]; });
+  }
+  friend Lanes operator-(Lanes a, Lanes b) {
+    return map([&](int i) { return a.v[i] - b.v[i]; });
+  }
+  friend Lanes operator*(Lanes a, Lanes b) {
+    return map([&](int i) { return a.v[i] * b.v[i]; });
+  }
+  friend Lanes operator/(Lanes a, Lanes b) {
+    return map([&](int i) { return a.v[i] / b.v[i]; });
+  }
+  // a b + c, fused where the instruction set has it.
+  friend Lanes fma(Lanes a, Lanes b, Lanes c) {
+    return map([&](int i) { return a.v[i] * b.v[i] + c.v[i]; });
+  }
+  // b where the two do not compare.
+  friend Lanes min(Lanes a, Lanes b) {
+    return map([&](int i) { return a.v[i] < b.v[i] ? a.v[i] : b.v[i]; });
+  }
+  friend Lanes max(Lanes a, Lanes b) {
+    return map([&](int i) { return a.v[i] > b.v[i] ? a.v[i] : b.v[i]; });
+  }
+  friend Lanes abs(Lanes a) {
+    return map([&](int i) { return std::fabs(a.v[i]); });
+  }
+  friend Lanes copy_sign(Lanes a, Lanes sign) {
+    return map([&](int i) { return std::copysign(a.v[i], sign.v[i]); });
+  }
+  friend Lanes round(Lanes a) {  // to the nearest whole number, for |a| < 2^22
+    constexpr T magic = sizeof(T) == 4 ? T(12582912.0) : T(6755399441055744.0);
+    return map([&](int i) { return (a.v[i] + magic) - magic; });
+  }
+  // a 2^n for whole n in [-126, 127].
+  friend Lanes times_power_of_2(Lanes a, Lanes n) {
+    return map([&](int i) { return a.v[i] * std::bit_cast<float>((std::int32_t(n.v[i]) + 127) << 23); });
+  }
+  friend T sum(Lanes a) { return (a.v[0] + a.v[2]) + (a.v[1] + a.v[3]); }
+  friend T largest(Lanes a) {
+    const T x = a.v[0] > a.v[1] ? a.v[0] : a.v[1], y = a.v[2] > a.v[3] ? a.v[2] : a.v[3];
+    return x > y ? x : y;
+  }
+  static T square_root(T x) { return std::sqrt(x); }
+
+ private:
+  template <class F>
+  static Lanes map(F f) {
+    return {f(0), f(1), f(2), f(3)};
+  }
+};
+
+}  // namespace
+}  // namespace paligemma

@@ -1,0 +1,20 @@
+// What the processor and its operating system can run.
+#pragma once
+
+namespace paligemma {
+
+struct CpuInfo {
+  bool avx2 = false;         // AVX2 and FMA
+  bool avx512 = false;       // AVX-512 F, BW, VL and DQ
+  bool avx512_bf16 = false;  // the above and AVX512_BF16
+};
+
+// cpu_x86.cc or cpu_other.cc.
+CpuInfo cpu_info();
+// Tells the processor that the caller is spinning.
+void spin_pause();
+
+// Cores that this process may use; at least 1.
+int usable_cores();
+
+}  // namespace paligemma

@@ -1,0 +1,16 @@
+#include "base/cpu_info.h"
+
+namespace paligemma {
+
+CpuInfo cpu_info() {
+  CpuInfo info;
+  info.avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+  info.avx512 = info.avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+                __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq");
+  info.avx512_bf16 = info.avx512 && __builtin_cpu_supports("avx512bf16");
+  return info;
+}
+
+void spin_pause() { __builtin_ia32_pause(); }
+
+}  // namespace paligemma

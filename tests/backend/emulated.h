@@ -1,0 +1,12 @@
+// Kernels that no processor at hand may run, compiled against an emulation of their instructions.
+#pragma once
+
+#include <vector>
+
+#include "backend/cpu/kernels.h"
+
+namespace paligemma {
+
+std::vector<Kernels> emulated_tables();
+
+}  // namespace paligemma
