@@ -40,8 +40,9 @@ double luminance(Rgb colour) {
 }  // namespace
 
 Rgb label_colour(std::string_view label, std::optional<int> label_index) {
-  const auto place = label_index && *label_index >= 0 ? static_cast<std::uint64_t>(*label_index) : hash(label);
-  return kPalette[place % kPalette.size()];
+  constexpr std::size_t kHalf = kPalette.size() / 2;
+  if (label_index && *label_index >= 0) return kPalette[static_cast<std::size_t>(*label_index) % kPalette.size()];
+  return kPalette[kHalf + hash(label) % kHalf];
 }
 
 Rgb ink_on(Rgb ground) {

@@ -12,8 +12,9 @@ struct Rgb {
   bool operator==(const Rgb&) const = default;
 };
 
-// One colour for a label, the same in every picture: asked labels take the palette's twelve in turn, so that the first
-// twelve differ; a label that the model invented takes the one that its spelling hashes to.
+// One colour for a label, the same in every picture: asked labels take the palette's twelve in turn; a label that the
+// model invented takes the one of the second six that its spelling hashes to, so that it meets no asked label's colour
+// unless more than six were asked.
 Rgb label_colour(std::string_view label, std::optional<int> label_index);
 
 // Black or white, whichever stands out more on `ground` (contrast of WCAG 2; at least 4.5 on any colour).

@@ -188,7 +188,7 @@ Scene lay_out(int picture_width, int picture_height, const Result& result, const
     move_to(plate, find_place(shape, plate.rect.width(), plate.rect.height(), picture, scene.plates));
     scene.plates.push_back(std::move(plate));
   }
-  std::ranges::stable_sort(scene.shapes, std::greater{}, [](const Shape& shape) { return area(shape.outer); });
+  std::ranges::sort(scene.shapes, std::greater{}, [](const Shape& shape) { return area(shape.outer); });
 
   if (result.objects.empty() && result.answer && !result.answer->empty() && picture_width >= 6 * style.font) {
     scene.bar = make_bar(result, picture, style.font, measure);

@@ -3,9 +3,10 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <cmath>
 #include <string>
+#include <string_view>
 
+#include "support/crc32.h"
 #include "support/golden.h"
 
 namespace paligemma {
@@ -57,6 +58,10 @@ TEST(Resize, EqualsPillow12) {
   }
 }
 
+// tall_1000x3/224 also differs in Pillow 13.0.0, but is not in the file: the CRC-32 of Pillow's bytes, by hand.
+constexpr std::string_view kMissing = "tall_1000x3/224";
+constexpr std::uint32_t kMissingCrc = 0x1f9a0824;
+
 TEST(Resize, EqualsPillow13) {
   const Safetensors before = testing::golden_tensors("resize/pillow_bicubic.safetensors");
   const Safetensors changed = testing::golden_tensors("resize/pillow13_bicubic.safetensors");
@@ -66,7 +71,12 @@ TEST(Resize, EqualsPillow13) {
     const auto now = changed.others.find(name);
     const RawTensor& expected = now == changed.others.end() ? tensor : now->second;
     for (const Resize method : {Resize::automatic, Resize::pillow}) {
-      EXPECT_EQ(differing(resize(stored(key), key.size, key.size, method).rgb, bytes(expected)), 0u) << name;
+      const Picture resized = resize(stored(key), key.size, key.size, method);
+      if (name == kMissing) {
+        EXPECT_EQ(testing::crc32(std::span<const std::uint8_t>(resized.rgb)), kMissingCrc);
+      } else {
+        EXPECT_EQ(differing(resized.rgb, bytes(expected)), 0u) << name;
+      }
     }
   }
 }
@@ -84,8 +94,6 @@ TEST(Resize, EqualsTheReferencesProcessor) {
   EXPECT_EQ(cases, 50);
 }
 
-// Floats may differ where TensorFlow's vector code adds in another order: a sum of n products of values up to 255 with
-// weights of sum 1, each rounded, is within n * 2^-24 * 255 of the exact one; n is the number of taps of both passes.
 TEST(Resize, EqualsTensorFlow) {
   const Safetensors expected = testing::golden_tensors("resize/tf_bilinear.safetensors");
   int cases = 0;
@@ -96,9 +104,9 @@ TEST(Resize, EqualsTensorFlow) {
     const std::vector<float> actual = resize_tf(picture, key.size, key.size, antialias);
     const std::vector<float> wanted = testing::values(tensor);
     ASSERT_EQ(actual.size(), wanted.size());
-    float worst = 0;
-    for (std::size_t i = 0; i < actual.size(); ++i) worst = std::max(worst, std::abs(actual[i] - wanted[i]));
-    EXPECT_EQ(worst, 0.0f) << name;
+    std::size_t differing = 0;
+    for (std::size_t i = 0; i < actual.size(); ++i) differing += actual[i] != wanted[i];
+    EXPECT_EQ(differing, 0u) << name;
     ++cases;
   }
   EXPECT_EQ(cases, 34);
