@@ -50,7 +50,8 @@ Inspection inspect(const Folder& folder, std::string name) {
                            used.contains(canonical), count_not_finite(entry.tensor)};
     source.release(canonical);
     if (tensor.not_finite > 0)
-      out.warnings.push_back({"not_finite", join(tensor.name, " holds ", tensor.not_finite, " values that are NaN or infinite")});
+      out.warnings.push_back(
+          {"not_finite", join(tensor.name, " holds ", tensor.not_finite, " values that are NaN or infinite")});
     if (!tensor.used) out.warnings.push_back({"unused_tensor", join(tensor.name, " is not part of the network")});
     out.tensors.push_back(std::move(tensor));
   }
@@ -78,22 +79,34 @@ Json inspection_json(const Inspection& inspection) {
   for (const InspectedTensor& tensor : inspection.tensors)
     tensors.push_back({{"name", tensor.name}, {"shape", tensor.shape}, {"dtype", tensor.dtype}, {"used", tensor.used}});
   Json warnings = Json::array();
-  for (const Warning& warning : inspection.warnings) warnings.push_back({{"code", warning.code}, {"text", warning.text}});
-  return {{"schema", "paligemma.inspect/1"},
-          {"model", inspection.info.name},
-          {"family", inspection.info.family},
-          {"parameters", inspection.info.parameters},
-          {"image_size", v.image_size()},
-          {"image_tokens", v.tokens()},
-          {"vision", {{"width", v.width}, {"layers", v.layers}, {"heads", v.heads}, {"mlp", v.mlp}, {"patch", v.patch}}},
-          {"decoder",
-           {{"width", d.width}, {"layers", d.layers}, {"heads", d.heads}, {"kv_heads", d.kv_heads}, {"head_size", d.head_size},
-            {"mlp", d.mlp}, {"vocabulary", d.vocabulary}, {"query_scale", d.query_scale},
-            {"attention_soft_cap", d.attention_cap}, {"final_soft_cap", d.final_cap}, {"rope_theta", d.rope_theta}}},
-          {"memory_bytes",
-           {{"positions", inspection.positions}, {"f32", memory_json(inspection.f32)}, {"bf16", memory_json(inspection.bf16)}}},
-          {"tensors", tensors},
-          {"warnings", warnings}};
+  for (const Warning& warning : inspection.warnings)
+    warnings.push_back({{"code", warning.code}, {"text", warning.text}});
+  return {
+      {"schema", "paligemma.inspect/1"},
+      {"model", inspection.info.name},
+      {"family", inspection.info.family},
+      {"parameters", inspection.info.parameters},
+      {"image_size", v.image_size()},
+      {"image_tokens", v.tokens()},
+      {"vision", {{"width", v.width}, {"layers", v.layers}, {"heads", v.heads}, {"mlp", v.mlp}, {"patch", v.patch}}},
+      {"decoder",
+       {{"width", d.width},
+        {"layers", d.layers},
+        {"heads", d.heads},
+        {"kv_heads", d.kv_heads},
+        {"head_size", d.head_size},
+        {"mlp", d.mlp},
+        {"vocabulary", d.vocabulary},
+        {"query_scale", d.query_scale},
+        {"attention_soft_cap", d.attention_cap},
+        {"final_soft_cap", d.final_cap},
+        {"rope_theta", d.rope_theta}}},
+      {"memory_bytes",
+       {{"positions", inspection.positions},
+        {"f32", memory_json(inspection.f32)},
+        {"bf16", memory_json(inspection.bf16)}}},
+      {"tensors", tensors},
+      {"warnings", warnings}};
 }
 
 }  // namespace paligemma

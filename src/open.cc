@@ -52,8 +52,8 @@ std::optional<MaskCodec> open_codec(const Folder& folder, const ModelOptions& op
 void check_memory(const Folder& folder, const MemoryNeed& need, std::uint64_t limit) {
   const std::uint64_t available = limit != 0 ? limit : available_memory();
   if (available == 0 || need.total() <= available) return;
-  fail(ErrorKind::resource, "out_of_memory", "not enough memory: ", folder.name, ": needs ", readable_bytes(need.total()),
-       " (weights ", readable_bytes(need.weights), "), ", readable_bytes(available),
+  fail(ErrorKind::resource, "out_of_memory", "not enough memory: ", folder.name, ": needs ",
+       readable_bytes(need.total()), " (weights ", readable_bytes(need.weights), "), ", readable_bytes(available),
        " are available. Try: --weights bf16, or a smaller model");
 }
 
@@ -68,9 +68,11 @@ MemoryNeed memory_need(const Config& config, const TensorSource& source, const H
   // the packed copy that a product makes of its input.
   const std::int64_t decoder_row = 4 * d.width + 2 * (d.heads + d.kv_heads) * d.head_size + 2 * d.mlp;
   const std::int64_t vision_row = 6 * config.vision.width + 2 * config.vision.mlp;
-  const std::int64_t work_floats = std::max(positions * decoder_row, config.vision.tokens() * vision_row) + 16 * d.vocabulary;
+  const std::int64_t work_floats =
+      std::max(positions * decoder_row, config.vision.tokens() * vision_row) + 16 * d.vocabulary;
   return {.weights = weight_bytes(config, source, holding, backend),
-          .kv_cache = static_cast<std::uint64_t>(2 * d.layers * blocks * kKvBlockTokens * d.kv_heads * d.head_size * element),
+          .kv_cache =
+              static_cast<std::uint64_t>(2 * d.layers * blocks * kKvBlockTokens * d.kv_heads * d.head_size * element),
           .work = static_cast<std::uint64_t>(work_floats) * sizeof(float)};
 }
 
@@ -100,24 +102,27 @@ std::unique_ptr<Pipeline> open_pipeline(const Folder& folder, std::string name, 
 
   const Precision precision = choose_precision(options.compute, embedded);
   const Holding holding{held_as(options.weights), precision};
-  check_memory(folder, memory_need(config, source, holding, *pipeline->backend, config.vision.tokens() + kTypicalAnswer), options.memory_limit);
+  check_memory(folder,
+               memory_need(config, source, holding, *pipeline->backend, config.vision.tokens() + kTypicalAnswer),
+               options.memory_limit);
   pipeline->network = load_network(config, source, holding, *pipeline->backend);
   pipeline->engine.emplace(*pipeline->backend, config, pipeline->network,
                            EngineOptions{.precision = precision,
                                          .image_token = tokenizer.image().value_or(-1),
                                          .eos_token = tokenizer.eos(),
                                          .real_vocabulary = tokenizer.real_size()});
-  pipeline->info = {.name = std::move(name),
-                    .family = config.decoder.gemma2 ? "PaliGemma 2" : "PaliGemma 1",
-                    .parameters = parameter_count(config),
-                    .image_size = static_cast<int>(config.vision.image_size()),
-                    .image_tokens = static_cast<int>(config.vision.tokens()),
-                    .has_boxes = tokenizer.loc_begin().has_value(),
-                    .has_codec = pipeline->codec.has_value(),
-                    .weights = std::string(paligemma::name(pipeline->network.decoder.embedding.dtype)),
-                    .compute = precision == Precision::bf16 ? "bf16" : "f32",
-                    .isa = std::string(pipeline->backend->name()),
-                    .load_ms = std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count()};
+  pipeline->info = {
+      .name = std::move(name),
+      .family = config.decoder.gemma2 ? "PaliGemma 2" : "PaliGemma 1",
+      .parameters = parameter_count(config),
+      .image_size = static_cast<int>(config.vision.image_size()),
+      .image_tokens = static_cast<int>(config.vision.tokens()),
+      .has_boxes = tokenizer.loc_begin().has_value(),
+      .has_codec = pipeline->codec.has_value(),
+      .weights = std::string(paligemma::name(pipeline->network.decoder.embedding.dtype)),
+      .compute = precision == Precision::bf16 ? "bf16" : "f32",
+      .isa = std::string(pipeline->backend->name()),
+      .load_ms = std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count()};
   return pipeline;
 }
 
@@ -132,7 +137,9 @@ Model Model::open(const std::filesystem::path& path, const ModelOptions& options
   return Model(open_pipeline(Folder::on_disk(path, ErrorKind::model), name.string(), options));
 }
 
-Model Model::embedded(const ModelOptions& options) { return Model(open_pipeline(pocket_folder(), std::string(kPocketName), options)); }
+Model Model::embedded(const ModelOptions& options) {
+  return Model(open_pipeline(pocket_folder(), std::string(kPocketName), options));
+}
 
 const ModelInfo& Model::info() const { return pipeline_->info; }
 

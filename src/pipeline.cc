@@ -37,13 +37,15 @@ std::vector<float> picture_patches(const Pipeline& pipeline, std::span<const Req
 }
 
 // Stage 6, first half: requests to token ids.
-EnginePrompt engine_prompt(const Pipeline& pipeline, const Request& request, const Prompt& prompt, std::int64_t first_picture) {
+EnginePrompt engine_prompt(const Pipeline& pipeline, const Request& request, const Prompt& prompt,
+                           std::int64_t first_picture) {
   EnginePrompt out{.ids = prompt.ids,
                    .prefix = request.causal ? 0 : static_cast<std::int64_t>(prompt.ids.size()),
                    .pictures = {},
                    .suffix = pipeline.tokenizer->encode(request.suffix, Specials::tokens),
                    .max_tokens = request.max_tokens};
-  for (std::size_t i = 0; i < request.pictures.size(); ++i) out.pictures.push_back(first_picture + static_cast<std::int64_t>(i));
+  for (std::size_t i = 0; i < request.pictures.size(); ++i)
+    out.pictures.push_back(first_picture + static_cast<std::int64_t>(i));
   return out;
 }
 
@@ -56,7 +58,9 @@ void write_text(const Pipeline& pipeline, const EngineAnswer& answer, Result& re
   TextStream stream(tokenizer, false);
   for (std::size_t i = 0; i < answer.ids.size(); ++i)
     result.tokens.push_back({answer.ids[i], stream.push(answer.ids[i]), answer.logprobs[i], answer.margins[i]});
-  if (!answer.stopped) result.warnings.push_back({"truncated", "the answer was cut after " + std::to_string(answer.ids.size()) + " tokens"});
+  if (!answer.stopped)
+    result.warnings.push_back(
+        {"truncated", "the answer was cut after " + std::to_string(answer.ids.size()) + " tokens"});
 }
 
 // Stage 7: text to boxes and masks.
@@ -68,11 +72,14 @@ void find_objects(const Pipeline& pipeline, const Request& request, Result& resu
   bool codec_missing = false;
   for (Object& object : parsed.objects) {
     if (!object.seg) continue;
-    if (!pipeline.codec) codec_missing = true;
-    else object.mask = paste_mask(pipeline.codec->decode(*object.seg), object, frame, pipeline.options.mask_profile);
+    if (!pipeline.codec)
+      codec_missing = true;
+    else
+      object.mask = paste_mask(pipeline.codec->decode(*object.seg), object, frame, pipeline.options.mask_profile);
   }
   if (codec_missing)
-    parsed.warnings.push_back({"codec_missing", "masks need a codec: vae-oid.npz of google/paligemma-hf, beside the model or with --codec"});
+    parsed.warnings.push_back(
+        {"codec_missing", "masks need a codec: vae-oid.npz of google/paligemma-hf, beside the model or with --codec"});
   result.objects = std::move(parsed.objects);
   result.warnings.insert(result.warnings.end(), parsed.warnings.begin(), parsed.warnings.end());
 }
@@ -102,10 +109,11 @@ std::vector<Result> Model::answer(std::span<const Request> requests, const std::
       result.path = first.path, result.width = first.pixels.width, result.height = first.pixels.height;
     }
     if (prompt.trailing_newline)
-      result.warnings.push_back({"trailing_newline", "the prompt ends in a newline; another one is added, as the reference does"});
+      result.warnings.push_back(
+          {"trailing_newline", "the prompt ends in a newline; another one is added, as the reference does"});
   }
 
-  const std::vector<float> patches = picture_patches(pipeline, requests);                     // stages 1, 2
+  const std::vector<float> patches = picture_patches(pipeline, requests);  // stages 1, 2
   const double image_ms = milliseconds_since(start);
   engine.timings = {};
   const VisionConfig& vision = pipeline.config.vision;
@@ -115,15 +123,19 @@ std::vector<Result> Model::answer(std::span<const Request> requests, const std::
   const auto post_start = Clock::now();
   for (std::size_t i = 0; i < requests.size(); ++i) {
     Result& result = results[i];
-    write_text(pipeline, answers[i], result);                                                   // stage 6
-    find_objects(pipeline, requests[i], result);                                                // stage 7
+    write_text(pipeline, answers[i], result);     // stage 6
+    find_objects(pipeline, requests[i], result);  // stage 7
     if (requests[i].task != Task::detect && requests[i].task != Task::segment) result.answer = result.text;
     if (!requests[i].logprobs) result.tokens.clear();
   }
   for (Result& result : results)
-    result.timings = {.load = pipeline.info.load_ms, .image = image_ms, .vision = engine.timings.vision,
-                      .prefill = engine.timings.prefill, .decode = engine.timings.decode,
-                      .post = milliseconds_since(post_start), .total = milliseconds_since(start)};
+    result.timings = {.load = pipeline.info.load_ms,
+                      .image = image_ms,
+                      .vision = engine.timings.vision,
+                      .prefill = engine.timings.prefill,
+                      .decode = engine.timings.decode,
+                      .post = milliseconds_since(post_start),
+                      .total = milliseconds_since(start)};
   return results;  // stage 8, drawing and printing, is the caller's: report/
 }
 

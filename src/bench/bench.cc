@@ -48,12 +48,18 @@ double decode_gb(const Config& config, const Holding& holding, double positions)
   const DecoderConfig& d = config.decoder;
   const double weights = decoder_weights(d) + static_cast<double>(d.width * d.vocabulary);
   const double cache = 2.0 * positions * static_cast<double>(d.layers * d.kv_heads * d.head_size);
-  return (weights * byte_size(holding.matrix(DType::bf16)) + cache * (holding.precision == Precision::bf16 ? 2 : 4)) / 1e9;
+  return (weights * byte_size(holding.matrix(DType::bf16)) + cache * (holding.precision == Precision::bf16 ? 2 : 4)) /
+         1e9;
 }
 
 BenchStage make_stage(std::string name, std::vector<double> ms, double amount, std::string unit, double limit) {
   std::ranges::sort(ms);
-  BenchStage stage{.name = std::move(name), .median_ms = ms[ms.size() / 2], .min_ms = ms.front(), .max_ms = ms.back(), .amount = amount, .unit = std::move(unit)};
+  BenchStage stage{.name = std::move(name),
+                   .median_ms = ms[ms.size() / 2],
+                   .min_ms = ms.front(),
+                   .max_ms = ms.back(),
+                   .amount = amount,
+                   .unit = std::move(unit)};
   stage.rate = amount / (stage.median_ms / 1000);
   stage.share = stage.rate / limit;
   return stage;
@@ -76,8 +82,8 @@ BenchReport run_bench(const BenchOptions& options) {
   const std::int64_t rows = config->vision.tokens() + options.prompt_tokens;
   const MemoryNeed need = memory_need(*config, source, options.holding, *backend, rows + options.generated_tokens);
   if (const std::uint64_t available = available_memory(); available != 0 && need.total() > available)
-    fail(ErrorKind::resource, "out_of_memory", "not enough memory: ", options.shape, ": needs ", readable_bytes(need.total()), ", ",
-         readable_bytes(available), " are available");
+    fail(ErrorKind::resource, "out_of_memory", "not enough memory: ", options.shape, ": needs ",
+         readable_bytes(need.total()), ", ", readable_bytes(available), " are available");
 
   BenchReport report{.shape = options.shape,
                      .backend = std::string(backend->name()),
@@ -89,10 +95,17 @@ BenchReport run_bench(const BenchOptions& options) {
   const Network network = load_network(*config, source, options.holding, *backend);
   report.load_s = seconds_since(load_start);
 
-  Engine engine(*backend, *config, network, {.precision = options.holding.precision, .image_token = *config->image_token,
-                                            .eos_token = -1, .real_vocabulary = *config->image_token});
-  EnginePrompt prompt{.ids = std::vector<std::int32_t>(static_cast<std::size_t>(config->vision.tokens()), *config->image_token),
-                      .prefix = rows, .pictures = {0}, .suffix = {}, .max_tokens = options.generated_tokens};
+  Engine engine(*backend, *config, network,
+                {.precision = options.holding.precision,
+                 .image_token = *config->image_token,
+                 .eos_token = -1,
+                 .real_vocabulary = *config->image_token});
+  EnginePrompt prompt{
+      .ids = std::vector<std::int32_t>(static_cast<std::size_t>(config->vision.tokens()), *config->image_token),
+      .prefix = rows,
+      .pictures = {0},
+      .suffix = {},
+      .max_tokens = options.generated_tokens};
   for (int i = 0; i < options.prompt_tokens; ++i) prompt.ids.push_back(1000 + i);
   std::vector<float> patches(static_cast<std::size_t>(config->vision.tokens() * config->vision.patch_values()));
   std::mt19937 random(1);
@@ -114,9 +127,11 @@ BenchReport run_bench(const BenchOptions& options) {
   }
   report.peak_gflops = limits.peak_gflops();
   report.read_gbs = limits.read_gbs();
-  report.stages = {make_stage("vision", vision, vision_gflop(*config), "GFLOP/s", report.peak_gflops),
-                   make_stage("prefill", prefill, prefill_gflop(*config, static_cast<double>(rows)), "GFLOP/s", report.peak_gflops),
-                   make_stage("decode", decode, decode_gb(*config, options.holding, static_cast<double>(rows)), "GB/s", report.read_gbs)};
+  report.stages = {
+      make_stage("vision", vision, vision_gflop(*config), "GFLOP/s", report.peak_gflops),
+      make_stage("prefill", prefill, prefill_gflop(*config, static_cast<double>(rows)), "GFLOP/s", report.peak_gflops),
+      make_stage("decode", decode, decode_gb(*config, options.holding, static_cast<double>(rows)), "GB/s",
+                 report.read_gbs)};
   rusage usage{};
   getrusage(RUSAGE_SELF, &usage);
   report.peak_rss_bytes = static_cast<std::uint64_t>(usage.ru_maxrss) * 1024;
@@ -126,17 +141,19 @@ BenchReport run_bench(const BenchOptions& options) {
 std::string bench_table(const BenchReport& report) {
   char line[200];
   std::string out;
-  std::snprintf(line, sizeof line, "%s, %s, weights %s (%s), compute %s, %d threads\n", report.shape.c_str(), report.backend.c_str(),
-                report.weights.c_str(), readable_bytes(report.weight_bytes).c_str(), report.compute.c_str(), report.threads);
+  std::snprintf(line, sizeof line, "%s, %s, weights %s (%s), compute %s, %d threads\n", report.shape.c_str(),
+                report.backend.c_str(), report.weights.c_str(), readable_bytes(report.weight_bytes).c_str(),
+                report.compute.c_str(), report.threads);
   out += line;
-  std::snprintf(line, sizeof line, "limits: %.0f GFLOP/s, %.1f GB/s read; peak memory %s; weights made in %.1f s\n", report.peak_gflops,
-                report.read_gbs, readable_bytes(report.peak_rss_bytes).c_str(), report.load_s);
+  std::snprintf(line, sizeof line, "limits: %.0f GFLOP/s, %.1f GB/s read; peak memory %s; weights made in %.1f s\n",
+                report.peak_gflops, report.read_gbs, readable_bytes(report.peak_rss_bytes).c_str(), report.load_s);
   out += line;
-  std::snprintf(line, sizeof line, "%-8s %10s %10s %10s %10s %8s\n", "stage", "median ms", "min", "max", "rate", "share");
+  std::snprintf(line, sizeof line, "%-8s %10s %10s %10s %10s %8s\n", "stage", "median ms", "min", "max", "rate",
+                "share");
   out += line;
   for (const BenchStage& stage : report.stages) {
-    std::snprintf(line, sizeof line, "%-8s %10.1f %10.1f %10.1f %6.1f %s %5.0f %%\n", stage.name.c_str(), stage.median_ms, stage.min_ms,
-                  stage.max_ms, stage.rate, stage.unit.c_str(), 100 * stage.share);
+    std::snprintf(line, sizeof line, "%-8s %10.1f %10.1f %10.1f %6.1f %s %5.0f %%\n", stage.name.c_str(),
+                  stage.median_ms, stage.min_ms, stage.max_ms, stage.rate, stage.unit.c_str(), 100 * stage.share);
     out += line;
   }
   return out;
@@ -145,11 +162,26 @@ std::string bench_table(const BenchReport& report) {
 Json bench_json(const BenchReport& report) {
   Json stages = Json::array();
   for (const BenchStage& stage : report.stages)
-    stages.push_back({{"name", stage.name}, {"median_ms", stage.median_ms}, {"min_ms", stage.min_ms}, {"max_ms", stage.max_ms},
-                      {"amount", stage.amount}, {"rate", stage.rate}, {"unit", stage.unit}, {"share", stage.share}});
-  return {{"schema", "paligemma.bench/1"}, {"shape", report.shape}, {"backend", report.backend}, {"weights", report.weights},
-          {"compute", report.compute}, {"threads", report.threads}, {"peak_gflops", report.peak_gflops}, {"read_gbs", report.read_gbs},
-          {"load_s", report.load_s}, {"weight_bytes", report.weight_bytes}, {"peak_rss_bytes", report.peak_rss_bytes}, {"stages", stages}};
+    stages.push_back({{"name", stage.name},
+                      {"median_ms", stage.median_ms},
+                      {"min_ms", stage.min_ms},
+                      {"max_ms", stage.max_ms},
+                      {"amount", stage.amount},
+                      {"rate", stage.rate},
+                      {"unit", stage.unit},
+                      {"share", stage.share}});
+  return {{"schema", "paligemma.bench/1"},
+          {"shape", report.shape},
+          {"backend", report.backend},
+          {"weights", report.weights},
+          {"compute", report.compute},
+          {"threads", report.threads},
+          {"peak_gflops", report.peak_gflops},
+          {"read_gbs", report.read_gbs},
+          {"load_s", report.load_s},
+          {"weight_bytes", report.weight_bytes},
+          {"peak_rss_bytes", report.peak_rss_bytes},
+          {"stages", stages}};
 }
 
 }  // namespace paligemma

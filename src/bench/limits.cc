@@ -31,7 +31,8 @@ void MachineLimits::probe() {
 
 double MachineLimits::measure_flops() {
   std::atomic<double> flops{0};
-  const double seconds = seconds_of(pool_, pool_.threads(), [&](std::int64_t, int) { flops += multiply_add_loop(precision_, kFlopSteps); });
+  const double seconds = seconds_of(pool_, pool_.threads(),
+                                    [&](std::int64_t, int) { flops += multiply_add_loop(precision_, kFlopSteps); });
   return flops / seconds / 1e9;
 }
 

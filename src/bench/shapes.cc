@@ -47,9 +47,8 @@ class RandomTensors {
  public:
   RandomTensors(const Config& config, std::uint64_t seed) : seed_(seed) {
     Network network(config);
-    visit(network, config, [&](const std::string& name, Weight&, const Shape& shape, Weight::Form) {
-      shapes_.emplace(name, shape);
-    });
+    visit(network, config,
+          [&](const std::string& name, Weight&, const Shape& shape, Weight::Form) { shapes_.emplace(name, shape); });
   }
 
   const Shape* shape(std::string_view name) const {
@@ -64,7 +63,8 @@ class RandomTensors {
     const float scale = shape.size() == 1 ? 0.1f : std::sqrt(3.0f / static_cast<float>(row_size));
     shape[0] = count;
     values_.resize(static_cast<std::size_t>(count * row_size));
-    std::uint64_t state = seed_ ^ (std::hash<std::string_view>{}(name) + static_cast<std::uint64_t>(first) * 0x9e3779b97f4a7c15u);
+    std::uint64_t state =
+        seed_ ^ (std::hash<std::string_view>{}(name) + static_cast<std::uint64_t>(first) * 0x9e3779b97f4a7c15u);
     for (std::uint16_t& value : values_) {
       state = state * 6364136223846793005u + 1442695040888963407u;
       const float unit = static_cast<float>(static_cast<std::int32_t>(state >> 32)) * 0x1p-31f;
@@ -84,7 +84,8 @@ class RandomTensors {
 std::vector<std::string> shape_names() {
   std::vector<std::string> names;
   for (const Size& size : kSizes)
-    for (const std::int64_t image_size : kImageSizes) names.push_back(std::string(size.name) + "-" + std::to_string(image_size));
+    for (const std::int64_t image_size : kImageSizes)
+      names.push_back(std::string(size.name) + "-" + std::to_string(image_size));
   return names;
 }
 
@@ -104,9 +105,8 @@ TensorSource random_source(const Config& config, std::uint64_t seed) {
         return *shape;
       },
       .dtype = [](std::string_view) { return DType::bf16; },
-      .rows = [tensors](std::string_view name, std::int64_t first, std::int64_t count) {
-        return tensors->rows(name, first, count);
-      },
+      .rows = [tensors](std::string_view name, std::int64_t first,
+                        std::int64_t count) { return tensors->rows(name, first, count); },
       .release = [](std::string_view) {},
   };
 }

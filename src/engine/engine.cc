@@ -55,7 +55,8 @@ Engine::Engine(Backend& backend, const Config& config, const Network& network, c
 void Engine::encode_pictures(ConstView patches) {
   const Stopwatch watch(timings.vision);
   const std::int64_t tokens = config_.vision.tokens();
-  const std::int64_t at_once = std::clamp<std::int64_t>(patches.rows / tokens, 1, std::max<std::int64_t>(1, kVisionRows / tokens));
+  const std::int64_t at_once =
+      std::clamp<std::int64_t>(patches.rows / tokens, 1, std::max<std::int64_t>(1, kVisionRows / tokens));
   if (at_once > vision_batch_) {
     vision_memory_ = make_vision_memory(backend_, config_.vision, at_once, options_.precision);
     vision_batch_ = at_once;
@@ -67,13 +68,16 @@ void Engine::encode_pictures(ConstView patches) {
   for (std::int64_t row = 0; row < patches.rows; row += at_once * tokens) {
     const ArenaScope scope(arena_);
     const std::int64_t rows = std::min(at_once * tokens, patches.rows - row);
-    const View features = vision_tower(pass, config_.vision, network_.vision, patches.row_range(row, rows), vision_memory_);
+    const View features =
+        vision_tower(pass, config_.vision, network_.vision, patches.row_range(row, rows), vision_memory_);
     copy_rows(projector(pass, network_, features), pictures_.row_range(row, rows));
   }
 }
 
 void Engine::reserve_cache(std::span<Running> all) {
-  const auto blocks_of = [](const Running& running) { return (running.capacity() + kKvBlockTokens - 1) / kKvBlockTokens; };
+  const auto blocks_of = [](const Running& running) {
+    return (running.capacity() + kKvBlockTokens - 1) / kKvBlockTokens;
+  };
   std::int64_t needed = 0;
   for (const Running& running : all) needed += blocks_of(running);
   const DecoderConfig& decoder = config_.decoder;
@@ -189,8 +193,9 @@ std::vector<EngineAnswer> Engine::generate(std::span<const EnginePrompt> prompts
   for (std::size_t i = 0; i < prompts.size(); ++i) {
     all[i].prompt = &prompts[i];
     if (all[i].capacity() > config_.decoder.max_positions)
-      fail(ErrorKind::usage, "prompt_too_long", "the prompt is too long: expected at most ", config_.decoder.max_positions,
-           " tokens with the answer, got ", prompts[i].ids.size(), " + ", prompts[i].suffix.size(), " + ", prompts[i].max_tokens);
+      fail(ErrorKind::usage, "prompt_too_long", "the prompt is too long: expected at most ",
+           config_.decoder.max_positions, " tokens with the answer, got ", prompts[i].ids.size(), " + ",
+           prompts[i].suffix.size(), " + ", prompts[i].max_tokens);
   }
   reserve_cache(all);
 

@@ -43,11 +43,13 @@ class Settings {
     if (size.is_null()) return;
     const Json height = size.is_object() && size.contains("height") ? size.at("height") : size;
     const Json width = size.is_object() && size.contains("width") ? size.at("width") : size;
-    if (height != side || width != side) complain("size", std::to_string(side) + " by " + std::to_string(side) + ", as the vision tower takes", size);
+    if (height != side || width != side)
+      complain("size", std::to_string(side) + " by " + std::to_string(side) + ", as the vision tower takes", size);
   }
 
   [[noreturn]] void complain(const char* key, std::string_view expected, const Json& got) const {
-    fail(ErrorKind::model, "preprocessor", "cannot use the picture settings: ", where_, ": ", key, ": expected ", expected, ", got ", got.dump());
+    fail(ErrorKind::model, "preprocessor", "cannot use the picture settings: ", where_, ": ", key, ": expected ",
+         expected, ", got ", got.dump());
   }
 
  private:

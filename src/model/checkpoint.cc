@@ -46,13 +46,14 @@ Checkpoint::Checkpoint(const Folder& folder) {
   std::set<std::string> files;
   for (const auto& [name, file] : map->items()) {
     if (!file.is_string() || file.get<std::string>().find('/') != std::string::npos)
-      fail(ErrorKind::model, "index", "damaged index: ", where, ": ", name, ": expected a file name, got ", file.dump());
+      fail(ErrorKind::model, "index", "damaged index: ", where, ": ", name, ": expected a file name, got ",
+           file.dump());
     files.insert(file.get<std::string>());
   }
   for (const std::string& file : files) {
     if (!folder.has(file))
-      fail(ErrorKind::model, "shard_missing", "a part of the model is missing: ", folder.name, "/", file,
-           ": named in ", index_name, ". Try: download it again");
+      fail(ErrorKind::model, "shard_missing", "a part of the model is missing: ", folder.name, "/", file, ": named in ",
+           index_name, ". Try: download it again");
     add_shard(folder, file);
   }
   for (const auto& [name, file] : map->items())

@@ -77,7 +77,8 @@ struct Tensors {
 
   Shape shape(const std::string& name, std::size_t dimensions) const {
     const auto found = lookup(name);
-    if (!found) fail(ErrorKind::model, "tensor_missing", "cannot load the model: ", where, ": tensor ", name, " is missing");
+    if (!found)
+      fail(ErrorKind::model, "tensor_missing", "cannot load the model: ", where, ": tensor ", name, " is missing");
     if (found->size() != dimensions)
       fail(ErrorKind::model, "config", "cannot load the model: ", where, ": tensor ", name, ": expected ", dimensions,
            " dimensions, got ", found->size());
@@ -110,8 +111,8 @@ VisionConfig read_vision(const Section& section, const Tensors& tensors) {
          ": the position embedding: expected a square number of rows, got ", positions[0]);
   section.agree("image_size", vision.image_size(), "the position embedding");
   vision.mlp = section.agree("intermediate_size", fc1[0], "fc1");
-  vision.layers = section.agree("num_hidden_layers",
-                                tensors.layers(root + "encoder.layers.", ".mlp.fc1.weight"), "the number of layers");
+  vision.layers = section.agree("num_hidden_layers", tensors.layers(root + "encoder.layers.", ".mlp.fc1.weight"),
+                                "the number of layers");
   vision.heads = section.integer("num_attention_heads").value_or(16);
   if (vision.width % vision.heads != 0)
     section.complain("num_attention_heads", join("a divisor of ", vision.width), std::to_string(vision.heads));
@@ -134,20 +135,22 @@ DecoderConfig read_decoder(const Section& section, const Tensors& tensors) {
   decoder.vocabulary = section.agree("vocab_size", embedding[0], "the embedding");
   decoder.width = section.agree("hidden_size", embedding[1], "the embedding");
   decoder.mlp = section.agree("intermediate_size", gate[0], "gate_proj");
-  decoder.layers =
-      section.agree("num_hidden_layers", tensors.layers(root + "layers.", ".mlp.gate_proj.weight"), "the number of layers");
+  decoder.layers = section.agree("num_hidden_layers", tensors.layers(root + "layers.", ".mlp.gate_proj.weight"),
+                                 "the number of layers");
   decoder.heads = section.integer("num_attention_heads").value_or(8);
   if (q[0] % decoder.heads != 0)
-    section.complain("num_attention_heads", join("a divisor of q_proj's ", q[0], " rows"), std::to_string(decoder.heads));
+    section.complain("num_attention_heads", join("a divisor of q_proj's ", q[0], " rows"),
+                     std::to_string(decoder.heads));
   decoder.head_size = section.agree("head_dim", q[0] / decoder.heads, "q_proj");
   if (k[0] % decoder.head_size != 0 || decoder.head_size % 2 != 0)
-    fail(ErrorKind::model, "config", "cannot load the model: ", tensors.where, ": k_proj: expected a multiple of the even head size ",
-         decoder.head_size, ", got ", k[0], " rows");
+    fail(ErrorKind::model, "config", "cannot load the model: ", tensors.where,
+         ": k_proj: expected a multiple of the even head size ", decoder.head_size, ", got ", k[0], " rows");
   decoder.kv_heads = section.agree("num_key_value_heads", k[0] / decoder.head_size, "k_proj");
   if (decoder.heads % decoder.kv_heads != 0)
     section.complain("num_key_value_heads", join("a divisor of ", decoder.heads), std::to_string(decoder.kv_heads));
 
-  const double scale_base = decoder.gemma2 ? section.number("query_pre_attn_scalar", 256) : static_cast<double>(decoder.head_size);
+  const double scale_base =
+      decoder.gemma2 ? section.number("query_pre_attn_scalar", 256) : static_cast<double>(decoder.head_size);
   decoder.query_scale = static_cast<float>(1 / std::sqrt(scale_base));
   if (decoder.gemma2) {
     decoder.attention_cap = section.cap("attn_logit_softcapping", 50);
@@ -173,7 +176,8 @@ DecoderConfig read_decoder(const Section& section, const Tensors& tensors) {
 }  // namespace
 
 Config read_config(const Json& json, const ShapeLookup& shape, std::string_view where) {
-  if (!json.is_object()) fail(ErrorKind::model, "config", "cannot use the configuration: ", where, ": expected an object");
+  if (!json.is_object())
+    fail(ErrorKind::model, "config", "cannot use the configuration: ", where, ": expected an object");
   if (const auto type = json.find("model_type"); type != json.end() && *type != "paligemma")
     fail(ErrorKind::model, "not_paligemma", "cannot use the configuration: ", where,
          ": model_type: expected \"paligemma\", got ", type->dump());

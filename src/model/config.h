@@ -17,12 +17,12 @@
 namespace paligemma {
 
 struct VisionConfig {
-  std::int64_t width = 0;   // E
+  std::int64_t width = 0;  // E
   std::int64_t layers = 0;
   std::int64_t heads = 0;
   std::int64_t mlp = 0;
-  std::int64_t patch = 0;   // pixels a side
-  std::int64_t grid = 0;    // patches a side
+  std::int64_t patch = 0;  // pixels a side
+  std::int64_t grid = 0;   // patches a side
   float eps = 1e-6f;
 
   std::int64_t tokens() const { return grid * grid; }
@@ -32,8 +32,8 @@ struct VisionConfig {
 };
 
 struct DecoderConfig {
-  bool gemma2 = false;          // four norms a block; else Gemma 1 with two
-  std::int64_t width = 0;       // D
+  bool gemma2 = false;     // four norms a block; else Gemma 1 with two
+  std::int64_t width = 0;  // D
   std::int64_t layers = 0;
   std::int64_t heads = 0;       // N
   std::int64_t kv_heads = 0;    // K
@@ -42,8 +42,8 @@ struct DecoderConfig {
   std::int64_t vocabulary = 0;  // rows of the embedding, padding included
   bool tied_head = true;
   float query_scale = 0;
-  float attention_cap = 0;      // 0: none
-  float final_cap = 0;          // 0: none
+  float attention_cap = 0;  // 0: none
+  float final_cap = 0;      // 0: none
   double rope_theta = 10000;
   float eps = 1e-6f;
   std::int64_t max_positions = 8192;

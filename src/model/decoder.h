@@ -6,12 +6,12 @@
 
 namespace paligemma {
 
-// Text embeddings, scaled by sqrt(D): (R, D). Rows of pictures are to be overwritten with the projector's output, which is
-// not scaled.
+// Text embeddings, scaled by sqrt(D): (R, D). Rows of pictures are to be overwritten with the projector's output, which
+// is not scaled.
 View embed_text(Pass& pass, const Config& config, const Network& network, std::span<const std::int32_t> ids);
 
-// x (R, D) is the residual stream and is changed. Returns the final norm's output (R, D). Keys and values of all rows are
-// added to the cache.
+// x (R, D) is the residual stream and is changed. Returns the final norm's output (R, D). Keys and values of all rows
+// are added to the cache.
 View decoder(Pass& pass, const Config& config, const Network& network, View x, KvCache& cache,
              std::span<const Sequence> sequences);
 

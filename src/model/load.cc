@@ -19,13 +19,16 @@ std::int64_t product(const Shape& shape, std::size_t from) {
 
 void check_shape(const std::string& name, const Shape& expected, const TensorSource& source) {
   const auto found = source.shape(name);
-  if (!found) fail(ErrorKind::model, "tensor_missing", "cannot load the model: tensor ", name, " is missing: expected shape ", text(expected));
+  if (!found)
+    fail(ErrorKind::model, "tensor_missing", "cannot load the model: tensor ", name, " is missing: expected shape ",
+         text(expected));
   if (*found != expected)
     fail(ErrorKind::model, "tensor_shape", "cannot load the model: tensor ", name, ": expected shape ", text(expected),
          ", got ", text(*found));
 }
 
-Weight load_matrix(const std::string& name, const Shape& shape, const TensorSource& source, DType held, Backend& backend) {
+Weight load_matrix(const std::string& name, const Shape& shape, const TensorSource& source, DType held,
+                   Backend& backend) {
   // Enough rows a piece to keep all threads busy, few enough that source and result never both lie whole in memory.
   constexpr std::int64_t kPieceRows = 64 * Backend::kPlaceRows;
   const std::int64_t rows = shape[0];

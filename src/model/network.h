@@ -29,15 +29,15 @@ struct DecoderBlock {
   Linear q, k, v, out;         // no biases
   Weight norm_attention_post;  // Gemma 2 only, on the output of attention
   Weight norm_mlp;
-  Weight gate, up, down;       // (F, D), (F, D), (D, F)
-  Weight norm_mlp_post;        // Gemma 2 only
+  Weight gate, up, down;  // (F, D), (F, D), (D, F)
+  Weight norm_mlp_post;   // Gemma 2 only
 };
 
 struct Decoder {
   Weight embedding;  // (V, D), also the head when that is tied
   std::vector<DecoderBlock> blocks;
   Weight norm;
-  Weight head;       // (V, D), absent when tied
+  Weight head;  // (V, D), absent when tied
 
   const Weight& output() const { return head ? head : embedding; }
 };
@@ -57,7 +57,8 @@ struct Network {
 
 using Shape = std::vector<std::int64_t>;
 
-// Calls f(canonical name, weight, shape in the file, form) for each tensor of the network, in the order of the forward pass.
+// Calls f(canonical name, weight, shape in the file, form) for each tensor of the network, in the order of the forward
+// pass.
 template <class F>
 void visit(Network& network, const Config& config, F&& f) {
   const auto matrix = [&](const std::string& name, Weight& weight, Shape shape) {

@@ -43,7 +43,8 @@ void vision_block(Pass& pass, const Run& run, const VisionBlock& block, BlockNam
 
 }  // namespace
 
-VisionMemory make_vision_memory(Backend& backend, const VisionConfig& config, std::int64_t pictures, Precision precision) {
+VisionMemory make_vision_memory(Backend& backend, const VisionConfig& config, std::int64_t pictures,
+                                Precision precision) {
   VisionMemory memory;
   memory.blocks_each = (config.tokens() + kKvBlockTokens - 1) / kKvBlockTokens;
   memory.blocks.resize(static_cast<std::size_t>(pictures * memory.blocks_each));
@@ -53,18 +54,24 @@ VisionMemory make_vision_memory(Backend& backend, const VisionConfig& config, st
   return memory;
 }
 
-View vision_tower(Pass& pass, const VisionConfig& config, const VisionTower& tower, ConstView patches, VisionMemory& memory) {
+View vision_tower(Pass& pass, const VisionConfig& config, const VisionTower& tower, ConstView patches,
+                  VisionMemory& memory) {
   const std::int64_t tokens = config.tokens();
   std::vector<Sequence> sequences;
   for (std::int64_t row = 0; row < patches.rows; row += tokens) {
     const std::size_t first_block = static_cast<std::size_t>(row / tokens * memory.blocks_each);
-    sequences.push_back({.row = row, .rows = tokens, .position = 0, .prefix = tokens,
-                         .blocks = std::span(memory.blocks).subspan(first_block, static_cast<std::size_t>(memory.blocks_each))});
+    sequences.push_back(
+        {.row = row,
+         .rows = tokens,
+         .position = 0,
+         .prefix = tokens,
+         .blocks = std::span(memory.blocks).subspan(first_block, static_cast<std::size_t>(memory.blocks_each))});
   }
 
   const Run run{config, memory.cache, sequences};
   const View x = linear(pass, patches, tower.patch);
-  for (const Sequence& picture : sequences) add_in_place(pass, tower.positions.view(), x.row_range(picture.row, tokens));
+  for (const Sequence& picture : sequences)
+    add_in_place(pass, tower.positions.view(), x.row_range(picture.row, tokens));
   pass.see("vision.embeddings", x);
   for (std::size_t i = 0; i < tower.blocks.size(); ++i) {
     const BlockName name{"vision.layers", static_cast<std::int64_t>(i)};

@@ -13,9 +13,11 @@ struct VisionMemory {
   std::vector<std::int32_t> blocks;
   std::int64_t blocks_each = 0;
 };
-VisionMemory make_vision_memory(Backend& backend, const VisionConfig& config, std::int64_t pictures, Precision precision);
+VisionMemory make_vision_memory(Backend& backend, const VisionConfig& config, std::int64_t pictures,
+                                Precision precision);
 
-View vision_tower(Pass& pass, const VisionConfig& config, const VisionTower& tower, ConstView patches, VisionMemory& memory);
+View vision_tower(Pass& pass, const VisionConfig& config, const VisionTower& tower, ConstView patches,
+                  VisionMemory& memory);
 
 View projector(Pass& pass, const Network& network, ConstView features);
 

@@ -10,8 +10,8 @@
 
 namespace paligemma {
 
-// Memory for activations: a stack of device memory. Views stay valid until the mark before them is restored. Memory once
-// taken from the back end is kept for the next pass, so that a decode step allocates nothing.
+// Memory for activations: a stack of device memory. Views stay valid until the mark before them is restored. Memory
+// once taken from the back end is kept for the next pass, so that a decode step allocates nothing.
 class Arena {
  public:
   explicit Arena(Backend& backend) : backend_(backend) {}

@@ -17,14 +17,16 @@ TEST(Shapes, HaveThePublishedParameterCounts) {
       {"paligemma2-10b-224", 9662638832},  {"paligemma2-10b-448", 9663523568},  {"paligemma2-10b-896", 9667062512},
       {"paligemma2-28b-224", 27650487024}, {"paligemma2-28b-448", 27651371760}, {"paligemma2-28b-896", 27654910704}};
   ASSERT_EQ(shape_names().size(), counts.size());
-  for (const std::string& name : shape_names()) EXPECT_EQ(parameter_count(*shape_config(name)), counts.at(name)) << name;
+  for (const std::string& name : shape_names())
+    EXPECT_EQ(parameter_count(*shape_config(name)), counts.at(name)) << name;
 }
 
 TEST(Shapes, UnknownNameIsNothing) { EXPECT_FALSE(shape_config("paligemma3-3b-224")); }
 
 TEST(Shapes, RandomPiecesDependOnTheirPlaceOnly) {
   const Config config = *shape_config("paligemma2-3b-224");
-  const TensorSource source = random_source(config, 7), again = random_source(config, 7), other = random_source(config, 8);
+  const TensorSource source = random_source(config, 7), again = random_source(config, 7),
+                     other = random_source(config, 8);
   const char* name = "language_model.model.layers.0.self_attn.k_proj.weight";
   source.rows("language_model.model.norm.weight", 0, 2304);
   const HostTensor a = source.rows(name, 64, 64), b = again.rows(name, 64, 64), c = other.rows(name, 64, 64);

@@ -1,5 +1,7 @@
 // The forward pass against transformers: every tap, the logits, greedy answers and scores of tests/golden/forward, for
 // every checkpoint form of tests/golden/models and under every instruction set that this machine has.
+#include "support/golden.h"
+
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -8,7 +10,6 @@
 
 #include "engine/engine.h"
 #include "model/load.h"
-#include "support/golden.h"
 #include "support/isas.h"
 #include "support/tolerances.h"
 
@@ -33,7 +34,9 @@ struct Model {
         engine(make_engine(precision)) {}
 
   std::unique_ptr<Engine> make_engine(Precision precision) {
-    const EngineOptions options{.precision = precision, .image_token = *config.image_token, .eos_token = 1,
+    const EngineOptions options{.precision = precision,
+                                .image_token = *config.image_token,
+                                .eos_token = 1,
                                 .real_vocabulary = *config.image_token};
     return std::make_unique<Engine>(*backend, config, network, options);
   }
@@ -56,7 +59,8 @@ struct Model {
   void see(const std::vector<std::vector<float>>& pictures) {
     std::vector<float> all;
     for (const auto& picture : pictures) all.insert(all.end(), picture.begin(), picture.end());
-    engine->encode_pictures({all.data(), static_cast<std::int64_t>(pictures.size()) * config.vision.tokens(), config.vision.patch_values()});
+    engine->encode_pictures({all.data(), static_cast<std::int64_t>(pictures.size()) * config.vision.tokens(),
+                             config.vision.patch_values()});
   }
 
   EngineAnswer answer(const EnginePrompt& prompt) { return engine->generate({&prompt, 1}).front(); }
@@ -88,13 +92,15 @@ void expect_answer(const EngineAnswer& answer, const Json& expected) {
   EXPECT_EQ(answer.ids, ids(expected["ids"]));
   const auto logprobs = expected["logprobs"].get<std::vector<double>>();
   ASSERT_EQ(answer.logprobs.size(), logprobs.size());
-  for (std::size_t i = 0; i < logprobs.size(); ++i) EXPECT_NEAR(answer.logprobs[i], logprobs[i], testing::kLogprob) << "token " << i;
+  for (std::size_t i = 0; i < logprobs.size(); ++i)
+    EXPECT_NEAR(answer.logprobs[i], logprobs[i], testing::kLogprob) << "token " << i;
 }
 
 void expect_scores(const EngineAnswer& answer, const Json& expected) {
   const auto logprobs = expected["logprobs"].get<std::vector<double>>();
   ASSERT_EQ(answer.logprobs.size(), logprobs.size());
-  for (std::size_t i = 0; i < logprobs.size(); ++i) EXPECT_NEAR(answer.logprobs[i], logprobs[i], testing::kLogprob) << "token " << i;
+  for (std::size_t i = 0; i < logprobs.size(); ++i)
+    EXPECT_NEAR(answer.logprobs[i], logprobs[i], testing::kLogprob) << "token " << i;
 }
 
 using Taps = std::map<std::string, std::vector<float>, std::less<>>;
@@ -208,7 +214,8 @@ TEST_P(Golden, WithoutFinalSoftCap) {
   if (model.config.decoder.final_cap == 0) return;  // nothing to turn off
   model.config.decoder.final_cap = 0;
   model.see({patches(model, 0)});
-  expect_scores(model.answer(make_scoring(cases["pairs"][0])), cases["pairs"][0]["suffix"]["scores_without_final_softcap"]);
+  expect_scores(model.answer(make_scoring(cases["pairs"][0])),
+                cases["pairs"][0]["suffix"]["scores_without_final_softcap"]);
 }
 
 TEST_P(Golden, WithoutAttentionSoftCap) {
@@ -219,7 +226,8 @@ TEST_P(Golden, WithoutAttentionSoftCap) {
   collect(*model.engine, taps);
   model.see({patches(model, 0)});
   model.answer(make_prompt(cases["pairs"][0], 1));
-  EXPECT_LE(relative_rms(taps.at("logits"), values(*tensor("without_attention_softcap/logits_last"))), testing::kTapRelativeRms);
+  EXPECT_LE(relative_rms(taps.at("logits"), values(*tensor("without_attention_softcap/logits_last"))),
+            testing::kTapRelativeRms);
 }
 
 // The reference pads the shorter prompts at the left; here there is no padding at all.
@@ -262,8 +270,8 @@ TEST_P(Golden, CausalWithoutPrefix) {
   EXPECT_LE(relative_rms(all, values(*tensor("without_token_type_ids/logits_last"))), testing::kTapRelativeRms);
 }
 
-// In bf16 every tap is at least as close to f32 as transformers' own bf16 is: root mean square over the pairs, since one
-// pair's last row is a single draw of rounding noise.
+// In bf16 every tap is at least as close to f32 as transformers' own bf16 is: root mean square over the pairs, since
+// one pair's last row is a single draw of rounding noise.
 TEST_P(Golden, Bf16IsAsCloseAsTheReference) {
   Model model(GetParam().folder, GetParam().isa, Precision::bf16);
   std::map<std::string, std::pair<double, double>> squares;  // tap -> ours, theirs
@@ -286,9 +294,12 @@ TEST_P(Golden, Bf16IsAsCloseAsTheReference) {
 }
 
 std::vector<Case> all_cases() {
-  const std::vector<std::pair<std::string, std::string>> folders{
-      {"pg1", "pg1"}, {"pg2", "pg2"}, {"pg2-28b-like", "pg2-28b-like"}, {"pg2-f16", "pg2-f16"},
-      {"pg2-saved-by-transformers", "pg2"}, {"pg2-memory-names-with-lm-head", "pg2"}};
+  const std::vector<std::pair<std::string, std::string>> folders{{"pg1", "pg1"},
+                                                                 {"pg2", "pg2"},
+                                                                 {"pg2-28b-like", "pg2-28b-like"},
+                                                                 {"pg2-f16", "pg2-f16"},
+                                                                 {"pg2-saved-by-transformers", "pg2"},
+                                                                 {"pg2-memory-names-with-lm-head", "pg2"}};
   std::vector<Case> all;
   for (const std::string& isa : testing::isas())
     for (const auto& [folder, reference] : folders) all.push_back({folder, reference, isa});

@@ -8,6 +8,7 @@
 #include <gtest/gtest.h>
 #include <paligemma/paligemma.h>
 
+#include <concepts>
 #include <fstream>
 #include <string_view>
 
@@ -27,7 +28,7 @@ std::span<const std::byte> bytes_of(std::string_view text) { return std::as_byte
 std::uint32_t crc(const Picture& picture) { return crc32(std::span<const std::uint8_t>(picture.rgb)); }
 
 // "kind code: message" of the error, or "".
-template <class Action>
+template <std::invocable Action>
 std::string error_of(Action action) {
   try {
     action();

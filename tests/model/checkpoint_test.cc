@@ -14,15 +14,17 @@ namespace paligemma {
 namespace {
 
 namespace fs = std::filesystem;
-using ::testing::HasSubstr;
 using testing::golden;
+using ::testing::HasSubstr;
 
 TEST(Checkpoint, AllSpellingsHaveOneName) {
-  for (const char* name : {"language_model.model.layers.3.mlp.up_proj.weight", "model.language_model.layers.3.mlp.up_proj.weight",
-                           "language_model.layers.3.mlp.up_proj.weight"})
+  for (const char* name :
+       {"language_model.model.layers.3.mlp.up_proj.weight", "model.language_model.layers.3.mlp.up_proj.weight",
+        "language_model.layers.3.mlp.up_proj.weight"})
     EXPECT_EQ(canonical_name(name), "language_model.model.layers.3.mlp.up_proj.weight");
-  for (const char* name : {"vision_tower.vision_model.post_layernorm.bias", "model.vision_tower.vision_model.post_layernorm.bias",
-                           "model.vision_tower.post_layernorm.bias", "vision_tower.post_layernorm.bias"})
+  for (const char* name :
+       {"vision_tower.vision_model.post_layernorm.bias", "model.vision_tower.vision_model.post_layernorm.bias",
+        "model.vision_tower.post_layernorm.bias", "vision_tower.post_layernorm.bias"})
     EXPECT_EQ(canonical_name(name), "vision_tower.vision_model.post_layernorm.bias");
   EXPECT_EQ(canonical_name("model.multi_modal_projector.linear.weight"), "multi_modal_projector.linear.weight");
   EXPECT_EQ(canonical_name("language_model.lm_head.weight"), "lm_head.weight");
@@ -30,8 +32,11 @@ TEST(Checkpoint, AllSpellingsHaveOneName) {
 }
 
 TEST(Checkpoint, ThreeFormsOfOneModelHoldTheSameTensors) {
-  const auto open = [](const std::string& name) { return Checkpoint(Folder::on_disk(golden("models/" + name), ErrorKind::model)); };
-  const Checkpoint published = open("pg2"), saved = open("pg2-saved-by-transformers"), memory = open("pg2-memory-names-with-lm-head");
+  const auto open = [](const std::string& name) {
+    return Checkpoint(Folder::on_disk(golden("models/" + name), ErrorKind::model));
+  };
+  const Checkpoint published = open("pg2"), saved = open("pg2-saved-by-transformers"),
+                   memory = open("pg2-memory-names-with-lm-head");
   for (const auto& [name, entry] : published.tensors()) {
     for (const Checkpoint* other : {&saved, &memory}) {
       const auto found = other->tensors().find(name);

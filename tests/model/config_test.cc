@@ -10,9 +10,9 @@
 namespace paligemma {
 namespace {
 
-using ::testing::HasSubstr;
 using testing::golden;
 using testing::golden_json;
+using ::testing::HasSubstr;
 
 struct Files {
   explicit Files(const std::string& name)

@@ -1,5 +1,5 @@
-// Every tolerance against the reference, with its reason. The references are float32 themselves: their own distance from
-// double precision is the floor.
+// Every tolerance against the reference, with its reason. The references are float32 themselves: their own distance
+// from double precision is the floor.
 #pragma once
 
 namespace paligemma::testing {

@@ -7,8 +7,8 @@
 namespace paligemma {
 namespace {
 
-// `Op` as in product.h. Returns the operations done, a multiply-add counting as two; `sink` takes a value that depends on
-// all of them.
+// `Op` as in product.h. Returns the operations done, a multiply-add counting as two; `sink` takes a value that depends
+// on all of them.
 template <class Op>
 double multiply_adds(std::int64_t steps, float* sink) noexcept {
   using V = typename Op::V;
