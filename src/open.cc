@@ -80,6 +80,8 @@ std::unique_ptr<Pipeline> open_pipeline(const Folder& folder, std::string name, 
   const auto start = std::chrono::steady_clock::now();
   const bool embedded = name == kPocketName;
   auto pipeline = std::make_unique<Pipeline>();
+  if (options.box_divisor != 0 && options.box_divisor != 1023 && options.box_divisor != 1024)
+    fail(ErrorKind::usage, "box_divisor", "bad box divisor: expected 1023 or 1024, got ", options.box_divisor);
   pipeline->options = options;
   pipeline->backend = make_cpu_backend({.threads = options.threads});
 

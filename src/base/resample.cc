@@ -149,21 +149,31 @@ std::vector<std::uint8_t> across(std::span<const std::uint8_t> in, int width, in
   return out;
 }
 
-// Whole rows of `stride` samples: (from, stride) -> (axis.out(), stride).
-std::vector<std::uint8_t> down(std::span<const std::uint8_t> in, std::size_t stride, const Axis& axis) {
-  const std::vector<std::int32_t> weights = fixed_point(axis);
-  std::vector<std::uint8_t> out(axis.out() * stride);
-  std::vector<std::int32_t> sum(stride);
+// Whole rows of `stride` samples: (from, stride) -> (axis.out(), stride). Sums of weights W begin at `start` and become
+// samples by `finish`.
+template <class T, class W, class Finish>
+std::vector<T> down(std::span<const T> in, std::size_t stride, const Axis& axis, const std::vector<W>& weights, W start,
+                    Finish finish) {
+  std::vector<T> out(axis.out() * stride);
+  std::vector<W> sum(stride);
   for (int i = 0; i < axis.out(); ++i) {
-    std::fill(sum.begin(), sum.end(), 1 << (kPrecision - 1));
+    std::fill(sum.begin(), sum.end(), start);
     for (int k = 0; k < axis.count[i]; ++k) {
-      const std::int32_t weight = weights[static_cast<std::size_t>(i) * axis.taps + k];
-      const std::uint8_t* from = &in[(axis.first[i] + k) * stride];
+      const W weight = weights[static_cast<std::size_t>(i) * axis.taps + k];
+      const T* from = &in[(axis.first[i] + k) * stride];
       for (std::size_t x = 0; x < stride; ++x) sum[x] += from[x] * weight;
     }
-    std::transform(sum.begin(), sum.end(), &out[i * stride], to_byte);
+    std::transform(sum.begin(), sum.end(), &out[i * stride], finish);
   }
   return out;
+}
+
+std::vector<std::uint8_t> down(std::span<const std::uint8_t> in, std::size_t stride, const Axis& axis) {
+  return down(in, stride, axis, fixed_point(axis), 1 << (kPrecision - 1), to_byte);
+}
+
+std::vector<float> down(std::span<const float> in, std::size_t stride, const Axis& axis) {
+  return down(in, stride, axis, axis.weight, 0.0, [](double sum) { return static_cast<float>(sum); });
 }
 
 std::vector<float> across(std::span<const float> in, int width, int height, const Axis& axis) {
@@ -177,21 +187,6 @@ std::vector<float> across(std::span<const float> in, int width, int height, cons
       for (int k = 0; k < axis.count[i]; ++k) sum += from[k] * weight[k];
       out.push_back(static_cast<float>(sum));
     }
-  }
-  return out;
-}
-
-std::vector<float> down(std::span<const float> in, std::size_t stride, const Axis& axis) {
-  std::vector<float> out(axis.out() * stride);
-  std::vector<double> sum(stride);
-  for (int i = 0; i < axis.out(); ++i) {
-    std::fill(sum.begin(), sum.end(), 0.0);
-    for (int k = 0; k < axis.count[i]; ++k) {
-      const double weight = axis.weight[static_cast<std::size_t>(i) * axis.taps + k];
-      const float* from = &in[(axis.first[i] + k) * stride];
-      for (std::size_t x = 0; x < stride; ++x) sum[x] += from[x] * weight;
-    }
-    std::transform(sum.begin(), sum.end(), &out[i * stride], [](double s) { return static_cast<float>(s); });
   }
   return out;
 }

@@ -8,9 +8,10 @@
 // the label behind them. The codes:
 //
 //     loc_count        a run of loc tokens that is not four: the group is dropped, seg tokens and label with it
-//     seg_count        a run of seg tokens behind a box that is not sixteen: more keep the first 16, fewer lose the
-//     mask seg_without_box  seg tokens that do not follow a loc token at once: dropped empty_box        y2 <= y1 or x2
-//     <= x1: dropped stray_text       text that is not a label, without the separators
+//     seg_count        a run of seg tokens behind a box that is not sixteen: more keep 16, fewer drop the mask
+//     seg_without_box  seg tokens that do not follow a loc token at once: dropped
+//     empty_box        y2 <= y1 or x2 <= x1: dropped
+//     stray_text       text that is not a label, without the separators
 //
 // A number above 1023 or 127, or one of other digits than ASCII's, is text and not a token. A label ends at " ;", at
 // the next token or at the end of the text, and loses ASCII white space at both ends and semicolons at its end. A text

@@ -13,7 +13,7 @@ enum Compression : std::uint32_t { kRaw = 0, kRle8 = 1, kRle4 = 2, kBitFields = 
 
 // Little-endian, refused past the end.
 std::uint32_t number(Bytes file, std::size_t at, int bytes) {
-  if (at > file.size() || file.size() - at < static_cast<std::size_t>(bytes)) fail_decode("truncated BMP header");
+  if (at > file.size() || file.size() - at < static_cast<std::size_t>(bytes)) fail_decode("truncated BMP");
   std::uint32_t value = 0;
   for (int i = bytes; i-- > 0;) value = value << 8 | std::to_integer<std::uint32_t>(file[at + i]);
   return value;
@@ -84,7 +84,7 @@ Palette read_palette(Bytes file, const Header& header) {
     palette[i] = {static_cast<std::uint8_t>(color >> 16), static_cast<std::uint8_t>(color >> 8),
                   static_cast<std::uint8_t>(color)};
   }
-  if (header.bits <= 8) continue_gray(palette, count);
+  continue_gray(palette, count);
   return palette;
 }
 
@@ -94,7 +94,6 @@ std::vector<std::uint8_t> read_runs(Bytes file, const Header& header) {
   const bool nibbles = header.compression == kRle4;
   const std::size_t width = static_cast<std::size_t>(header.width), total = width * header.height;
   std::vector<std::uint8_t> pixels;
-  pixels.reserve(total);
   std::size_t at = header.pixels, x = 0;
   const auto pixel = [&](unsigned byte, std::size_t i) {
     return static_cast<std::uint8_t>(nibbles ? (i % 2 == 0 ? byte >> 4 : byte & 15u) : byte);
@@ -150,7 +149,7 @@ Decoded decode_bmp(Bytes file, std::int64_t max_pixels) {
     fail_decode("truncated BMP: ", width, "x", height, " pixels of ", header.bits, " bits cannot be in ", file.size(),
                 " bytes");
   }
-  const auto palette = read_palette(file, header);
+  const Palette palette = header.bits <= 8 ? read_palette(file, header) : Palette{};
   const std::vector<std::uint8_t> indices = runs ? read_runs(file, header) : std::vector<std::uint8_t>();
 
   Picture picture = blank_picture(header.width, header.height);

@@ -68,8 +68,8 @@ TEST(PasteMask, StandardProfileAndRunLengthsAsPillowAndPycocotools) {
     const Frame frame{item.at("width"), item.at("height")};
     const Object object{.box = item.at("box").get<std::array<double, 4>>()};
     const Mask mask = paste_mask(maps.at(item.at("map")), object, frame, MaskProfile::standard);
-    EXPECT_EQ(std::count(mask.inside.begin(), mask.inside.end(), 1), item.at("area"));
-    EXPECT_EQ(coco_rle(mask, frame.width, frame.height), item.at("counts"));
+    EXPECT_EQ(std::count(mask.inside.begin(), mask.inside.end(), 1), item.at("area").get<int>());
+    EXPECT_EQ(coco_rle(mask, frame.width, frame.height), item.at("counts").get<std::string>());
   }
 }
 

@@ -136,6 +136,16 @@ TEST(Decode, NetpbmByHand) {
   }
 }
 
+// One blue-green-red pixel, a header that claims 200 colours, which no 24-bit picture has, and no padding at the end.
+TEST(Decode, BmpWithoutThePaletteThatItClaims) {
+  using namespace std::string_literals;
+  const std::string bmp =
+      "BM\x39\0\0\0\0\0\0\0\x36\0\0\0"
+      "\x28\0\0\0\x01\0\0\0\x01\0\0\0\x01\0\x18\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\xc8\0\0\0\0\0\0\0"
+      "\x01\x02\x03"s;
+  EXPECT_EQ(decode_picture(bytes_of(bmp)).rgb, (std::vector<std::uint8_t>{3, 2, 1}));
+}
+
 TEST(ReadPicture, SaysWhyAFileCannotBeRead) {
   const fs::path folder = fs::path(::testing::TempDir());
   EXPECT_TRUE(error_of([&] { read_picture(folder / "no such picture.png"); }).starts_with("3 image_not_found: "));
