@@ -41,8 +41,8 @@ enum class ErrorKind : int {
   auth = 7,
 };
 
-// The one exception of the library. `code` is a stable word for programs (for example "image_decode"), what() a sentence
-// for people in the form "what failed: where: expected this, got that. Try: ...".
+// The one exception of the library. `code` is a stable word for programs (for example "image_decode"), what() a
+// sentence for people in the form "what failed: where: expected this, got that. Try: ...".
 class Error : public std::runtime_error {
  public:
   Error(ErrorKind kind, std::string code, const std::string& message)
@@ -66,13 +66,13 @@ struct Picture {
 };
 
 struct DecodeOptions {
-  bool apply_exif = true;                // turn the picture as its EXIF orientation says
-  std::int64_t max_pixels = 178956970;   // larger pictures are refused before their pixels are allocated
+  bool apply_exif = true;               // turn the picture as its EXIF orientation says
+  std::int64_t max_pixels = 178956970;  // larger pictures are refused before their pixels are allocated
 };
 
 // Reads PNG, JPEG, WebP, GIF (first frame), BMP and PPM; the form is told from the content, not from the name. Gray,
-// palette, CMYK, 16-bit and alpha become RGB as Pillow's convert("RGB") makes them. Throws Error{input, "image_decode"},
-// or "image_too_large".
+// palette, CMYK, 16-bit and alpha become RGB as Pillow's convert("RGB") makes them. Throws Error{input,
+// "image_decode"}, or "image_too_large".
 Picture decode_picture(std::span<const std::byte> bytes, const DecodeOptions& options = {});
 Picture read_picture(const std::filesystem::path& path, const DecodeOptions& options = {});
 
@@ -91,14 +91,14 @@ struct RequestPicture {
 struct Request {
   Task task = Task::run;
   std::vector<RequestPicture> pictures;
-  std::string text{};                  // run: the prompt; ask: the question
-  std::vector<std::string> labels{};   // detect and segment
-  std::string language = "en";         // caption and ask
+  std::string text{};                 // run: the prompt; ask: the question
+  std::vector<std::string> labels{};  // detect and segment
+  std::string language = "en";        // caption and ask
   CaptionLength length = CaptionLength::brief;
-  std::string suffix{};                // the answer is made to begin so
-  int max_tokens = 256;                // generated beyond the suffix; 0 with a suffix only scores it
-  bool logprobs = false;               // fill Token::logprob and Result::tokens
-  bool causal = false;                 // no bidirectional prefix: what a wrong caller of the reference computes
+  std::string suffix{};   // the answer is made to begin so
+  int max_tokens = 256;   // generated beyond the suffix; 0 with a suffix only scores it
+  bool logprobs = false;  // fill Token::logprob and Result::tokens
+  bool causal = false;    // no bidirectional prefix: what a wrong caller of the reference computes
 };
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -106,19 +106,19 @@ struct Request {
 
 // The part of a picture that an object covers: the pixels inside its box, row by row, one byte each (0 or 1).
 struct Mask {
-  int x = 0, y = 0;            // of the top left pixel in the picture
+  int x = 0, y = 0;  // of the top left pixel in the picture
   int width = 0, height = 0;
   std::vector<std::uint8_t> inside{};  // (height, width)
 };
 
 struct Object {
   std::string label{};
-  std::optional<int> label_index{};            // place in Request::labels; empty when the model invented it
-  std::array<double, 4> box{};                 // x1 y1 x2 y2
-  std::array<int, 4> loc{};                    // y1 x1 y2 x2 as the model wrote them, 0..1023
-  std::optional<double> score{};               // exp of the mean log-probability of the four loc tokens
-  std::optional<std::array<int, 16>> seg{};    // mask codes, 0..127
-  std::optional<Mask> mask{};                  // empty for detect, and without a codec
+  std::optional<int> label_index{};          // place in Request::labels; empty when the model invented it
+  std::array<double, 4> box{};               // x1 y1 x2 y2
+  std::array<int, 4> loc{};                  // y1 x1 y2 x2 as the model wrote them, 0..1023
+  std::optional<double> score{};             // exp of the mean log-probability of the four loc tokens
+  std::optional<std::array<int, 16>> seg{};  // mask codes, 0..127
+  std::optional<Mask> mask{};                // empty for detect, and without a codec
 };
 
 struct Warning {
@@ -130,6 +130,7 @@ struct Token {
   int id = 0;
   std::string text{};
   double logprob = 0;  // natural logarithm, of the softmax over the whole vocabulary
+  double margin = 0;   // from its logit to the second best one; 0 for forced tokens
 };
 
 struct Timings {  // milliseconds
@@ -141,17 +142,17 @@ enum class Finish { eos, length };
 struct Result {
   Task task = Task::run;
   std::string model{};
-  std::string prompt{};              // as given to the tokenizer, without the final newline
-  std::string path{};                // of the first picture
+  std::string prompt{};  // as given to the tokenizer, without the final newline
+  std::string path{};    // of the first picture
   int width = 0, height = 0;
-  std::string text{};                // what the model wrote, loc and seg tokens kept
+  std::string text{};                   // what the model wrote, loc and seg tokens kept
   std::optional<std::string> answer{};  // plain text for caption, ocr, ask and run
   std::vector<Object> objects{};
   std::vector<Warning> warnings{};
   Finish finish = Finish::eos;
-  int prompt_tokens = 0;             // image tokens included
-  int generated_tokens = 0;          // the suffix and eos included
-  std::vector<Token> tokens{};       // with Request::logprobs
+  int prompt_tokens = 0;        // image tokens included
+  int generated_tokens = 0;     // the suffix and eos included
+  std::vector<Token> tokens{};  // with Request::logprobs
   Timings timings{};
 };
 
@@ -174,31 +175,33 @@ enum class Switch { automatic, on, off };
 enum class MaskProfile { standard, evaluator };
 
 struct ModelOptions {
-  std::filesystem::path tokenizer{};   // tokenizer.model or tokenizer.json; empty: in the model's folder
-  std::filesystem::path codec{};       // mask codec (.npz or .safetensors); empty: in the model's folder
+  std::filesystem::path tokenizer{};  // tokenizer.model or tokenizer.json; empty: in the model's folder
+  std::filesystem::path codec{};      // mask codec (.npz or .safetensors); empty: in the model's folder
   WeightType weights = WeightType::automatic;
   Compute compute = Compute::automatic;
   Switch final_softcap = Switch::automatic;
   Switch attention_softcap = Switch::automatic;
   Resize resize = Resize::automatic;
   MaskProfile mask_profile = MaskProfile::standard;
-  int box_divisor = 0;                 // 0: what the model says, else 1023
-  int threads = 0;                     // 0: one for each core that the process may use
-  std::uint64_t memory_limit = 0;      // bytes; 0: what the system has available
+  int box_divisor = 0;             // 0: what the model says, else 1023
+  int threads = 0;                 // 0: one for each core that the process may use
+  std::uint64_t memory_limit = 0;  // bytes; 0: what the system has available
 };
 
 // What a model is, for display.
 struct ModelInfo {
-  std::string name{};      // "pocket", or the folder's name
-  std::string family{};    // "PaliGemma 1" or "PaliGemma 2"
+  std::string name{};    // "pocket", or the folder's name
+  std::string family{};  // "PaliGemma 1" or "PaliGemma 2"
   std::uint64_t parameters = 0;
-  int image_size = 0;      // pixels a side
+  int image_size = 0;  // pixels a side
   int image_tokens = 0;
   bool has_boxes = false;  // the tokenizer has loc tokens
   bool has_codec = false;
   std::string weights{}, compute{}, isa{};
   double load_ms = 0;
 };
+
+struct Pipeline;  // internal
 
 // A loaded model. Move-only. Distinct models may be used from distinct threads at once; calls to one model are made one
 // after the other by the caller.
@@ -222,9 +225,8 @@ class Model {
   std::vector<Result> answer(std::span<const Request> requests, const std::function<bool()>& stop = {});
 
  private:
-  struct Impl;
-  explicit Model(std::unique_ptr<Impl> impl);
-  std::unique_ptr<Impl> impl_;
+  explicit Model(std::unique_ptr<Pipeline> pipeline);
+  std::unique_ptr<Pipeline> pipeline_;
 };
 
 // The version of the library, "major.minor.patch".
@@ -238,8 +240,8 @@ struct DrawOptions {
   bool scores = true;
 };
 
-// Draws boxes, masks and labels of `result` over a copy of `picture` and encodes it as `format`: "png", "jpg", "webp" or
-// "svg".
+// Draws boxes, masks and labels of `result` over a copy of `picture` and encodes it as `format`: "png", "jpg", "webp"
+// or "svg".
 std::vector<std::byte> draw(const Picture& picture, const Result& result, std::string_view format,
                             const DrawOptions& options = {});
 

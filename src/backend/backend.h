@@ -75,11 +75,11 @@ struct LinearPart {
 };
 
 struct AttentionShape {
-  std::int64_t heads = 0;     // N; query head n reads kv head n / (N / K)
-  std::int64_t kv_heads = 0;  // K
-  std::int64_t head_size = 0; // H
-  float scale = 1;            // on q k^T
-  float soft_cap = 0;         // s -> cap tanh(s / cap) before the mask; 0: none
+  std::int64_t heads = 0;      // N; query head n reads kv head n / (N / K)
+  std::int64_t kv_heads = 0;   // K
+  std::int64_t head_size = 0;  // H
+  float scale = 1;             // on q k^T
+  float soft_cap = 0;          // s -> cap tanh(s / cap) before the mask; 0: none
 };
 
 class Backend {
@@ -121,8 +121,8 @@ class Backend {
   // x = cap * tanh(x / cap), in place.
   virtual void soft_cap(View x, float cap) = 0;
 
-  virtual KvCache make_kv_cache(std::int64_t layers, std::int64_t kv_heads, std::int64_t head_size,
-                                std::int64_t blocks, DType dtype) = 0;
+  virtual KvCache make_kv_cache(std::int64_t layers, std::int64_t kv_heads, std::int64_t head_size, std::int64_t blocks,
+                                DType dtype) = 0;
   // Stores k and v (R, K * H) of all rows of `sequences` at their positions.
   virtual void kv_write(KvCache& cache, std::int64_t layer, ConstView k, ConstView v,
                         std::span<const Sequence> sequences) = 0;

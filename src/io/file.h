@@ -10,6 +10,7 @@
 #include <string>
 #include <string_view>
 
+#include "base/embedded.h"
 #include "base/error.h"
 
 namespace paligemma {
@@ -18,7 +19,8 @@ namespace paligemma {
 class FileBytes {
  public:
   FileBytes() = default;
-  // Maps `path`. Throws Error{kind, "file_not_found" | "file_unreadable"} that names the path. An empty file is allowed.
+  // Maps `path`. Throws Error{kind, "file_not_found" | "file_unreadable"} that names the path. An empty file is
+  // allowed.
   static FileBytes map(const std::filesystem::path& path, ErrorKind kind);
   static FileBytes borrow(std::span<const std::byte> bytes);
 
@@ -43,6 +45,7 @@ struct Folder {
   std::function<FileBytes(std::string_view)> open;  // throws Error{kind} when the file is not there
 
   static Folder on_disk(const std::filesystem::path& path, ErrorKind kind);  // throws when it is no directory
+  static Folder in_memory(std::span<const EmbeddedFile> files, const std::string& name, ErrorKind kind);
 };
 
 // Writes `bytes` to `path` through a temporary file in the same directory that is renamed when it is complete, so that

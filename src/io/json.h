@@ -4,6 +4,7 @@
 // UTF-8. Objects keep the order of their keys.
 #pragma once
 
+#include <functional>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <string_view>
@@ -16,6 +17,11 @@ using Json = nlohmann::ordered_json;
 
 // `where` names the text in messages (a path). Throws Error{kind, "json"} with the place and the reason.
 Json parse_json(std::string_view text, std::string_view where, ErrorKind kind);
+
+// Calls use(key, value) for each member of the object that `text` is, in order, and holds one value at a time: for
+// headers with very many members. Duplicate keys of this outermost object are for `use` to find.
+using JsonMember = std::function<void(const std::string& key, const Json& value)>;
+void parse_json_members(std::string_view text, std::string_view where, ErrorKind kind, const JsonMember& use);
 
 // One line, invalid UTF-8 replaced by U+FFFD.
 std::string dump_json(const Json& value);

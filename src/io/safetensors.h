@@ -14,11 +14,18 @@
 
 namespace paligemma {
 
-// dtypes other than f32, bf16 and f16 are listed in `others` (name -> dtype as written) and have no bytes to read.
+// A tensor of a type that the network does not compute with: its dtype as written, its bytes as they are.
+struct RawTensor {
+  std::string dtype;
+  std::vector<std::int64_t> shape;
+  std::span<const std::byte> bytes;
+};
+
+// f32, bf16 and f16 are in `tensors`, all other types in `others`.
 struct Safetensors {
   FileBytes file;
   std::map<std::string, HostTensor, std::less<>> tensors;
-  std::map<std::string, std::string, std::less<>> others;
+  std::map<std::string, RawTensor, std::less<>> others;
   std::map<std::string, std::string, std::less<>> metadata;
 };
 

@@ -62,7 +62,7 @@ TEST_P(RowsTest, ElementByElement) {
         EXPECT_EQ(sum.at(r, i), x.at(r, i) + a.at(r, i));
         // The error of the exponential's argument, an epsilon of it, is one of the result for v < 0.
         EXPECT_NEAR(activated.at(r, i), gelu(v),
-                    kActivationTolerance * std::fabs(gelu(v)) * (1 + std::fabs(v * v * v)));
+                    kActivationTolerance * std::fabs(gelu(v)) * (1 + std::fabs(v * v * v)) + 0x1p-120);
         EXPECT_NEAR(capped.at(r, i), cap * std::tanh(v / cap), kActivationTolerance * std::fabs(v));
       }
     }

@@ -5,13 +5,13 @@
 namespace paligemma {
 
 Kernels choose_kernels(std::string_view isa) {
-  Kernels kernels, best;
+  Kernels best;
   std::string known;
   for (const Isa& candidate : isas()) {
-    candidate.use(kernels);
-    if (candidate.runs_here) best = kernels;
+    // The function itself is compiled for its instruction set.
+    if (candidate.runs_here) candidate.use(best);
     if (candidate.name == isa) {
-      if (candidate.runs_here) return kernels;
+      if (candidate.runs_here) return best;
       fail(ErrorKind::usage, "isa", "choosing kernels: this processor cannot run ", isa, ". Try: ", best.name);
     }
     known += join(known.empty() ? "" : ", ", candidate.name);

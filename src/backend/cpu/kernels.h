@@ -58,6 +58,9 @@ struct Kernels {
   void (*rms_norm)(std::int64_t n, const float* x, const float* weight, float eps, float* y) noexcept = nullptr;
   // (x[i], x[half + i]) turned by the angle of (cosine[i], sine[i]).
   void (*rotate)(std::int64_t half, const float* cosine, const float* sine, float* x) noexcept = nullptr;
+
+  // By Precision: generic/peak.h.
+  double (*multiply_adds[2])(std::int64_t steps, float* sink) noexcept = {};
 };
 
 // Each fills in what its instruction set does better than what the table holds.

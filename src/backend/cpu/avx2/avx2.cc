@@ -1,6 +1,7 @@
 // The kernels in AVX2 with FMA. The only includes beside the intrinsics are headers without inline code.
 #include <immintrin.h>
 
+#include "backend/cpu/generic/peak.h"
 #include "backend/cpu/generic/product.h"
 #include "backend/cpu/generic/rows.h"
 
@@ -86,6 +87,7 @@ void use_avx2(Kernels& kernels) noexcept {
   kernels.product[0][0] = kernels.product[1][0] = f32;
   kernels.product[0][1] = kernels.product[1][1] = bf16;
   kernels.tile_rows = 6;
+  kernels.multiply_adds[0] = kernels.multiply_adds[1] = multiply_adds<F32Panels<V>>;
   use_rows<V>(kernels);
 }
 

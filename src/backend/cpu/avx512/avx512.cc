@@ -1,5 +1,6 @@
 // The kernels in AVX-512 F, BW, VL and DQ. The only includes beside the intrinsics are headers without inline code.
 #include "backend/cpu/avx512/vector.h"
+#include "backend/cpu/generic/peak.h"
 #include "backend/cpu/generic/product.h"
 #include "backend/cpu/generic/rows.h"
 
@@ -13,6 +14,7 @@ void use_avx512(Kernels& kernels) noexcept {
   kernels.product[0][0] = kernels.product[1][0] = f32;
   kernels.product[0][1] = kernels.product[1][1] = bf16;
   kernels.tile_rows = 12;
+  kernels.multiply_adds[0] = kernels.multiply_adds[1] = multiply_adds<F32Panels<V>>;
   use_rows<V>(kernels);
 }
 

@@ -1,5 +1,6 @@
 // What AVX512_BF16 adds to AVX-512: products of bf16 by bf16, two elements of k at once.
 #include "backend/cpu/avx512/vector.h"
+#include "backend/cpu/generic/peak.h"
 #include "backend/cpu/generic/product.h"
 
 namespace paligemma {
@@ -33,6 +34,7 @@ struct Bf16Pairs {
 
 void use_avx512_bf16(Kernels& kernels) noexcept {
   kernels.name = "avx512_bf16";
+  kernels.multiply_adds[1] = multiply_adds<Bf16Pairs>;
   kernels.product[1][1] = {Tiles<Bf16Pairs, 12, 2, 8>::run, true};
 }
 

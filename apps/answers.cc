@@ -1,0 +1,192 @@
+#include "answers.h"
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+#include <utility>
+
+#include "base/error.h"
+#include "inputs.h"
+#include "placement.h"
+#include "report/printable.h"
+#include "signals.h"
+#include "text/prompt.h"
+
+namespace paligemma {
+namespace {
+
+// A batch ends early when its pictures hold this many pixels: 0.4 GB of RGB.
+constexpr std::int64_t kBatchPixels = std::int64_t{1} << 27;
+
+// Runs `work`; an error gets the job's place before its message.
+template <class Work>
+auto at_job(const Job& job, Work work) {
+  try {
+    return work();
+  } catch (const Error& error) {
+    if (job.where.empty()) throw;
+    throw Error(error.kind(), error.code(), join(job.where, ": ", error.what()));
+  }
+}
+
+Request read_job(const Job& job, const DecodeOptions& options) {
+  Request request = job.request;
+  for (const std::string& path : job.pictures) request.pictures.push_back({path, read_input(path, options)});
+  return request;
+}
+
+std::string timings_line(const Result& result) {
+  const Timings& t = result.timings;
+  const std::pair<const char*, double> stages[] = {{"load", t.load},       {"image", t.image},   {"vision", t.vision},
+                                                   {"prefill", t.prefill}, {"decode", t.decode}, {"post", t.post},
+                                                   {"total", t.total}};
+  std::string line = result.path + ":";
+  for (const auto& [stage, ms] : stages) line += join(" ", stage, " ", fixed(ms, 1), " ms");
+  return line;
+}
+
+class Answering {
+ public:
+  Answering(const AnswerOptions& options, std::span<const Job> jobs, Placement placement, Session& session)
+      : options_(options), jobs_(jobs), placement_(std::move(placement)), session_(session) {}
+
+  // Answers jobs from `first` on, at most `most`, and returns the first that is left.
+  std::size_t answer_batch(Model& model, std::size_t first, std::size_t most);
+
+  std::size_t failures() const { return failures_; }
+
+ private:
+  // `asked` has the job of each request.
+  std::vector<Result> ask(Model& model, std::span<const std::size_t> asked, std::span<const Request> requests);
+  void print(std::size_t job, const Request& request, const Result& result);
+  void print_failure(const Job& job, const Error& error);
+
+  const AnswerOptions& options_;
+  std::span<const Job> jobs_;
+  Placement placement_;
+  Session& session_;
+  std::size_t failures_ = 0;
+};
+
+std::vector<Result> Answering::ask(Model& model, std::span<const std::size_t> asked,
+                                   std::span<const Request> requests) {
+  const auto stop = [&] {
+    session_.console.show_progress(asked.front(), jobs_.size(), jobs_[asked.front()].pictures.front());
+    return terminated();
+  };
+  try {
+    return model.answer(requests, stop);
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::usage) throw;
+  }
+  // One of them can't be asked: each alone shows which.
+  std::vector<Result> results;
+  for (std::size_t i = 0; i < requests.size(); ++i)
+    results.push_back(at_job(jobs_[asked[i]], [&] { return model.answer(requests[i], stop); }));
+  return results;
+}
+
+std::size_t Answering::answer_batch(Model& model, std::size_t first, std::size_t most) {
+  session_.console.show_progress(first, jobs_.size(), jobs_[first].pictures.front());
+  std::vector<Request> requests;
+  std::vector<std::size_t> asked;
+  std::map<std::size_t, Error> failed;
+  std::int64_t pixels = 0;
+  std::size_t end = first;
+  for (; end < jobs_.size() && end - first < most && pixels < kBatchPixels; ++end) {
+    try {
+      requests.push_back(read_job(jobs_[end], options_.decode_options));
+      asked.push_back(end);
+      for (const RequestPicture& picture : requests.back().pictures)
+        pixels += static_cast<std::int64_t>(picture.pixels.width) * picture.pixels.height;
+    } catch (const Error& error) {
+      if (error.kind() != ErrorKind::input) throw;
+      failed.emplace(end, error);
+    }
+    if (interrupted() && requests.empty()) return end;  // a read was cut short
+  }
+  std::vector<Result> results;
+  if (!requests.empty()) results = ask(model, asked, requests);
+  for (std::size_t job = first, next = 0; job < end; ++job) {
+    if (const auto failure = failed.find(job); failure != failed.end()) {
+      print_failure(jobs_[job], failure->second);
+    } else {
+      print(job, requests[next], results[next]);
+      ++next;
+    }
+  }
+  return end;
+}
+
+void Answering::print(std::size_t job, const Request& request, const Result& result) {
+  Console& console = session_.console;
+  console.hide_progress();
+  std::vector<std::string> mask_files;
+  if (placement_.wanted() && result.task == Task::segment) mask_files = placement_.write_masks(job, result);
+  session_.output.result(result, mask_files);
+  if (placement_.wanted()) placement_.write_drawing(job, request.pictures.front().pixels, result);
+  for (const Warning& warning : result.warnings) {
+    console.warning(join(result.path, ": ", warning.code, ": ", warning.text));
+  }
+  if (session_.output.format == Format::text) {
+    for (const Token& token : result.tokens)
+      console.note(join(fixed(token.logprob, 4), " ", token.id, " ", token.text));
+    if (options_.timings) console.note(timings_line(result));
+  }
+  console.detail(join(result.path, ": ", result.width, "x", result.height, ", prompt \"", result.prompt, "\", ",
+                      result.prompt_tokens, " + ", result.generated_tokens, " tokens, ended by ",
+                      result.finish == Finish::eos ? "the model" : "--max-tokens"));
+}
+
+void Answering::print_failure(const Job& job, const Error& error) {
+  ++failures_;
+  session_.console.error(error.what());
+  session_.output.failed_picture(job.pictures.front(), error);
+}
+
+// What can be known to be wrong before the model is opened.
+void check_jobs(std::span<const Job> jobs) {
+  for (const Job& job : jobs) at_job(job, [&] { return prompt_text(job.request); });
+}
+
+Placement place_output(const AnswerOptions& options, std::span<const Job> jobs) {
+  std::vector<std::string> inputs;
+  for (const Job& job : jobs) inputs.push_back(job.pictures.front());
+  const bool masks = std::ranges::any_of(jobs, [](const Job& job) { return job.request.task == Task::segment; });
+  return Placement(options.output, inputs, masks, options.force);
+}
+
+}  // namespace
+
+int answer_pictures(const AnswerOptions& options, std::span<const std::string> words, Session& session) {
+  std::vector<Job> jobs;
+  for (std::string& path : expand_inputs(words))
+    jobs.push_back({.pictures = {std::move(path)}, .request = options.request});
+  return answer_jobs(options, jobs, 1, session);
+}
+
+int answer_jobs(const AnswerOptions& options, std::span<const Job> jobs, std::size_t batch, Session& session) {
+  check_jobs(jobs);
+  Answering answering(options, jobs, place_output(options, jobs), session);
+  session.output.several = jobs.size() > 1;
+  session.output.fields = {.tokens = options.request.logprobs, .timings = options.timings};
+
+  session.console.show_progress(0, jobs.size(), "opening the model");
+  Model model = open_model(options);
+  const ModelInfo& info = model.info();
+  session.console.detail(join(info.name, ": ", info.family, ", ", info.parameters, " parameters, ", info.image_size,
+                              " px, weights ", info.weights, ", compute ", info.compute, ", ", info.isa, ", opened in ",
+                              fixed(info.load_ms, 0), " ms"));
+  defer_signals(true);
+  try {
+    for (std::size_t next = 0; next < jobs.size() && !interrupted();) next = answering.answer_batch(model, next, batch);
+  } catch (const Error& error) {
+    if (!terminated()) throw;  // else the answer was given up on the way
+  }
+  session.console.hide_progress();
+  session.output.close();
+  if (interrupted()) return signal_exit_code();
+  return answering.failures() == 0 ? 0 : static_cast<int>(ErrorKind::input);
+}
+
+}  // namespace paligemma

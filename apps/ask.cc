@@ -1,0 +1,40 @@
+// paligemma ask: a question about a picture.
+#include <filesystem>
+
+#include "answers.h"
+#include "base/error.h"
+
+namespace paligemma {
+namespace {
+
+int run(const Command& command, std::span<const std::string> arguments, Session& session) {
+  CLI::App app;
+  AnswerOptions options;
+  options.request.task = Task::ask;
+  add_language(app, options.request);
+  add_answer_options(app, options, session);
+  const auto words = parse_arguments(app, command, arguments, session.output);
+  if (!words) return 0;
+  const std::span<const std::string> question = std::span(*words).subspan(1);
+  options.request.text = CLI::detail::join(question, " ");
+  std::error_code ignored;
+  if (question.size() > 1 && std::filesystem::exists(question.front(), ignored)) {
+    session.console.warning(join(question.front(),
+                                 " is taken as a word of the question, not as a picture. Try: a folder, "
+                                 "@list.txt or a pattern in quotes for several pictures"));
+  }
+  return answer_pictures(options, std::span(*words).first(1), session);
+}
+
+}  // namespace
+
+const Command kAsk{.name = "ask",
+                   .words = "IMAGE QUESTION...",
+                   .fewest_words = 2,
+                   .summary = "Answer a question about a picture",
+                   .examples =
+                       "  paligemma ask beach.jpg where is the cow?\n"
+                       "  paligemma ask --lang ko 'photos/*.jpg' '여기는 어디인가요?'\n",
+                   .run = run};
+
+}  // namespace paligemma

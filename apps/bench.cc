@@ -1,0 +1,62 @@
+// paligemma bench: the speed of a shape on this machine.
+#include "bench/bench.h"
+
+#include "options.h"
+
+namespace paligemma {
+namespace {
+
+// bf16 weights as the published files have them, unless asked otherwise.
+Holding holding_of(const ModelOptions& options) {
+  Holding holding{HeldAs::as_in_file, Precision::bf16};
+  if (options.weights == WeightType::f32) holding.held = HeldAs::f32;
+  if (options.weights == WeightType::bf16) holding.held = HeldAs::bf16;
+  if (options.compute == Compute::f32) holding.precision = Precision::f32;
+  return holding;
+}
+
+int run(const Command& command, std::span<const std::string> arguments, Session& session) {
+  CLI::App app;
+  BenchOptions bench{.shape = "paligemma2-3b-224"};
+  AnswerOptions options;
+  std::vector<std::string> names = shape_names();
+  add_value(
+      app, "--shape", "NAME",
+      [&](const std::string& got) {
+        if (std::ranges::count(names, got) == 0) bad_choice("--shape", names, got);
+        bench.shape = got;
+      },
+      "paligemma2-3b-224, paligemma-3b-448, paligemma2-10b-224, ... (paligemma2-3b-224)")
+      ->group("Measure");
+  const auto add_count = [&app](const std::string& name, std::int64_t low, int& target, const std::string& help) {
+    add_number(
+        app, name, low, 4096, [&target](std::int64_t value) { target = static_cast<int>(value); }, help)
+        ->group("Measure");
+  };
+  add_count("--prompt-tokens", 1, bench.prompt_tokens, "Tokens of the prompt (4)");
+  add_count("--max-tokens", 1, bench.generated_tokens, "Tokens of the answer (8)");
+  add_count("--repetitions", 1, bench.repetitions, "How often each stage is measured (5)");
+  add_arithmetic_options(app, options.model_options);
+  add_session_options(app, session);
+  if (!parse_arguments(app, command, arguments, session.output)) return 0;
+  bench.holding = holding_of(options.model_options);
+  bench.threads = options.model_options.threads;
+  bench.progress = [&](const std::string& text) { session.console.note(text); };
+  const BenchReport report = run_bench(bench);
+  const bool text = session.output.format == Format::text;
+  session.output.write(text ? bench_table(report) : dump_json(bench_json(report)) + "\n");
+  return 0;
+}
+
+}  // namespace
+
+const Command kBench{.name = "bench",
+                     .words = "",
+                     .most_words = 0,
+                     .summary = "Measure the speed of a published shape with random weights",
+                     .examples =
+                         "  paligemma bench --shape paligemma2-3b-224\n"
+                         "  paligemma bench --shape paligemma2-10b-448 --compute bf16 -t 8\n",
+                     .run = run};
+
+}  // namespace paligemma

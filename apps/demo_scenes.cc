@@ -1,0 +1,91 @@
+#include "demo_scenes.h"
+
+#include "base/error.h"
+#include "model/pocket.h"
+#include "report/printable.h"
+#include "text/prompt.h"
+
+namespace paligemma {
+namespace {
+
+constexpr std::string_view kWhereKorean = "여기는 어디인가요?";  // where is this?
+
+constexpr std::array<DemoScene, 9> kScenes = {{
+    {"beach",
+     "pictures/beach.png",
+     {"where is the cow?", "how many cows are there?", "is there a panda?"},
+     "cow ; lion",
+     "cow"},
+    {"city",
+     "pictures/city.png",
+     {"what does the sign say?", "how many planes are there?", "what color is the sign?"},
+     "plane ; tiger ; bicycle",
+     "plane"},
+    {"desert",
+     "pictures/desert.png",
+     {"what color is the balloon?", "is there a camel?", "what is on the right?"},
+     "camel ; balloon",
+     "camel"},
+    {"field",
+     "pictures/field.png",
+     {"what is on the right?", "is there a horse?", "where is this?"},
+     "bus ; sheep",
+     "sheep"},
+    {"forest",
+     "pictures/forest.png",
+     {"what is on the left?", "how many animals are there?", "is there a lion?"},
+     "frog ; flower ; lion",
+     "frog"},
+    {"road",
+     "pictures/road.png",
+     {"what color is the car?", "what does the sign say?", "how many dogs are there?"},
+     "dog ; car",
+     "dog"},
+    {"room",
+     "pictures/room.png",
+     {"how many animals are there?", "what is on the right?", "where is the cat?"},
+     "cat ; pig",
+     "cat"},
+    {"snow",
+     "pictures/snow.png",
+     {"how many penguins are there?", "is there a bicycle?", "where is this?"},
+     "frog ; penguin",
+     "frog"},
+    {"photograph",
+     kPocketPhotograph,
+     {"where is the cat?", "how many animals are there?", "is there a dog?"},
+     "cat",
+     "cat"},
+}};
+
+}  // namespace
+
+std::span<const DemoScene> demo_scenes() { return kScenes; }
+
+std::vector<Request> demo_requests(const DemoScene& scene) {
+  std::vector<Request> requests = {{.task = Task::caption},
+                                   {.task = Task::caption, .language = "ko"},
+                                   {.task = Task::caption, .length = CaptionLength::detailed},
+                                   {.task = Task::ocr}};
+  for (const std::string_view question : scene.questions)
+    requests.push_back({.task = Task::ask, .text = std::string(question)});
+  requests.push_back({.task = Task::ask, .text = std::string(kWhereKorean), .language = "ko"});
+  requests.push_back({.task = Task::detect, .labels = split_labels(scene.labels)});
+  requests.push_back({.task = Task::segment, .labels = split_labels(scene.label)});
+  return requests;
+}
+
+std::string demo_answer(const Result& result) {
+  if (result.answer) return *result.answer;
+  std::string text;
+  for (const Object& object : result.objects) {
+    text += text.empty() ? "" : "; ";
+    text += object.label;
+    if (object.score) text += " " + fixed(*object.score, 2);
+    const auto& [x1, y1, x2, y2] = object.box;
+    text += join(" [", fixed(x1, 0), " ", fixed(y1, 0), " ", fixed(x2, 0), " ", fixed(y2, 0), "]");
+  }
+  return text.empty() ? "(nothing)" : text;
+}
+
+}  // namespace paligemma

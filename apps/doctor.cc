@@ -1,0 +1,90 @@
+// paligemma doctor: what this machine has and which models fit.
+#include <algorithm>
+
+#include "base/cpu_info.h"
+#include "base/error.h"
+#include "base/memory.h"
+#include "bench/shapes.h"
+#include "options.h"
+#include "pipeline.h"
+
+namespace paligemma {
+namespace {
+
+struct Fit {
+  std::string shape;
+  std::uint64_t f32 = 0, bf16 = 0;  // bytes needed
+};
+
+struct Diagnosis {
+  std::string device;  // with the instruction set that runs
+  int cores = 0;
+  std::uint64_t available = 0;  // bytes of memory, 0: unknown
+  std::vector<Fit> fits;
+};
+
+Diagnosis examine() {
+  const std::unique_ptr<Backend> backend = make_cpu_backend({.threads = 1});
+  Diagnosis diagnosis{
+      .device = std::string(backend->name()), .cores = usable_cores(), .available = available_memory(), .fits = {}};
+  for (const std::string& shape : shape_names()) {
+    const Config config = *shape_config(shape);
+    const TensorSource source = random_source(config, 0);
+    const auto need = [&](Precision precision) {
+      return memory_need(config, source, {HeldAs::as_in_file, precision}, *backend,
+                         config.vision.tokens() + kTypicalAnswer)
+          .total();
+    };
+    diagnosis.fits.push_back({shape, need(Precision::f32), need(Precision::bf16)});
+  }
+  return diagnosis;
+}
+
+std::string diagnosis_text(const Diagnosis& diagnosis) {
+  const auto known = diagnosis.available != 0;
+  std::string text = join("paligemma ", version(), "\ndevice: ", diagnosis.device, "\ncores: ", diagnosis.cores,
+                          "\nmemory: ", known ? readable_bytes(diagnosis.available) + " available" : "unknown", "\n\n");
+  const auto column = [](std::string cell) { return cell + std::string(cell.size() < 24 ? 24 - cell.size() : 1, ' '); };
+  const auto cell = [&](std::uint64_t need) {
+    return column(readable_bytes(need) + (!known ? "" : need <= diagnosis.available ? "  fits" : "  too large"));
+  };
+  text += column("model, weights of bf16") + column("--compute f32") + "--compute bf16\n";
+  for (const Fit& fit : diagnosis.fits) {
+    std::string line = column(fit.shape) + cell(fit.f32) + cell(fit.bf16);
+    line.erase(line.find_last_not_of(' ') + 1);
+    text += line + "\n";
+  }
+  return text;
+}
+
+Json diagnosis_json(const Diagnosis& diagnosis) {
+  Json fits = Json::array();
+  for (const Fit& fit : diagnosis.fits)
+    fits.push_back({{"shape", fit.shape}, {"f32_bytes", fit.f32}, {"bf16_bytes", fit.bf16}});
+  return {{"version", version()},
+          {"device", diagnosis.device},
+          {"cores", diagnosis.cores},
+          {"available_bytes", diagnosis.available},
+          {"shapes", std::move(fits)}};
+}
+
+int run(const Command& command, std::span<const std::string> arguments, Session& session) {
+  CLI::App app;
+  add_session_options(app, session);
+  if (!parse_arguments(app, command, arguments, session.output)) return 0;
+  const Diagnosis diagnosis = examine();
+  const bool text = session.output.format == Format::text;
+  session.output.write(text ? diagnosis_text(diagnosis) : dump_json(diagnosis_json(diagnosis)) + "\n");
+  return 0;
+}
+
+}  // namespace
+
+const Command kDoctor{.name = "doctor",
+                      .words = "",
+                      .most_words = 0,
+                      .summary = "Print what this machine has and which models fit",
+                      .examples = "  paligemma doctor\n",
+                      .run = run};
+
+}  // namespace paligemma

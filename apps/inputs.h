@@ -1,0 +1,35 @@
+// IMAGE arguments: files, folders, patterns, lists and stdin.
+#pragma once
+
+#include <paligemma/paligemma.h>
+
+#include <cstddef>
+#include <functional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace paligemma {
+
+// The pictures that the words of a command line name, in order:
+//   -           a picture on stdin, at most once
+//   @list.txt   one path a line, relative to the list's folder; a path is taken as it is
+//   a folder    the pictures in it by suffix, sorted by name; hidden files and folders inside are passed over
+//   a pattern   with * ? [ and naming no file itself: what matches, sorted
+//   else        a file
+// Throws Error{usage} for a word that names nothing. What a list names need not exist: it fails when it is read.
+std::vector<std::string> expand_inputs(std::span<const std::string> words);
+
+// All bytes of a file, a pipe, or stdin ("-"). `what` begins the messages. Throws Error{kind, "file_not_found" |
+// "file_unreadable"}; a stream that is longer than 1 GiB is refused.
+std::vector<std::byte> read_bytes(const std::string& path, std::string_view what, ErrorKind kind);
+
+// Calls `take` with the number, from 1, and the text of each line that is not blank.
+void for_each_line(std::span<const std::byte> bytes,
+                   const std::function<void(int number, std::string_view line)>& take);
+
+// The picture at a path from expand_inputs. Throws Error{input}.
+Picture read_input(const std::string& path, const DecodeOptions& options);
+
+}  // namespace paligemma

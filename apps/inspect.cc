@@ -1,0 +1,67 @@
+// paligemma inspect: what a checkpoint holds.
+#include "inspect.h"
+
+#include "base/error.h"
+#include "base/memory.h"
+#include "model/pocket.h"
+#include "options.h"
+#include "report/printable.h"
+
+namespace paligemma {
+namespace {
+
+std::string shape_text(const std::vector<std::int64_t>& shape) {
+  std::string text;
+  for (const std::int64_t size : shape) text += join(text.empty() ? "" : "x", size);
+  return text.empty() ? "-" : text;
+}
+
+std::string memory_line(std::string_view compute, const MemoryNeed& need) {
+  return join("memory with --compute ", compute, ": ", readable_bytes(need.total()), " (weights ",
+              readable_bytes(need.weights), ", keys and values ", readable_bytes(need.kv_cache), ", work ",
+              readable_bytes(need.work), ")\n");
+}
+
+std::string inspection_text(const Inspection& inspection) {
+  const ModelInfo& info = inspection.info;
+  const VisionConfig& v = inspection.config.vision;
+  const DecoderConfig& d = inspection.config.decoder;
+  std::string text = join(printable(info.name), ": ", info.family, ", ", info.parameters, " parameters\n");
+  text += join("vision: ", v.image_size(), " px, patch ", v.patch, ", ", v.tokens(), " tokens, width ", v.width, ", ",
+               v.layers, " layers, ", v.heads, " heads, mlp ", v.mlp, "\n");
+  text += join("decoder: width ", d.width, ", ", d.layers, " layers, ", d.heads, "/", d.kv_heads, " heads of ",
+               d.head_size, ", mlp ", d.mlp, ", vocabulary ", d.vocabulary, "\n");
+  text += memory_line("f32", inspection.f32) + memory_line("bf16", inspection.bf16);
+  text += "\n";
+  for (const InspectedTensor& tensor : inspection.tensors)
+    text += join(printable(tensor.name), "\t", shape_text(tensor.shape), "\t", tensor.dtype,
+                 tensor.used ? "" : "\tunused", "\n");
+  return text;
+}
+
+int run(const Command& command, std::span<const std::string> arguments, Session& session) {
+  CLI::App app;
+  add_session_options(app, session);
+  const auto words = parse_arguments(app, command, arguments, session.output);
+  if (!words) return 0;
+  const std::string path = model_path(words->empty() ? std::string() : words->front());
+  const Inspection inspection = path.empty() ? inspect(pocket_folder(), std::string(kPocketName))
+                                             : inspect(Folder::on_disk(path, ErrorKind::model), path);
+  for (const Warning& warning : inspection.warnings) session.console.warning(join(warning.code, ": ", warning.text));
+  const bool text = session.output.format == Format::text;
+  session.output.write(text ? inspection_text(inspection) : dump_json(inspection_json(inspection)) + "\n");
+  return 0;
+}
+
+}  // namespace
+
+const Command kInspect{.name = "inspect",
+                       .words = "[MODEL]",
+                       .most_words = 1,
+                       .summary = "Print what a model holds: family, sizes, tensors, memory needed",
+                       .examples =
+                           "  paligemma inspect paligemma2-3b-mix-448/\n"
+                           "  paligemma inspect --json paligemma2-3b-mix-448/\n",
+                       .run = run};
+
+}  // namespace paligemma

@@ -1,0 +1,27 @@
+// paligemma ocr: the text in a picture.
+#include "answers.h"
+
+namespace paligemma {
+namespace {
+
+int run(const Command& command, std::span<const std::string> arguments, Session& session) {
+  CLI::App app;
+  AnswerOptions options;
+  options.request.task = Task::ocr;
+  add_answer_options(app, options, session);
+  const auto words = parse_arguments(app, command, arguments, session.output);
+  return words ? answer_pictures(options, *words, session) : 0;
+}
+
+}  // namespace
+
+const Command kOcr{.name = "ocr",
+                   .words = "IMAGE...",
+                   .fewest_words = 1,
+                   .summary = "Read the text in a picture",
+                   .examples =
+                       "  paligemma ocr receipt.png\n"
+                       "  paligemma ocr --jsonl 'scans/*.jpg' > texts.jsonl\n",
+                   .run = run};
+
+}  // namespace paligemma

@@ -1,0 +1,45 @@
+// The options that every command with a model has.
+#pragma once
+
+#include <paligemma/paligemma.h>
+
+#include <filesystem>
+#include <string>
+
+#include "arguments.h"
+
+namespace paligemma {
+
+struct AnswerOptions {
+  std::string model{};  // empty: $PALIGEMMA_MODEL, else the embedded one
+  ModelOptions model_options{};
+  DecodeOptions decode_options{};
+  Request request{};     // what the options say of every question: suffix, max_tokens, logprobs
+  std::string output{};  // -o
+  bool force = false;
+  bool timings = false;
+};
+
+// --json, --jsonl, -q, -v, --no-progress, --color.
+void add_session_options(CLI::App& app, Session& session);
+
+// --weights, --compute, -t.
+void add_arithmetic_options(CLI::App& app, ModelOptions& model);
+
+// Those, -m, --tokenizer, --codec, and the other ones that make a model what it is.
+void add_model_options(CLI::App& app, AnswerOptions& options);
+
+// --lang.
+void add_language(CLI::App& app, Request& request);
+
+// All of them: those of the session, the model, the picture, the answer and the output.
+void add_answer_options(CLI::App& app, AnswerOptions& options, Session& session);
+
+// The model that is meant: `given` (what -m says), else $PALIGEMMA_MODEL, else empty for the embedded one. Throws
+// Error{usage, "not_available"} for the forms that this version can't read.
+std::string model_path(const std::string& given);
+
+// Opens it. Throws also Error{model} and Error{resource}.
+Model open_model(const AnswerOptions& options);
+
+}  // namespace paligemma

@@ -1,0 +1,93 @@
+#include "requests.h"
+
+#include <filesystem>
+#include <string_view>
+
+#include "base/error.h"
+#include "inputs.h"
+#include "io/json.h"
+
+namespace paligemma {
+namespace {
+
+// The fields of one line, each checked as it is taken.
+class Line {
+ public:
+  Line(std::string_view text, std::string where, const std::filesystem::path& folder)
+      : where_(std::move(where)), folder_(folder), fields_(parse_json(text, where_, ErrorKind::usage)) {
+    if (!fields_.is_object()) refuse("an object", fields_);
+  }
+
+  Job job(const Request& defaults) const {
+    Job job{.pictures = pictures(), .request = defaults, .where = where_};
+    job.request.task = Task::run;
+    for (const auto& [key, value] : fields_.items()) {
+      if (key == "prompt") {
+        job.request.text = string(key, value);
+      } else if (key == "suffix") {
+        job.request.suffix = string(key, value);
+      } else if (key == "max_tokens") {
+        constexpr int kMost = 1 << 20;
+        if (!value.is_number_unsigned() || value.get<std::uint64_t>() > kMost)
+          refuse(join("max_tokens to be a whole number from 0 to ", kMost), value);
+        job.request.max_tokens = value.get<int>();
+      } else if (key != "image" && key != "images") {
+        refuse("only image, images, prompt, suffix and max_tokens", key);
+      }
+    }
+    if (!fields_.contains("prompt")) refuse("a prompt", "none");
+    return job;
+  }
+
+ private:
+  std::vector<std::string> pictures() const {
+    const auto one = fields_.find("image");
+    const auto many = fields_.find("images");
+    if ((one != fields_.end()) == (many != fields_.end())) {
+      refuse("either image or images", one != fields_.end() ? "both" : "neither");
+    }
+    if (one != fields_.end()) return {path("image", *one)};
+    if (!many->is_array() || many->empty()) refuse("images to be a list of paths", *many);
+    std::vector<std::string> paths;
+    for (const Json& value : *many) paths.push_back(path("images", value));
+    return paths;
+  }
+
+  std::string path(std::string_view key, const Json& value) const {
+    const std::string text = string(key, value);
+    if (text.empty() || text.find('\0') != std::string::npos) refuse(join(key, " to hold a path"), value);
+    return (folder_ / text).string();
+  }
+
+  std::string string(std::string_view key, const Json& value) const {
+    if (!value.is_string()) refuse(join(key, " to be text"), value);
+    return value.get<std::string>();
+  }
+
+  [[noreturn]] void refuse(std::string_view expected, const Json& got) const {
+    constexpr std::size_t kShown = 80;
+    const std::string text = got.is_string() ? got.get<std::string>() : dump_json(got);
+    fail(ErrorKind::usage, "requests", "cannot read the request: ", where_, ": expected ", expected, ", got ",
+         text.substr(0, kShown), text.size() > kShown ? "..." : "");
+  }
+
+  std::string where_;
+  const std::filesystem::path& folder_;
+  Json fields_;
+};
+
+}  // namespace
+
+std::vector<Job> read_requests(const std::string& path, const Request& defaults) {
+  const std::vector<std::byte> bytes = read_bytes(path, "cannot read the requests", ErrorKind::usage);
+  const std::filesystem::path folder = std::filesystem::path(path).parent_path();
+  std::vector<Job> jobs;
+  for_each_line(bytes, [&](int number, std::string_view line) {
+    jobs.push_back(Line(line, join(path, " line ", number), folder).job(defaults));
+  });
+  if (jobs.empty())
+    fail(ErrorKind::usage, "requests", "cannot read the requests: ", path, ": expected one a line, got none");
+  return jobs;
+}
+
+}  // namespace paligemma

@@ -1,0 +1,52 @@
+// paligemma run: prompts as they are.
+#include "answers.h"
+#include "base/error.h"
+#include "inputs.h"
+#include "requests.h"
+
+namespace paligemma {
+namespace {
+
+constexpr std::size_t kRequestsAtOnce = 8;
+
+int answer_requests(const AnswerOptions& options, const std::string& path, bool alone, Session& session) {
+  if (!alone)
+    fail(ErrorKind::usage, "usage", "run --requests ", path, ": expected no PROMPT, IMAGE or --together beside it");
+  return answer_jobs(options, read_requests(path, options.request), kRequestsAtOnce, session);
+}
+
+int run(const Command& command, std::span<const std::string> arguments, Session& session) {
+  CLI::App app;
+  AnswerOptions options;
+  options.request.task = Task::run;
+  bool together = false;
+  std::string requests;
+  app.add_flag("--together", together, "One prompt about all the pictures at once")->group("Answer");
+  add_text(app, "--requests", "FILE", requests,
+           "Answer each line of FILE: {\"image\" or \"images\", \"prompt\", \"suffix\", \"max_tokens\"}")
+      ->group("Answer");
+  add_answer_options(app, options, session);
+  const auto words = parse_arguments(app, command, arguments, session.output);
+  if (!words) return 0;
+  if (!requests.empty()) return answer_requests(options, requests, words->empty() && !together, session);
+  if (words->size() < 2) too_few_words(command);
+  options.request.text = words->front();
+  const std::span<const std::string> images = std::span(*words).subspan(1);
+  if (!together) return answer_pictures(options, images, session);
+  const Job job{.pictures = expand_inputs(images), .request = options.request};
+  return answer_jobs(options, std::span(&job, 1), 1, session);
+}
+
+}  // namespace
+
+const Command kRun{.name = "run",
+                   .words = "PROMPT IMAGE... | --requests FILE",
+                   .fewest_words = 0,
+                   .summary = "Give the model a prompt as it is",
+                   .examples =
+                       "  paligemma run 'caption en' beach.jpg\n"
+                       "  paligemma run 'what changed?' --together before.png after.png\n"
+                       "  paligemma run --requests questions.jsonl --jsonl > answers.jsonl\n",
+                   .run = run};
+
+}  // namespace paligemma

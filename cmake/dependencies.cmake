@@ -1,0 +1,10 @@
+# The system libraries that the library is linked with. Read by the build, and installed: find_package(paligemma) reads
+# it too. PALIGEMMA_DRAW says whether drawing is part of the library.
+find_package(Threads REQUIRED)
+find_package(PkgConfig REQUIRED)
+pkg_check_modules(PICTURES REQUIRED IMPORTED_TARGET GLOBAL libpng libjpeg libwebp libwebpdemux)
+find_package(GIF REQUIRED)
+pkg_check_modules(LIBZIP REQUIRED IMPORTED_TARGET GLOBAL libzip)
+if(PALIGEMMA_DRAW)
+  pkg_check_modules(PANGOCAIRO REQUIRED IMPORTED_TARGET GLOBAL pangocairo cairo)
+endif()

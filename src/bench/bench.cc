@@ -1,0 +1,187 @@
+#include "bench/bench.h"
+
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <random>
+
+#include "base/memory.h"
+#include "bench/limits.h"
+#include "engine/engine.h"
+#include "pipeline.h"
+
+namespace paligemma {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
+
+// Weights of the matrices that every row goes through.
+double vision_weights(const VisionConfig& v) {
+  const double block = 4.0 * static_cast<double>(v.width * v.width) + 2.0 * static_cast<double>(v.width * v.mlp);
+  return static_cast<double>(v.layers) * block + static_cast<double>(v.patch_values() * v.width);
+}
+
+double decoder_weights(const DecoderConfig& d) {
+  const double attention = 2.0 * static_cast<double>(d.width * d.head_size * (d.heads + d.kv_heads));
+  return static_cast<double>(d.layers) * (attention + 3.0 * static_cast<double>(d.width * d.mlp));
+}
+
+// Multiply-adds count as two. q k^T and p v over all pairs of rows.
+double vision_gflop(const Config& config) {
+  const VisionConfig& v = config.vision;
+  const auto n = static_cast<double>(v.tokens());
+  const double attention = 4.0 * n * n * static_cast<double>(v.width * v.layers);
+  return (2.0 * n * (vision_weights(v) + static_cast<double>(v.width * config.decoder.width)) + attention) / 1e9;
+}
+
+double prefill_gflop(const Config& config, double rows) {
+  const DecoderConfig& d = config.decoder;
+  const double attention = 4.0 * rows * rows * static_cast<double>(d.heads * d.head_size * d.layers);
+  return (2.0 * rows * decoder_weights(d) + attention + 2.0 * static_cast<double>(d.width * d.vocabulary)) / 1e9;
+}
+
+double decode_gb(const Config& config, const Holding& holding, double positions) {
+  const DecoderConfig& d = config.decoder;
+  const double weights = decoder_weights(d) + static_cast<double>(d.width * d.vocabulary);
+  const double cache = 2.0 * positions * static_cast<double>(d.layers * d.kv_heads * d.head_size);
+  return (weights * byte_size(holding.matrix(DType::bf16)) + cache * (holding.precision == Precision::bf16 ? 2 : 4)) /
+         1e9;
+}
+
+BenchStage make_stage(std::string name, std::vector<double> ms, double amount, std::string unit, double limit) {
+  std::ranges::sort(ms);
+  BenchStage stage{.name = std::move(name),
+                   .median_ms = ms[ms.size() / 2],
+                   .min_ms = ms.front(),
+                   .max_ms = ms.back(),
+                   .amount = amount,
+                   .unit = std::move(unit)};
+  stage.rate = amount / (stage.median_ms / 1000);
+  stage.share = stage.rate / limit;
+  return stage;
+}
+
+}  // namespace
+
+BenchReport run_bench(const BenchOptions& options) {
+  const auto config = shape_config(options.shape);
+  if (!config) {
+    std::string names;
+    for (const std::string& name : shape_names()) names += (names.empty() ? "" : ", ") + name;
+    fail(ErrorKind::usage, "shape", "unknown shape: expected one of ", names, ", got ", options.shape);
+  }
+  const auto progress = [&](const std::string& text) {
+    if (options.progress) options.progress(text);
+  };
+  const auto backend = make_cpu_backend({.threads = options.threads});
+  const TensorSource source = random_source(*config, 1);
+  const std::int64_t rows = config->vision.tokens() + options.prompt_tokens;
+  const MemoryNeed need = memory_need(*config, source, options.holding, *backend, rows + options.generated_tokens);
+  if (const std::uint64_t available = available_memory(); available != 0 && need.total() > available)
+    fail(ErrorKind::resource, "out_of_memory", "not enough memory: ", options.shape, ": needs ",
+         readable_bytes(need.total()), ", ", readable_bytes(available), " are available");
+
+  BenchReport report{.shape = options.shape,
+                     .backend = std::string(backend->name()),
+                     .weights = std::string(name(options.holding.matrix(DType::bf16))),
+                     .compute = options.holding.precision == Precision::bf16 ? "bf16" : "f32",
+                     .weight_bytes = need.weights};
+  progress("weights: " + readable_bytes(need.weights));
+  const auto load_start = Clock::now();
+  const Network network = load_network(*config, source, options.holding, *backend);
+  report.load_s = seconds_since(load_start);
+
+  Engine engine(*backend, *config, network,
+                {.precision = options.holding.precision,
+                 .image_token = *config->image_token,
+                 .eos_token = -1,
+                 .real_vocabulary = *config->image_token});
+  EnginePrompt prompt{
+      .ids = std::vector<std::int32_t>(static_cast<std::size_t>(config->vision.tokens()), *config->image_token),
+      .prefix = rows,
+      .pictures = {0},
+      .suffix = {},
+      .max_tokens = options.generated_tokens};
+  for (int i = 0; i < options.prompt_tokens; ++i) prompt.ids.push_back(1000 + i);
+  std::vector<float> patches(static_cast<std::size_t>(config->vision.tokens() * config->vision.patch_values()));
+  std::mt19937 random(1);
+  for (float& value : patches) value = static_cast<float>(random() % 256) / 127.5f - 1.0f;
+
+  MachineLimits limits(options.threads, options.holding.precision);
+  report.threads = limits.threads();
+  std::vector<double> vision, prefill, decode;
+  for (int i = -1; i < options.repetitions; ++i) {  // the first is a warm-up
+    progress(i < 0 ? "warm-up" : "run " + std::to_string(i + 1) + " of " + std::to_string(options.repetitions));
+    limits.probe();
+    engine.timings = {};
+    engine.encode_pictures({patches.data(), config->vision.tokens(), config->vision.patch_values()});
+    engine.generate({&prompt, 1});
+    if (i < 0) continue;
+    vision.push_back(engine.timings.vision);
+    prefill.push_back(engine.timings.prefill);
+    decode.push_back(engine.timings.decode / (options.generated_tokens - 1));
+  }
+  report.peak_gflops = limits.peak_gflops();
+  report.read_gbs = limits.read_gbs();
+  report.stages = {
+      make_stage("vision", vision, vision_gflop(*config), "GFLOP/s", report.peak_gflops),
+      make_stage("prefill", prefill, prefill_gflop(*config, static_cast<double>(rows)), "GFLOP/s", report.peak_gflops),
+      make_stage("decode", decode, decode_gb(*config, options.holding, static_cast<double>(rows)), "GB/s",
+                 report.read_gbs)};
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  report.peak_rss_bytes = static_cast<std::uint64_t>(usage.ru_maxrss) * 1024;
+  return report;
+}
+
+std::string bench_table(const BenchReport& report) {
+  char line[200];
+  std::string out;
+  std::snprintf(line, sizeof line, "%s, %s, weights %s (%s), compute %s, %d threads\n", report.shape.c_str(),
+                report.backend.c_str(), report.weights.c_str(), readable_bytes(report.weight_bytes).c_str(),
+                report.compute.c_str(), report.threads);
+  out += line;
+  std::snprintf(line, sizeof line, "limits: %.0f GFLOP/s, %.1f GB/s read; peak memory %s; weights made in %.1f s\n",
+                report.peak_gflops, report.read_gbs, readable_bytes(report.peak_rss_bytes).c_str(), report.load_s);
+  out += line;
+  std::snprintf(line, sizeof line, "%-8s %10s %10s %10s %10s %8s\n", "stage", "median ms", "min", "max", "rate",
+                "share");
+  out += line;
+  for (const BenchStage& stage : report.stages) {
+    std::snprintf(line, sizeof line, "%-8s %10.1f %10.1f %10.1f %6.1f %s %5.0f %%\n", stage.name.c_str(),
+                  stage.median_ms, stage.min_ms, stage.max_ms, stage.rate, stage.unit.c_str(), 100 * stage.share);
+    out += line;
+  }
+  return out;
+}
+
+Json bench_json(const BenchReport& report) {
+  Json stages = Json::array();
+  for (const BenchStage& stage : report.stages)
+    stages.push_back({{"name", stage.name},
+                      {"median_ms", stage.median_ms},
+                      {"min_ms", stage.min_ms},
+                      {"max_ms", stage.max_ms},
+                      {"amount", stage.amount},
+                      {"rate", stage.rate},
+                      {"unit", stage.unit},
+                      {"share", stage.share}});
+  return {{"schema", "paligemma.bench/1"},
+          {"shape", report.shape},
+          {"backend", report.backend},
+          {"weights", report.weights},
+          {"compute", report.compute},
+          {"threads", report.threads},
+          {"peak_gflops", report.peak_gflops},
+          {"read_gbs", report.read_gbs},
+          {"load_s", report.load_s},
+          {"weight_bytes", report.weight_bytes},
+          {"peak_rss_bytes", report.peak_rss_bytes},
+          {"stages", stages}};
+}
+
+}  // namespace paligemma

@@ -1,0 +1,25 @@
+// stage 7/8: map (64,64) f32 and a box -> the pixels of the object, (height,width) of the box, 0 or 1
+//
+// The map is resized to the box with Pillow's antialiased bilinear filter and then cut at zero. Which pixels the box
+// is:
+//
+//     standard   each edge rounded to the nearest pixel edge, halves upwards; a side that vanishes so becomes the one
+//                pixel that holds the middle of the box
+//     evaluator  each edge truncated as big_vision's evaluator does, int(loc / divisor * side) in double; a side that
+//                vanishes so makes an empty mask
+#pragma once
+
+#include <span>
+
+#include "detect/parse.h"
+
+namespace paligemma {
+
+// `map` is (MaskCodec::kSide, MaskCodec::kSide). The object's box lies in the frame. Throws Error{usage, "mask"} for a
+// map of another size.
+Mask paste_mask(std::span<const float> map, const Object& object, const Frame& frame, MaskProfile profile);
+
+// Throws Error{usage, "mask"} when the mask's pixels are not width * height.
+void check_mask(const Mask& mask);
+
+}  // namespace paligemma

@@ -1,0 +1,228 @@
+#include "engine/engine.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cstring>
+#include <numeric>
+
+#include "base/error.h"
+
+namespace paligemma {
+namespace {
+
+// Rows that go through the decoder at once: enough to keep the products efficient, few enough that activations stay
+// far below the weights. One prompt is never split, its prefix sees all of itself.
+constexpr std::int64_t kPrefillRows = 1024;
+// Rows of logits at once; a row of the real vocabulary takes 1 MiB.
+constexpr std::int64_t kLogitRows = 16;
+// Rows of patches that go through the vision tower at once.
+constexpr std::int64_t kVisionRows = 1024;
+
+class Stopwatch {
+ public:
+  explicit Stopwatch(double& total) : total_(total) {}
+  ~Stopwatch() { total_ += std::chrono::duration<double, std::milli>(Clock::now() - start_).count(); }
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  double& total_;
+  Clock::time_point start_ = Clock::now();
+};
+
+void copy_rows(ConstView from, View to) {
+  for (std::int64_t r = 0; r < from.rows; ++r)
+    std::memcpy(to.row(r), from.row(r), static_cast<std::size_t>(from.cols) * sizeof(float));
+}
+
+}  // namespace
+
+struct Engine::Running {
+  const EnginePrompt* prompt = nullptr;
+  EngineAnswer answer{};
+  std::vector<std::int32_t> blocks{};
+  std::int64_t cached = 0;  // positions in the cache
+  int generated = 0;
+  bool done = false;
+
+  std::int64_t prefill_rows() const { return static_cast<std::int64_t>(prompt->ids.size() + prompt->suffix.size()); }
+  std::int64_t capacity() const { return prefill_rows() + prompt->max_tokens; }
+  Sequence sequence(std::int64_t row, std::int64_t rows) const { return {row, rows, cached, prompt->prefix, blocks}; }
+};
+
+Engine::Engine(Backend& backend, const Config& config, const Network& network, const EngineOptions& options)
+    : backend_(backend), config_(config), network_(network), options_(options), arena_(backend) {}
+
+void Engine::encode_pictures(ConstView patches) {
+  const Stopwatch watch(timings.vision);
+  const std::int64_t tokens = config_.vision.tokens();
+  const std::int64_t at_once =
+      std::clamp<std::int64_t>(patches.rows / tokens, 1, std::max<std::int64_t>(1, kVisionRows / tokens));
+  if (at_once > vision_batch_) {
+    vision_memory_ = make_vision_memory(backend_, config_.vision, at_once, options_.precision);
+    vision_batch_ = at_once;
+  }
+  const std::int64_t width = config_.decoder.width;
+  picture_storage_ = backend_.allocate(static_cast<std::size_t>(patches.rows * width) * sizeof(float));
+  pictures_ = {reinterpret_cast<float*>(picture_storage_.get()), patches.rows, width};
+  Pass pass = this->pass();
+  for (std::int64_t row = 0; row < patches.rows; row += at_once * tokens) {
+    const ArenaScope scope(arena_);
+    const std::int64_t rows = std::min(at_once * tokens, patches.rows - row);
+    const View features =
+        vision_tower(pass, config_.vision, network_.vision, patches.row_range(row, rows), vision_memory_);
+    copy_rows(projector(pass, network_, features), pictures_.row_range(row, rows));
+  }
+}
+
+void Engine::reserve_cache(std::span<Running> all) {
+  const auto blocks_of = [](const Running& running) {
+    return (running.capacity() + kKvBlockTokens - 1) / kKvBlockTokens;
+  };
+  std::int64_t needed = 0;
+  for (const Running& running : all) needed += blocks_of(running);
+  const DecoderConfig& decoder = config_.decoder;
+  if (needed > cache_.blocks) {
+    cache_ = {};
+    cache_ = backend_.make_kv_cache(decoder.layers, decoder.kv_heads, decoder.head_size, needed,
+                                    options_.precision == Precision::bf16 ? DType::bf16 : DType::f32);
+  }
+  std::int32_t next = 0;
+  for (Running& running : all) {
+    running.blocks.resize(static_cast<std::size_t>(blocks_of(running)));
+    std::iota(running.blocks.begin(), running.blocks.end(), next);
+    next += static_cast<std::int32_t>(running.blocks.size());
+  }
+}
+
+void Engine::insert_pictures(std::span<const Running> batch, View x) {
+  const std::int64_t tokens = config_.vision.tokens();
+  std::int64_t row = 0;
+  for (const Running& running : batch) {
+    std::int64_t placeholder = 0;
+    for (const std::int32_t id : running.prompt->ids) {
+      if (id == options_.image_token) {
+        const std::int64_t picture = running.prompt->pictures[static_cast<std::size_t>(placeholder / tokens)];
+        copy_rows(pictures_.row_range(picture * tokens + placeholder % tokens, 1), x.row_range(row, 1));
+        ++placeholder;
+      }
+      ++row;
+    }
+    row += static_cast<std::int64_t>(running.prompt->suffix.size());
+  }
+}
+
+void Engine::accept(Running& running, std::span<const float> logits) {
+  const bool scores_only = running.prompt->max_tokens == 0;
+  Choice choice{options_.eos_token, 0, 0};
+  if (scores_only)
+    choice.logprob = logprob_of(logits, options_.eos_token);
+  else
+    choice = choose_greedy(logits, options_.real_vocabulary);
+  running.answer.ids.push_back(choice.id);
+  running.answer.logprobs.push_back(choice.logprob);
+  running.answer.margins.push_back(choice.margin);
+  running.answer.stopped = choice.id == options_.eos_token;
+  running.done = running.answer.stopped || ++running.generated >= running.prompt->max_tokens;
+}
+
+void Engine::prefill(std::span<Running> batch) {
+  const ArenaScope scope(arena_);
+  Pass pass = this->pass();
+  std::vector<std::int32_t> ids;
+  std::vector<Sequence> sequences;
+  for (const Running& running : batch) {
+    sequences.push_back(running.sequence(static_cast<std::int64_t>(ids.size()), running.prefill_rows()));
+    // Placeholders may lie beyond the embedding's rows; what is looked up for them is overwritten.
+    for (const std::int32_t id : running.prompt->ids) ids.push_back(id == options_.image_token ? 0 : id);
+    ids.insert(ids.end(), running.prompt->suffix.begin(), running.prompt->suffix.end());
+  }
+  const View x = embed_text(pass, config_, network_, ids);
+  insert_pictures(batch, x);
+  const View y = decoder(pass, config_, network_, x, cache_, sequences);
+
+  for (std::size_t b = 0; b < batch.size(); ++b) {
+    Running& running = batch[b];
+    running.cached = running.prefill_rows();
+    const auto& suffix = running.prompt->suffix;
+    const auto predicting = static_cast<std::int64_t>(suffix.size()) + 1;
+    const ConstView rows = y.row_range(sequences[b].row + sequences[b].rows - predicting, predicting);
+    for (std::int64_t first = 0; first < predicting; first += kLogitRows) {
+      const ArenaScope inner(arena_);
+      const View l = logits(pass, config_, network_, rows.row_range(first, std::min(kLogitRows, predicting - first)));
+      for (std::int64_t r = 0; r < l.rows; ++r) {
+        const std::span<const float> row(l.row(r), static_cast<std::size_t>(l.cols));
+        const auto place = static_cast<std::size_t>(first + r);
+        if (place == suffix.size()) {
+          accept(running, row);
+          break;
+        }
+        running.answer.ids.push_back(suffix[place]);
+        running.answer.logprobs.push_back(logprob_of(row, suffix[place]));
+        running.answer.margins.push_back(0);
+      }
+    }
+  }
+}
+
+void Engine::decode_step(std::span<Running*> batch) {
+  const ArenaScope scope(arena_);
+  Pass pass = this->pass();
+  std::vector<std::int32_t> ids;
+  std::vector<Sequence> sequences;
+  for (const Running* running : batch) {
+    sequences.push_back(running->sequence(static_cast<std::int64_t>(ids.size()), 1));
+    ids.push_back(running->answer.ids.back());
+  }
+  const View y = decoder(pass, config_, network_, embed_text(pass, config_, network_, ids), cache_, sequences);
+  for (std::int64_t first = 0; first < y.rows; first += kLogitRows) {
+    const ArenaScope inner(arena_);
+    const View l = logits(pass, config_, network_, y.row_range(first, std::min(kLogitRows, y.rows - first)));
+    for (std::int64_t r = 0; r < l.rows; ++r) {
+      Running& running = *batch[static_cast<std::size_t>(first + r)];
+      ++running.cached;
+      accept(running, {l.row(r), static_cast<std::size_t>(l.cols)});
+    }
+  }
+}
+
+std::vector<EngineAnswer> Engine::generate(std::span<const EnginePrompt> prompts, const std::function<bool()>& stop) {
+  const auto check_stop = [&] {
+    if (stop && stop()) fail(ErrorKind::failure, "interrupted", "interrupted before the answer was complete");
+  };
+  std::vector<Running> all(prompts.size());
+  for (std::size_t i = 0; i < prompts.size(); ++i) {
+    all[i].prompt = &prompts[i];
+    if (all[i].capacity() > config_.decoder.max_positions)
+      fail(ErrorKind::usage, "prompt_too_long", "the prompt is too long: expected at most ",
+           config_.decoder.max_positions, " tokens with the answer, got ", prompts[i].ids.size(), " + ",
+           prompts[i].suffix.size(), " + ", prompts[i].max_tokens);
+  }
+  reserve_cache(all);
+
+  for (std::size_t first = 0; first < all.size();) {
+    check_stop();
+    const Stopwatch watch(timings.prefill);
+    std::size_t count = 1;
+    std::int64_t rows = all[first].prefill_rows();
+    while (first + count < all.size() && (rows += all[first + count].prefill_rows()) <= kPrefillRows) ++count;
+    prefill(std::span(all).subspan(first, count));
+    first += count;
+  }
+  {
+    const Stopwatch watch(timings.decode);
+    std::vector<Running*> active;
+    while (true) {
+      active.clear();
+      for (Running& running : all)
+        if (!running.done) active.push_back(&running);
+      if (active.empty()) break;
+      check_stop();
+      decode_step(active);
+    }
+  }
+  std::vector<EngineAnswer> answers;
+  for (Running& running : all) answers.push_back(std::move(running.answer));
+  return answers;
+}
+
+}  // namespace paligemma

@@ -1,0 +1,79 @@
+// Pictures and prompts in, tokens out: batches of unequal prompts through the one forward pass.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "engine/sampler.h"
+#include "model/decoder.h"
+#include "model/vision_tower.h"
+
+namespace paligemma {
+
+struct EnginePrompt {
+  std::vector<std::int32_t> ids;       // image placeholders included
+  std::int64_t prefix = 0;             // the first so many positions see each other
+  std::vector<std::int64_t> pictures;  // indices of the pictures that fill the placeholders, in order
+  std::vector<std::int32_t> suffix;    // forced beginning of the answer, causal
+  int max_tokens = 0;                  // beyond the suffix; 0: score the suffix and the eos after it
+};
+
+struct EngineAnswer {
+  std::vector<std::int32_t> ids;  // the suffix and eos included
+  std::vector<double> logprobs;   // of each id
+  std::vector<float> margins;     // of each id that was chosen; 0 for those of the suffix
+  bool stopped = false;           // ended by eos
+};
+
+struct EngineTimings {  // milliseconds
+  double vision = 0, prefill = 0, decode = 0;
+};
+
+struct EngineOptions {
+  Precision precision = Precision::f32;
+  std::int32_t image_token = -1;
+  std::int32_t eos_token = 1;
+  std::int64_t real_vocabulary = 0;  // ids from here on are never chosen
+};
+
+class Engine {
+ public:
+  // `config` and `network` must outlive the engine.
+  Engine(Backend& backend, const Config& config, const Network& network, const EngineOptions& options);
+
+  // Image embeddings of pictures given as patches, one after the other: (B tokens, P) -> kept for generate().
+  void encode_pictures(ConstView patches);
+
+  // Answers all prompts; the answer to one does not depend on the others. `stop` is asked between steps.
+  // Throws Error{usage, "prompt_too_long"}, Error{failure, "interrupted"}.
+  std::vector<EngineAnswer> generate(std::span<const EnginePrompt> prompts, const std::function<bool()>& stop = {});
+
+  // Sees every intermediate when set; for tests.
+  std::function<void(std::string_view, ConstView)> tap;
+  EngineTimings timings;
+
+ private:
+  struct Running;  // one sequence on its way
+
+  void prefill(std::span<Running> batch);
+  void decode_step(std::span<Running*> batch);
+  void accept(Running& running, std::span<const float> logits);
+  void reserve_cache(std::span<Running> all);
+  void insert_pictures(std::span<const Running> batch, View x);
+  Pass pass() { return {backend_, arena_, options_.precision, tap}; }
+
+  Backend& backend_;
+  const Config& config_;
+  const Network& network_;
+  EngineOptions options_;
+  Arena arena_;
+  VisionMemory vision_memory_;
+  std::int64_t vision_batch_ = 0;  // pictures that go through the tower at once
+  Buffer picture_storage_{nullptr, [](std::byte*) {}};
+  View pictures_;  // (B tokens, D)
+  KvCache cache_;
+};
+
+}  // namespace paligemma

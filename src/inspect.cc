@@ -1,0 +1,112 @@
+#include "inspect.h"
+
+#include <cstring>
+#include <set>
+
+namespace paligemma {
+namespace {
+
+// Values whose exponent bits are all set.
+template <class Bits>
+std::uint64_t count_not_finite(std::span<const std::byte> bytes, Bits exponent) {
+  std::uint64_t count = 0;
+  for (std::size_t at = 0; at + sizeof(Bits) <= bytes.size(); at += sizeof(Bits)) {
+    Bits bits;
+    std::memcpy(&bits, bytes.data() + at, sizeof bits);
+    count += (bits & exponent) == exponent;
+  }
+  return count;
+}
+
+std::uint64_t count_not_finite(const HostTensor& tensor) {
+  switch (tensor.dtype) {
+    case DType::f32: return count_not_finite<std::uint32_t>(tensor.bytes, 0x7f800000u);
+    case DType::bf16: return count_not_finite<std::uint16_t>(tensor.bytes, 0x7f80u);
+    case DType::f16: return count_not_finite<std::uint16_t>(tensor.bytes, 0x7c00u);
+  }
+  return 0;
+}
+
+Json memory_json(const MemoryNeed& need) {
+  return {{"weights", need.weights}, {"kv_cache", need.kv_cache}, {"work", need.work}, {"total", need.total()}};
+}
+
+}  // namespace
+
+Inspection inspect(const Folder& folder, std::string name) {
+  const Checkpoint checkpoint(folder);
+  const TensorSource source = checkpoint.source();
+  const std::string where = folder.name + "/config.json";
+  const FileBytes file = folder.open("config.json");
+  Inspection out;
+  out.config = read_config(parse_json(file.text(), where, ErrorKind::model), source.shape, where);
+  const Config& config = out.config;
+
+  std::set<std::string, std::less<>> used;
+  Network network(config);
+  visit(network, config, [&](const std::string& tensor, Weight&, const Shape&, Weight::Form) { used.insert(tensor); });
+  for (const auto& [canonical, entry] : checkpoint.tensors()) {
+    InspectedTensor tensor{entry.file_name, entry.tensor.shape, std::string(paligemma::name(entry.tensor.dtype)),
+                           used.contains(canonical), count_not_finite(entry.tensor)};
+    source.release(canonical);
+    if (tensor.not_finite > 0)
+      out.warnings.push_back(
+          {"not_finite", join(tensor.name, " holds ", tensor.not_finite, " values that are NaN or infinite")});
+    if (!tensor.used) out.warnings.push_back({"unused_tensor", join(tensor.name, " is not part of the network")});
+    out.tensors.push_back(std::move(tensor));
+  }
+  for (const auto& [canonical, dtype] : checkpoint.others()) {
+    out.tensors.push_back({canonical, {}, dtype, false, 0});
+    out.warnings.push_back({"unused_tensor", join(canonical, " has the type ", dtype, ", which is not read")});
+  }
+
+  const auto backend = make_cpu_backend({.threads = 1});
+  out.positions = config.vision.tokens() + kTypicalAnswer;
+  out.f32 = memory_need(config, source, {.precision = Precision::f32}, *backend, out.positions);
+  out.bf16 = memory_need(config, source, {.precision = Precision::bf16}, *backend, out.positions);
+  out.info = {.name = std::move(name),
+              .family = config.decoder.gemma2 ? "PaliGemma 2" : "PaliGemma 1",
+              .parameters = parameter_count(config),
+              .image_size = static_cast<int>(config.vision.image_size()),
+              .image_tokens = static_cast<int>(config.vision.tokens())};
+  return out;
+}
+
+Json inspection_json(const Inspection& inspection) {
+  const VisionConfig& v = inspection.config.vision;
+  const DecoderConfig& d = inspection.config.decoder;
+  Json tensors = Json::array();
+  for (const InspectedTensor& tensor : inspection.tensors)
+    tensors.push_back({{"name", tensor.name}, {"shape", tensor.shape}, {"dtype", tensor.dtype}, {"used", tensor.used}});
+  Json warnings = Json::array();
+  for (const Warning& warning : inspection.warnings)
+    warnings.push_back({{"code", warning.code}, {"text", warning.text}});
+  return {
+      {"schema", "paligemma.inspect/1"},
+      {"model", inspection.info.name},
+      {"family", inspection.info.family},
+      {"parameters", inspection.info.parameters},
+      {"image_size", v.image_size()},
+      {"image_tokens", v.tokens()},
+      {"vision", {{"width", v.width}, {"layers", v.layers}, {"heads", v.heads}, {"mlp", v.mlp}, {"patch", v.patch}}},
+      {"decoder",
+       {{"width", d.width},
+        {"layers", d.layers},
+        {"heads", d.heads},
+        {"kv_heads", d.kv_heads},
+        {"head_size", d.head_size},
+        {"mlp", d.mlp},
+        {"vocabulary", d.vocabulary},
+        {"query_scale", d.query_scale},
+        {"attention_soft_cap", d.attention_cap},
+        {"final_soft_cap", d.final_cap},
+        {"rope_theta", d.rope_theta}}},
+      {"memory_bytes",
+       {{"positions", inspection.positions},
+        {"f32", memory_json(inspection.f32)},
+        {"bf16", memory_json(inspection.bf16)}}},
+      {"tensors", tensors},
+      {"warnings", warnings}};
+}
+
+}  // namespace paligemma

@@ -1,0 +1,126 @@
+#include "io/json.h"
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+namespace paligemma {
+namespace {
+
+constexpr std::size_t kMaxDepth = 128;
+
+// Receives the parser's events and builds the value. ordered_json's own insertion looks through all keys of an object
+// for each new one; here keys are appended, and duplicates are looked for once, by sorting, when the object ends. (A
+// hash set would be quadratic again for keys chosen to collide.)
+class Builder : public nlohmann::json_sax<Json> {
+ public:
+  // Without `use` the whole value is kept in root().
+  explicit Builder(const JsonMember* use) : use_(use) {}
+
+  Json& root() { return root_; }
+  const std::string& problem() const { return problem_; }
+
+  bool null() override { return put(nullptr); }
+  bool boolean(bool value) override { return put(value); }
+  bool number_integer(number_integer_t value) override { return put(value); }
+  bool number_unsigned(number_unsigned_t value) override { return put(value); }
+  bool number_float(number_float_t value, const string_t&) override { return put(value); }
+  bool string(string_t& value) override { return put(std::move(value)); }
+  bool binary(binary_t&) override { return refuse("binary value"); }
+
+  bool start_object(std::size_t) override { return enter(Json::object()); }
+  bool start_array(std::size_t) override {
+    if (use_ && open_.empty()) return refuse("expected an object, got an array");
+    return enter(Json::array());
+  }
+  bool key(string_t& value) override {
+    key_ = std::move(value);
+    return true;
+  }
+  bool end_array() override { return leave(); }
+  bool end_object() override {
+    std::vector<std::string_view> keys;
+    for (const auto& member : members(*open_.back())) keys.push_back(member.first);
+    std::sort(keys.begin(), keys.end());
+    const auto twice = std::adjacent_find(keys.begin(), keys.end());
+    if (twice != keys.end()) return refuse(join("the key \"", twice->substr(0, 100), "\" is there twice"));
+    return leave();
+  }
+
+  bool parse_error(std::size_t, const std::string&, const nlohmann::detail::exception& error) override {
+    // "[json.exception.parse_error.101] parse error at line 1, column 5: reason; last read: '...'", where the end is
+    // any number of raw bytes of the file.
+    std::string_view text = error.what();
+    text.remove_prefix(std::min(text.find("] ") + 2, text.size()));
+    return refuse(std::string(text.substr(0, std::min<std::size_t>(text.find("; last read"), 200))));
+  }
+
+ private:
+  using Members = Json::object_t::Container;  // a vector of pairs
+  static Members& members(Json& object) { return object.get_ref<Json::object_t&>(); }
+
+  bool refuse(std::string problem) {
+    problem_ = std::move(problem);
+    return false;
+  }
+
+  // Puts the value where the parser is, and returns its place. That place does not move while the value is open.
+  Json& place(Json value) {
+    if (open_.empty()) return root_ = std::move(value);
+    Json& parent = *open_.back();
+    if (parent.is_array()) return parent.get_ref<Json::array_t&>().emplace_back(std::move(value));
+    return members(parent).emplace_back(std::move(key_), std::move(value)).second;
+  }
+
+  bool put(Json value) {
+    if (use_ && open_.empty()) return refuse("expected an object, got a single value");
+    place(std::move(value));
+    return complete();
+  }
+
+  bool enter(Json value) {
+    if (open_.size() == kMaxDepth) return refuse(join("nested deeper than ", kMaxDepth, " levels"));
+    open_.push_back(&place(std::move(value)));
+    return true;
+  }
+
+  bool leave() {
+    open_.pop_back();
+    return complete();
+  }
+
+  // A value has ended: hands over and forgets a member of the outermost object.
+  bool complete() {
+    if (!use_ || open_.size() != 1) return true;
+    const auto& [key, value] = members(root_).front();
+    (*use_)(key, value);
+    members(root_).clear();
+    return true;
+  }
+
+  const JsonMember* use_;
+  Json root_;
+  std::vector<Json*> open_;  // containers that are not complete yet, the outermost first
+  std::string key_;
+  std::string problem_;
+};
+
+Json parse(std::string_view text, std::string_view where, ErrorKind kind, const JsonMember* use) {
+  Builder builder(use);
+  if (!Json::sax_parse(text, &builder)) fail(kind, "json", "cannot read JSON: ", where, ": ", builder.problem());
+  return std::move(builder.root());
+}
+
+}  // namespace
+
+Json parse_json(std::string_view text, std::string_view where, ErrorKind kind) {
+  return parse(text, where, kind, nullptr);
+}
+
+void parse_json_members(std::string_view text, std::string_view where, ErrorKind kind, const JsonMember& use) {
+  parse(text, where, kind, &use);
+}
+
+std::string dump_json(const Json& value) { return value.dump(-1, ' ', false, Json::error_handler_t::replace); }
+
+}  // namespace paligemma

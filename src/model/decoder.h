@@ -1,0 +1,21 @@
+// stage 5/8: embeddings (R, D) -> logits (R, V). Gemma 1 and Gemma 2: big_vision models/ppp/gemma.py, transformers
+// models/gemma, models/gemma2. The same function prefills, decodes and scores: only the table of sequences differs.
+#pragma once
+
+#include "model/network.h"
+
+namespace paligemma {
+
+// Text embeddings, scaled by sqrt(D): (R, D). Rows of pictures are to be overwritten with the projector's output, which
+// is not scaled.
+View embed_text(Pass& pass, const Config& config, const Network& network, std::span<const std::int32_t> ids);
+
+// x (R, D) is the residual stream and is changed. Returns the final norm's output (R, D). Keys and values of all rows
+// are added to the cache.
+View decoder(Pass& pass, const Config& config, const Network& network, View x, KvCache& cache,
+             std::span<const Sequence> sequences);
+
+// (R, D) -> (R, V), with the final soft cap.
+View logits(Pass& pass, const Config& config, const Network& network, ConstView rows);
+
+}  // namespace paligemma

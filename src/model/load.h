@@ -1,0 +1,29 @@
+// Brings a network's tensors from where they are into the form that a back end computes with.
+#pragma once
+
+#include "model/checkpoint.h"
+#include "model/network.h"
+
+namespace paligemma {
+
+enum class HeldAs { as_in_file, f32, bf16 };
+
+// How the tensors are held. f16 files are held as f32, which is exact, unless bf16 is asked for.
+struct Holding {
+  HeldAs held = HeldAs::as_in_file;
+  Precision precision = Precision::f32;
+
+  DType matrix(DType in_file) const;
+};
+
+// Bytes that the weights will take, without loading any.
+std::size_t weight_bytes(const Config& config, const TensorSource& source, const Holding& holding,
+                         const Backend& backend);
+
+// Number of parameters, padding rows of the vocabulary included.
+std::uint64_t parameter_count(const Config& config);
+
+// Throws Error{model, "tensor_missing" | "tensor_shape"} that shows both shapes, Error{resource} when memory runs out.
+Network load_network(const Config& config, const TensorSource& source, const Holding& holding, Backend& backend);
+
+}  // namespace paligemma

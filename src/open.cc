@@ -1,0 +1,148 @@
+// Opening a model: from a folder of files to a pipeline.
+#include <algorithm>
+#include <chrono>
+
+#include "base/memory.h"
+#include "model/pocket.h"
+#include "pipeline.h"
+
+namespace paligemma {
+namespace {
+
+Precision choose_precision(Compute compute, bool embedded) {
+  if (compute == Compute::automatic) return embedded ? Precision::f32 : Precision::bf16;
+  return compute == Compute::f32 ? Precision::f32 : Precision::bf16;
+}
+
+HeldAs held_as(WeightType type) {
+  switch (type) {
+    case WeightType::f32: return HeldAs::f32;
+    case WeightType::bf16: return HeldAs::bf16;
+    case WeightType::automatic: break;
+  }
+  return HeldAs::as_in_file;
+}
+
+void apply(Switch choice, float& cap, float when_on) {
+  if (choice == Switch::off) cap = 0;
+  if (choice == Switch::on && cap == 0) cap = when_on;
+}
+
+Tokenizer open_tokenizer(const Folder& folder, const ModelOptions& options, std::optional<int> image_token) {
+  const auto read = [&](const FileBytes& file, const std::string& where) {
+    return where.ends_with(".json") ? Tokenizer::from_json(file.text(), where, image_token)
+                                    : Tokenizer::from_sentencepiece(file.bytes(), where, image_token);
+  };
+  if (!options.tokenizer.empty())
+    return read(FileBytes::map(options.tokenizer, ErrorKind::model), options.tokenizer.string());
+  for (const char* name : {"tokenizer.model", "tokenizer.json"})
+    if (folder.has(name)) return read(folder.open(name), folder.name + "/" + name);
+  fail(ErrorKind::model, "no_tokenizer", "no tokenizer: ", folder.name,
+       ": expected tokenizer.model or tokenizer.json. Try: --tokenizer PATH");
+}
+
+std::optional<MaskCodec> open_codec(const Folder& folder, const ModelOptions& options) {
+  if (!options.codec.empty())
+    return MaskCodec::read(FileBytes::map(options.codec, ErrorKind::model), options.codec.string());
+  for (const char* name : {"vae-oid.npz", "mask_codec.npz", "mask_codec.safetensors"})
+    if (folder.has(name)) return MaskCodec::read(folder.open(name), folder.name + "/" + name);
+  return {};
+}
+
+void check_memory(const Folder& folder, const MemoryNeed& need, std::uint64_t limit) {
+  const std::uint64_t available = limit != 0 ? limit : available_memory();
+  if (available == 0 || need.total() <= available) return;
+  fail(ErrorKind::resource, "out_of_memory", "not enough memory: ", folder.name, ": needs ",
+       readable_bytes(need.total()), " (weights ", readable_bytes(need.weights), "), ", readable_bytes(available),
+       " are available. Try: --weights bf16, or a smaller model");
+}
+
+}  // namespace
+
+MemoryNeed memory_need(const Config& config, const TensorSource& source, const Holding& holding, const Backend& backend,
+                       std::int64_t positions) {
+  const DecoderConfig& d = config.decoder;
+  const std::int64_t element = holding.precision == Precision::bf16 ? 2 : 4;
+  const std::int64_t blocks = (positions + kKvBlockTokens - 1) / kKvBlockTokens;
+  // At the widest place of a block: residual, norm, q, k, v, attention and the feed-forward's two factors, in f32, and
+  // the packed copy that a product makes of its input.
+  const std::int64_t decoder_row = 4 * d.width + 2 * (d.heads + d.kv_heads) * d.head_size + 2 * d.mlp;
+  const std::int64_t vision_row = 6 * config.vision.width + 2 * config.vision.mlp;
+  const std::int64_t work_floats =
+      std::max(positions * decoder_row, config.vision.tokens() * vision_row) + 16 * d.vocabulary;
+  return {.weights = weight_bytes(config, source, holding, backend),
+          .kv_cache =
+              static_cast<std::uint64_t>(2 * d.layers * blocks * kKvBlockTokens * d.kv_heads * d.head_size * element),
+          .work = static_cast<std::uint64_t>(work_floats) * sizeof(float)};
+}
+
+std::unique_ptr<Pipeline> open_pipeline(const Folder& folder, std::string name, const ModelOptions& options) {
+  const auto start = std::chrono::steady_clock::now();
+  const bool embedded = name == kPocketName;
+  auto pipeline = std::make_unique<Pipeline>();
+  if (options.box_divisor != 0 && options.box_divisor != 1023 && options.box_divisor != 1024)
+    fail(ErrorKind::usage, "box_divisor", "bad box divisor: expected 1023 or 1024, got ", options.box_divisor);
+  pipeline->options = options;
+  pipeline->backend = make_cpu_backend({.threads = options.threads});
+
+  const Checkpoint checkpoint(folder);
+  const TensorSource source = checkpoint.source();
+  if (!folder.has("config.json"))
+    fail(ErrorKind::model, "no_config", "no configuration: ", folder.name, ": expected config.json");
+  const std::string where = folder.name + "/config.json";
+  Config& config = pipeline->config;
+  config = read_config(parse_json(folder.open("config.json").text(), where, ErrorKind::model), source.shape, where);
+  apply(options.final_softcap, config.decoder.final_cap, 30);
+  apply(options.attention_softcap, config.decoder.attention_cap, 50);
+  pipeline->tokenizer = open_tokenizer(folder, options, config.image_token);
+  const Tokenizer& tokenizer = *pipeline->tokenizer;
+  pipeline->codec = open_codec(folder, options);
+  pipeline->preprocessor = read_preprocessor(folder, config.vision.image_size());
+  if (tokenizer.real_size() > config.decoder.vocabulary)
+    fail(ErrorKind::model, "tokenizer", "tokenizer and model disagree: ", folder.name, ": the tokenizer has ",
+         tokenizer.real_size(), " pieces, the embedding ", config.decoder.vocabulary, " rows");
+
+  const Precision precision = choose_precision(options.compute, embedded);
+  const Holding holding{held_as(options.weights), precision};
+  check_memory(folder,
+               memory_need(config, source, holding, *pipeline->backend, config.vision.tokens() + kTypicalAnswer),
+               options.memory_limit);
+  pipeline->network = load_network(config, source, holding, *pipeline->backend);
+  pipeline->engine.emplace(*pipeline->backend, config, pipeline->network,
+                           EngineOptions{.precision = precision,
+                                         .image_token = tokenizer.image().value_or(-1),
+                                         .eos_token = tokenizer.eos(),
+                                         .real_vocabulary = tokenizer.real_size()});
+  pipeline->info = {
+      .name = std::move(name),
+      .family = config.decoder.gemma2 ? "PaliGemma 2" : "PaliGemma 1",
+      .parameters = parameter_count(config),
+      .image_size = static_cast<int>(config.vision.image_size()),
+      .image_tokens = static_cast<int>(config.vision.tokens()),
+      .has_boxes = tokenizer.loc_begin().has_value(),
+      .has_codec = pipeline->codec.has_value(),
+      .weights = std::string(paligemma::name(pipeline->network.decoder.embedding.dtype)),
+      .compute = precision == Precision::bf16 ? "bf16" : "f32",
+      .isa = std::string(pipeline->backend->name()),
+      .load_ms = std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count()};
+  return pipeline;
+}
+
+Model::Model(std::unique_ptr<Pipeline> pipeline) : pipeline_(std::move(pipeline)) {}
+Model::Model(Model&&) noexcept = default;
+Model& Model::operator=(Model&&) noexcept = default;
+Model::~Model() = default;
+
+Model Model::open(const std::filesystem::path& path, const ModelOptions& options) {
+  const auto absolute = std::filesystem::absolute(path).lexically_normal();
+  const auto name = absolute.has_filename() ? absolute.filename() : absolute.parent_path().filename();
+  return Model(open_pipeline(Folder::on_disk(path, ErrorKind::model), name.string(), options));
+}
+
+Model Model::embedded(const ModelOptions& options) {
+  return Model(open_pipeline(pocket_folder(), std::string(kPocketName), options));
+}
+
+const ModelInfo& Model::info() const { return pipeline_->info; }
+
+}  // namespace paligemma

@@ -1,0 +1,58 @@
+// The vocabulary of the network: every function that the model is written in.
+//
+// An op takes its inputs as views and gives its output as a view into the pass's arena, or changes a view in place
+// where its name says so. Shapes stand beside each parameter: R rows, D width, N query heads, K kv heads, H head size,
+// F feed-forward width, V vocabulary. Ops trust the shapes of the weights: they were checked when the model was loaded.
+#pragma once
+
+#include <array>
+#include <span>
+#include <string_view>
+
+#include "ops/pass.h"
+
+namespace paligemma {
+
+struct Linear {
+  Weight weight;  // (out, in)
+  Weight bias;    // (1, out), or absent
+};
+
+struct Norm {
+  Weight weight;  // (1, D)
+  Weight bias;    // (1, D), or absent
+};
+
+// x W^T + b: (R, in) -> (R, out).
+View linear(Pass& pass, ConstView x, const Linear& layer);
+View linear(Pass& pass, ConstView x, const Weight& weight);
+
+// Query, key and value projections of the same rows in one go: (R, D) -> (R, N H), (R, K H), (R, K H).
+struct Qkv {
+  View q, k, v;
+};
+Qkv qkv_linear(Pass& pass, ConstView x, const Linear& q, const Linear& k, const Linear& v);
+
+// gelu_tanh(x G^T) * (x U^T): (R, D) -> (R, F). `block` names the taps of both factors.
+View gated_gelu(Pass& pass, ConstView x, const Weight& gate, const Weight& up, BlockName block);
+
+void gelu_in_place(Pass& pass, View x);
+
+View layer_norm(Pass& pass, ConstView x, const Norm& norm, float eps);
+View rms_norm(Pass& pass, ConstView x, const Weight& weight, float eps);
+
+// x += a.
+void add_in_place(Pass& pass, ConstView a, View x);
+
+// scale * table[id]: (R) -> (R, D).
+View embed(Pass& pass, const Weight& table, std::span<const std::int32_t> ids, float scale);
+
+void rope_in_place(Pass& pass, View x, std::int64_t heads, std::span<const Sequence> sequences, double theta);
+
+// Writes the rows' keys and values (R, K H) to the cache and attends: q (R, N H) -> (R, N H).
+View attention(Pass& pass, const Qkv& qkv, KvCache& cache, std::int64_t layer, std::span<const Sequence> sequences,
+               const AttentionShape& shape);
+
+void soft_cap_in_place(Pass& pass, View x, float cap);
+
+}  // namespace paligemma

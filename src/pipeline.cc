@@ -1,0 +1,146 @@
+// The table of contents: the eight stages from pictures and requests to results, in order.
+#include "pipeline.h"
+
+#include <chrono>
+
+#include "detect/mask.h"
+#include "detect/parse.h"
+#include "image/patches.h"
+#include "image/resize.h"
+#include "text/prompt.h"
+
+namespace paligemma {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double milliseconds_since(Clock::time_point start) {
+  return std::chrono::duration<double, std::milli>(Clock::now() - start).count();
+}
+
+// Stages 1 and 2: all pictures of all requests, resized and cut into patches: (B tokens, P).
+std::vector<float> picture_patches(const Pipeline& pipeline, std::span<const Request> requests) {
+  const VisionConfig& vision = pipeline.config.vision;
+  std::size_t count = 0;
+  for (const Request& request : requests) count += request.pictures.size();
+  std::vector<float> patches(count * static_cast<std::size_t>(vision.tokens() * vision.patch_values()));
+  float* next = patches.data();
+  const int side = static_cast<int>(vision.image_size());
+  for (const Request& request : requests)
+    for (const RequestPicture& picture : request.pictures) {
+      const View view(next, vision.tokens(), vision.patch_values());
+      const Picture resized = resize(picture.pixels, side, side, pipeline.options.resize, pipeline.preprocessor.filter);
+      write_patches(resized, static_cast<int>(vision.patch), pipeline.preprocessor.normalization, view);
+      next += view.rows * view.cols;
+    }
+  return patches;
+}
+
+// Stage 6, first half: requests to token ids.
+EnginePrompt engine_prompt(const Pipeline& pipeline, const Request& request, const Prompt& prompt,
+                           std::int64_t first_picture) {
+  EnginePrompt out{.ids = prompt.ids,
+                   .prefix = request.causal ? 0 : static_cast<std::int64_t>(prompt.ids.size()),
+                   .pictures = {},
+                   .suffix = pipeline.tokenizer->encode(request.suffix, Specials::tokens),
+                   .max_tokens = request.max_tokens};
+  for (std::size_t i = 0; i < request.pictures.size(); ++i)
+    out.pictures.push_back(first_picture + static_cast<std::int64_t>(i));
+  return out;
+}
+
+// Stage 6, second half: token ids to text.
+void write_text(const Pipeline& pipeline, const EngineAnswer& answer, Result& result) {
+  const Tokenizer& tokenizer = *pipeline.tokenizer;
+  result.text = tokenizer.decode(answer.ids, false);
+  result.finish = answer.stopped ? Finish::eos : Finish::length;
+  result.generated_tokens = static_cast<int>(answer.ids.size());
+  TextStream stream(tokenizer, false);
+  for (std::size_t i = 0; i < answer.ids.size(); ++i)
+    result.tokens.push_back({answer.ids[i], stream.push(answer.ids[i]), answer.logprobs[i], answer.margins[i]});
+  if (!answer.stopped)
+    result.warnings.push_back(
+        {"truncated", "the answer was cut after " + std::to_string(answer.ids.size()) + " tokens"});
+}
+
+// Stage 7: text to boxes and masks.
+void find_objects(const Pipeline& pipeline, const Request& request, Result& result) {
+  const int divisor = pipeline.options.box_divisor != 0 ? pipeline.options.box_divisor : pipeline.config.loc_divisor;
+  const Frame frame{result.width, result.height, divisor};
+  Parsed parsed = parse_objects(result.text, frame, request.labels);
+  score_objects(parsed, result.tokens);
+  bool codec_missing = false;
+  for (Object& object : parsed.objects) {
+    if (!object.seg) continue;
+    if (!pipeline.codec)
+      codec_missing = true;
+    else
+      object.mask = paste_mask(pipeline.codec->decode(*object.seg), object, frame, pipeline.options.mask_profile);
+  }
+  if (codec_missing)
+    parsed.warnings.push_back(
+        {"codec_missing", "masks need a codec: vae-oid.npz of google/paligemma-hf, beside the model or with --codec"});
+  result.objects = std::move(parsed.objects);
+  result.warnings.insert(result.warnings.end(), parsed.warnings.begin(), parsed.warnings.end());
+}
+
+}  // namespace
+
+std::vector<Result> Model::answer(std::span<const Request> requests, const std::function<bool()>& stop) {
+  Pipeline& pipeline = *pipeline_;
+  Engine& engine = *pipeline.engine;
+  const auto start = Clock::now();
+  std::vector<Result> results(requests.size());
+  std::vector<EnginePrompt> prompts;
+  std::int64_t pictures = 0;
+  for (std::size_t i = 0; i < requests.size(); ++i) {
+    const Request& request = requests[i];
+    Result& result = results[i];
+    result.prompt = prompt_text(request);
+    const Prompt prompt = layout_prompt(*pipeline.tokenizer, result.prompt, static_cast<int>(request.pictures.size()),
+                                        static_cast<int>(pipeline.config.vision.tokens()), specials_of(request.task));
+    prompts.push_back(engine_prompt(pipeline, request, prompt, pictures));
+    pictures += static_cast<std::int64_t>(request.pictures.size());
+    result.task = request.task;
+    result.model = pipeline.info.name;
+    result.prompt_tokens = static_cast<int>(prompt.ids.size());
+    if (!request.pictures.empty()) {
+      const RequestPicture& first = request.pictures.front();
+      result.path = first.path, result.width = first.pixels.width, result.height = first.pixels.height;
+    }
+    if (prompt.trailing_newline)
+      result.warnings.push_back(
+          {"trailing_newline", "the prompt ends in a newline; another one is added, as the reference does"});
+  }
+
+  const std::vector<float> patches = picture_patches(pipeline, requests);  // stages 1, 2
+  const double image_ms = milliseconds_since(start);
+  engine.timings = {};
+  const VisionConfig& vision = pipeline.config.vision;
+  engine.encode_pictures({patches.data(), pictures * vision.tokens(), vision.patch_values()});  // stages 3, 4
+  const std::vector<EngineAnswer> answers = engine.generate(prompts, stop);                     // stage 5
+
+  const auto post_start = Clock::now();
+  for (std::size_t i = 0; i < requests.size(); ++i) {
+    Result& result = results[i];
+    write_text(pipeline, answers[i], result);     // stage 6
+    find_objects(pipeline, requests[i], result);  // stage 7
+    if (requests[i].task != Task::detect && requests[i].task != Task::segment) result.answer = result.text;
+    if (!requests[i].logprobs) result.tokens.clear();
+  }
+  for (Result& result : results)
+    result.timings = {.load = pipeline.info.load_ms,
+                      .image = image_ms,
+                      .vision = engine.timings.vision,
+                      .prefill = engine.timings.prefill,
+                      .decode = engine.timings.decode,
+                      .post = milliseconds_since(post_start),
+                      .total = milliseconds_since(start)};
+  return results;  // stage 8, drawing and printing, is the caller's: report/
+}
+
+Result Model::answer(const Request& request, const std::function<bool()>& stop) {
+  return std::move(answer(std::span(&request, 1), stop).front());
+}
+
+}  // namespace paligemma

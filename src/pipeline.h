@@ -1,0 +1,44 @@
+// A loaded model with everything that its eight stages need.
+#pragma once
+
+#include <paligemma/paligemma.h>
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "detect/mask_codec.h"
+#include "engine/engine.h"
+#include "image/preprocessor.h"
+#include "model/load.h"
+#include "text/tokenizer.h"
+
+namespace paligemma {
+
+struct Pipeline {
+  ModelInfo info;
+  ModelOptions options;
+  std::unique_ptr<Backend> backend;
+  Config config;
+  Network network;
+  std::optional<Tokenizer> tokenizer;
+  std::optional<MaskCodec> codec;
+  Preprocessor preprocessor;
+  std::optional<Engine> engine;  // refers to backend, config and network: a pipeline stays where it is made
+};
+
+// Opens the model that lies in `folder`. Throws as Model::open does.
+std::unique_ptr<Pipeline> open_pipeline(const Folder& folder, std::string name, const ModelOptions& options);
+
+// Tokens of prompt and answer beside the picture that memory estimates count with.
+constexpr std::int64_t kTypicalAnswer = 512;
+
+// What loading and running will take, in bytes, for a context of `positions` tokens.
+struct MemoryNeed {
+  std::uint64_t weights = 0, kv_cache = 0, work = 0;
+  std::uint64_t total() const { return weights + kv_cache + work; }
+};
+MemoryNeed memory_need(const Config& config, const TensorSource& source, const Holding& holding, const Backend& backend,
+                       std::int64_t positions);
+
+}  // namespace paligemma

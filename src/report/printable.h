@@ -1,0 +1,21 @@
+// Text and numbers of unknown origin in a form that a terminal, a line of text or a picture can show.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+namespace paligemma {
+
+// What the model wrote, and file names, with everything that could act on a terminal or break a line made visible:
+//   \n \r \t                                   newline, carriage return, tab
+//   \xHH                                       other ASCII controls, and bytes that are not UTF-8
+//   \uHHHH                                     C1 controls, line and paragraph separators, bidirectional embeddings,
+//                                              overrides and isolates
+// The rest is kept, a backslash too (chemical formulas are full of them): this is for eyes, JSON is for programs.
+// The result is valid UTF-8.
+std::string printable(std::string_view text);
+
+// `value` with `decimals` digits after the point, in any locale.
+std::string fixed(double value, int decimals);
+
+}  // namespace paligemma

@@ -1,0 +1,45 @@
+// The words of each task, and how words and pictures become one row of ids.
+#pragma once
+
+#include <paligemma/paligemma.h>
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "text/tokenizer.h"
+
+namespace paligemma {
+
+// The prompt of a request, without the final newline: "caption en", "detect cat ; dog", ...; Task::run gives its text
+// as it is.
+//
+// Labels and questions are data. Error{usage, "label_tokens"} for one that holds a loc, seg or control token, a control
+// character, or in a label ";". Newlines at their end are dropped. Also Error{usage, "label_empty"},
+// Error{usage, "question_empty"} and Error{usage, "language"} (letters, digits and hyphens).
+std::string prompt_text(const Request& request);
+
+// "chair ; table" or, where there is no ";", "chair, table" -> its labels, without white space around them. Throws
+// Error{usage, "label_empty"} when there is none.
+std::vector<std::string> split_labels(std::string_view text);
+
+struct Prompt {
+  std::vector<std::int32_t> ids;  // image tokens, `<bos>`, words and newline
+  std::int64_t prefix = 0;        // ids.size(); what is appended later is the answer
+  bool trailing_newline = false;  // the words already ended in a newline, which makes it a piece of two
+};
+
+// How a typed task or `run` lets its text spell special tokens.
+constexpr Specials specials_of(Task task) { return task == Task::run ? Specials::tokens : Specials::text; }
+
+// Lays out the prompt as transformers' processor does: `image_tokens` times `<image>` for each picture, `<bos>`, and
+// the prompt with its final newline, tokenised together. With Specials::tokens an `<image>` that the prompt spells
+// stays in its place, and `<bos>` follows the last one; a `<bos>` that it spells is one more.
+//
+// Throws Error{usage, "image_count"} unless the prompt spells `<image>` never or once for each picture, and
+// Error{model, "tokenizer"} for pictures without an `<image>` in the tokenizer.
+Prompt layout_prompt(const Tokenizer& tokenizer, std::string_view prompt, int pictures, int image_tokens,
+                     Specials specials);
+
+}  // namespace paligemma

@@ -1,0 +1,36 @@
+// Golden data of this folder: safetensors with integers, which the reader of the library leaves alone, and JSON lines.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <cstring>
+#include <string>
+#include <vector>
+
+#include "io/file.h"
+#include "io/json.h"
+
+namespace paligemma {
+
+inline FileBytes golden_file(const std::string& path) {
+  return FileBytes::map(std::filesystem::path(GOLDEN_DIR) / path, ErrorKind::failure);
+}
+
+inline Json golden_json(const std::string& path) {
+  return parse_json(golden_file(path).text(), path, ErrorKind::failure);
+}
+
+// Tensor `name` of a safetensors file, whose elements must have the size of T.
+template <class T>
+std::vector<T> golden_tensor(const std::string& path, const std::string& name) {
+  const FileBytes file = golden_file(path);
+  std::uint64_t length = 0;
+  std::memcpy(&length, file.bytes().data(), 8);
+  const Json header = parse_json(file.text().substr(8, length), path, ErrorKind::failure);
+  const auto offsets = header.at(name).at("data_offsets").get<std::vector<std::size_t>>();
+  std::vector<T> values((offsets.at(1) - offsets.at(0)) / sizeof(T));
+  std::memcpy(values.data(), file.bytes().data() + 8 + length + offsets.at(0), values.size() * sizeof(T));
+  return values;
+}
+
+}  // namespace paligemma

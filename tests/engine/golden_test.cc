@@ -1,0 +1,316 @@
+// The forward pass against transformers: every tap, the logits, greedy answers and scores of tests/golden/forward, for
+// every checkpoint form of tests/golden/models and under every instruction set that this machine has.
+#include "support/golden.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <map>
+#include <memory>
+
+#include "engine/engine.h"
+#include "model/load.h"
+#include "support/isas.h"
+#include "support/tolerances.h"
+
+namespace paligemma {
+namespace {
+
+using testing::golden;
+using testing::golden_json;
+using testing::golden_tensors;
+using testing::ids;
+using testing::relative_rms;
+using testing::values;
+
+// `folder` is the checkpoint, `reference` the folder of the expected values.
+struct Model {
+  Model(const std::string& folder, const std::string& isa, Precision precision)
+      : backend(make_cpu_backend({.threads = 2, .isa = isa})),
+        checkpoint(Folder::on_disk(golden("models/" + folder), ErrorKind::model)),
+        source(checkpoint.source()),
+        config(read_config(golden_json("models/" + folder + "/config.json"), source.shape, folder)),
+        network(load_network(config, source, {.precision = precision}, *backend)),
+        engine(make_engine(precision)) {}
+
+  std::unique_ptr<Engine> make_engine(Precision precision) {
+    const EngineOptions options{.precision = precision,
+                                .image_token = *config.image_token,
+                                .eos_token = 1,
+                                .real_vocabulary = *config.image_token};
+    return std::make_unique<Engine>(*backend, config, network, options);
+  }
+
+  // (B, 3, side, side) in [0, 255] to patch rows in [-1, 1].
+  std::vector<float> patches(std::span<const std::byte> pixels) const {
+    const std::int64_t side = config.vision.image_size(), patch = config.vision.patch, grid = config.vision.grid;
+    std::vector<float> out;
+    for (std::int64_t y = 0; y < grid; ++y)
+      for (std::int64_t x = 0; x < grid; ++x)
+        for (std::int64_t c = 0; c < 3; ++c)
+          for (std::int64_t i = 0; i < patch; ++i)
+            for (std::int64_t j = 0; j < patch; ++j) {
+              const auto at = static_cast<std::size_t>((c * side + y * patch + i) * side + x * patch + j);
+              out.push_back((static_cast<float>(pixels[at]) / 255.0f - 0.5f) / 0.5f);
+            }
+    return out;
+  }
+
+  void see(const std::vector<std::vector<float>>& pictures) {
+    std::vector<float> all;
+    for (const auto& picture : pictures) all.insert(all.end(), picture.begin(), picture.end());
+    engine->encode_pictures({all.data(), static_cast<std::int64_t>(pictures.size()) * config.vision.tokens(),
+                             config.vision.patch_values()});
+  }
+
+  EngineAnswer answer(const EnginePrompt& prompt) { return engine->generate({&prompt, 1}).front(); }
+
+  std::unique_ptr<Backend> backend;
+  Checkpoint checkpoint;
+  TensorSource source;
+  Config config;
+  Network network;
+  std::unique_ptr<Engine> engine;
+};
+
+EnginePrompt make_prompt(const Json& case_, int max_tokens, std::vector<std::int64_t> pictures = {0}) {
+  EnginePrompt prompt{.ids = ids(case_["input_ids"]), .pictures = std::move(pictures), .max_tokens = max_tokens};
+  prompt.prefix = static_cast<std::int64_t>(prompt.ids.size());
+  return prompt;
+}
+
+// The suffix of a case is what its ids have beyond the prompt's; eos is the last label and not given.
+EnginePrompt make_scoring(const Json& case_, std::vector<std::int64_t> pictures = {0}) {
+  EnginePrompt prompt = make_prompt(case_, 0, std::move(pictures));
+  const auto whole = ids(case_["suffix"]["input_ids"]);
+  prompt.suffix.assign(whole.begin() + static_cast<std::ptrdiff_t>(prompt.ids.size()), whole.end());
+  if (prompt.suffix.back() == 1) prompt.suffix.pop_back();
+  return prompt;
+}
+
+void expect_answer(const EngineAnswer& answer, const Json& expected) {
+  EXPECT_EQ(answer.ids, ids(expected["ids"]));
+  const auto logprobs = expected["logprobs"].get<std::vector<double>>();
+  ASSERT_EQ(answer.logprobs.size(), logprobs.size());
+  for (std::size_t i = 0; i < logprobs.size(); ++i)
+    EXPECT_NEAR(answer.logprobs[i], logprobs[i], testing::kLogprob) << "token " << i;
+}
+
+void expect_scores(const EngineAnswer& answer, const Json& expected) {
+  const auto logprobs = expected["logprobs"].get<std::vector<double>>();
+  ASSERT_EQ(answer.logprobs.size(), logprobs.size());
+  for (std::size_t i = 0; i < logprobs.size(); ++i)
+    EXPECT_NEAR(answer.logprobs[i], logprobs[i], testing::kLogprob) << "token " << i;
+}
+
+using Taps = std::map<std::string, std::vector<float>, std::less<>>;
+
+// Collects taps, rows of later calls after those of earlier ones.
+void collect(Engine& engine, Taps& taps) {
+  engine.tap = [&taps](std::string_view name, ConstView value) {
+    auto& all = taps[std::string(name)];
+    for (std::int64_t r = 0; r < value.rows; ++r) all.insert(all.end(), value.row(r), value.row(r) + value.cols);
+  };
+}
+
+struct Case {
+  std::string folder, reference, isa;
+  friend std::ostream& operator<<(std::ostream& out, const Case& c) { return out << c.folder << " " << c.isa; }
+};
+
+class Golden : public ::testing::TestWithParam<Case> {
+ protected:
+  const std::string reference = "forward/" + GetParam().reference + "/";
+  const Json cases = golden_json(reference + "case.json");
+  const Safetensors tensors = golden_tensors(reference + "taps.safetensors");
+  const int new_tokens = cases["new_tokens"].get<int>();
+
+  const HostTensor* tensor(const std::string& name) const {
+    const auto found = tensors.tensors.find(name);
+    return found == tensors.tensors.end() ? nullptr : &found->second;
+  }
+  std::vector<float> patches(const Model& model, std::size_t pair) const {
+    return model.patches(tensors.others.at(std::to_string(pair) + "/pixels_u8").bytes);
+  }
+  // The pairs whose resized picture is part of the reference.
+  std::vector<std::size_t> pairs() const {
+    std::vector<std::size_t> all;
+    for (std::size_t i = 0; i < cases["pairs"].size(); ++i)
+      if (tensors.others.contains(std::to_string(i) + "/pixels_u8")) all.push_back(i);
+    return all;
+  }
+};
+
+TEST_P(Golden, TapsAgree) {
+  Model model(GetParam().folder, GetParam().isa, Precision::f32);
+  int compared = 0;
+  for (const std::size_t pair : pairs()) {
+    Taps taps;
+    collect(*model.engine, taps);
+    model.see({patches(model, pair)});
+    model.answer(make_prompt(cases["pairs"][pair], 1));
+    taps["logits_last"] = taps["logits"];
+    taps.erase("logits");
+    for (const auto& [name, actual] : taps) {
+      const HostTensor* expected = tensor(std::to_string(pair) + "/" + name);
+      if (!expected) continue;
+      EXPECT_LE(relative_rms(actual, values(*expected)), testing::kTapRelativeRms) << pair << "/" << name;
+      ++compared;
+    }
+  }
+  int published = 0;
+  for (const auto& [name, value] : tensors.tensors)
+    if (std::isdigit(name[0]) && std::ranges::count(pairs(), std::stoul(name)) && !name.ends_with("/logits") &&
+        !name.ends_with("/suffix_logits") && !name.ends_with("/pixel_values"))
+      ++published;
+  EXPECT_EQ(compared, published);
+}
+
+TEST_P(Golden, AllLogitsOfThePromptAgree) {
+  Model model(GetParam().folder, GetParam().isa, Precision::f32);
+  Taps taps;
+  collect(*model.engine, taps);
+  model.see({patches(model, 0)});
+  model.answer(make_prompt(cases["pairs"][0], 1));
+  // The engine asks for the logits of the last row alone: here the head runs over the rows that the reference holds.
+  Arena arena(*model.backend);
+  Pass pass{*model.backend, arena};
+  const auto first = cases["logits_rows"][0].get<std::int64_t>(), last = cases["logits_rows"][1].get<std::int64_t>();
+  const std::int64_t width = model.config.decoder.width;
+  const auto& normed = taps.at("decoder.norm");
+  const View out = logits(pass, model.config, model.network, {normed.data() + first * width, last - first, width});
+  EXPECT_LE(relative_rms({out.data, static_cast<std::size_t>(out.rows * out.cols)}, values(*tensor("0/logits"))),
+            testing::kTapRelativeRms);
+}
+
+TEST_P(Golden, GreedyAnswersAgree) {
+  Model model(GetParam().folder, GetParam().isa, Precision::f32);
+  for (const std::size_t pair : pairs()) {
+    SCOPED_TRACE(pair);
+    model.see({patches(model, pair)});
+    expect_answer(model.answer(make_prompt(cases["pairs"][pair], new_tokens)), cases["pairs"][pair]["greedy"]);
+  }
+}
+
+TEST_P(Golden, SuffixesAreScored) {
+  Model model(GetParam().folder, GetParam().isa, Precision::f32);
+  for (const std::size_t pair : pairs()) {
+    SCOPED_TRACE(pair);
+    Taps taps;
+    collect(*model.engine, taps);
+    model.see({patches(model, pair)});
+    expect_scores(model.answer(make_scoring(cases["pairs"][pair])), cases["pairs"][pair]["suffix"]["scores"]);
+    if (const HostTensor* expected = tensor(std::to_string(pair) + "/suffix_logits")) {
+      // The reference has one row more, after eos.
+      auto rows = values(*expected);
+      rows.resize(rows.size() - static_cast<std::size_t>(model.config.decoder.vocabulary));
+      EXPECT_LE(relative_rms(taps.at("logits"), rows), testing::kTapRelativeRms);
+    }
+  }
+}
+
+TEST_P(Golden, WithoutFinalSoftCap) {
+  Model model(GetParam().folder, GetParam().isa, Precision::f32);
+  if (model.config.decoder.final_cap == 0) return;  // nothing to turn off
+  model.config.decoder.final_cap = 0;
+  model.see({patches(model, 0)});
+  expect_scores(model.answer(make_scoring(cases["pairs"][0])),
+                cases["pairs"][0]["suffix"]["scores_without_final_softcap"]);
+}
+
+TEST_P(Golden, WithoutAttentionSoftCap) {
+  if (!cases.contains("without_attention_softcap")) return;
+  Model model(GetParam().folder, GetParam().isa, Precision::f32);
+  model.config.decoder.attention_cap = 0;
+  Taps taps;
+  collect(*model.engine, taps);
+  model.see({patches(model, 0)});
+  model.answer(make_prompt(cases["pairs"][0], 1));
+  EXPECT_LE(relative_rms(taps.at("logits"), values(*tensor("without_attention_softcap/logits_last"))),
+            testing::kTapRelativeRms);
+}
+
+// The reference pads the shorter prompts at the left; here there is no padding at all.
+TEST_P(Golden, BatchesAgree) {
+  Model model(GetParam().folder, GetParam().isa, Precision::f32);
+  std::vector<EnginePrompt> prompts;
+  std::vector<std::vector<float>> pictures;
+  for (std::int64_t i = 0; i < 3; ++i) {
+    pictures.push_back(patches(model, static_cast<std::size_t>(i)));
+    prompts.push_back(make_prompt(cases["pairs"][static_cast<std::size_t>(i)], new_tokens, {i}));
+  }
+  model.see(pictures);
+  const auto answers = model.engine->generate(prompts);
+  for (std::size_t i = 0; i < 3; ++i) expect_answer(answers[i], cases["batch"]["greedy"][i]);
+}
+
+TEST_P(Golden, TwoPicturesInOnePrompt) {
+  if (!cases.contains("two_pictures")) return;
+  Model model(GetParam().folder, GetParam().isa, Precision::f32);
+  // Both pictures of the case are those of pairs 0 and 1.
+  ASSERT_EQ(cases["two_pictures"]["pictures"][0], cases["pairs"][0]["picture"]);
+  ASSERT_EQ(cases["two_pictures"]["pictures"][1], cases["pairs"][1]["picture"]);
+  model.see({patches(model, 0), patches(model, 1)});
+  const Json& case_ = cases["two_pictures"];
+  expect_answer(model.answer(make_prompt(case_, new_tokens, {0, 1})), case_["greedy"]);
+  expect_scores(model.answer(make_scoring(case_, {0, 1})), case_["suffix"]["scores"]);
+}
+
+TEST_P(Golden, CausalWithoutPrefix) {
+  Model model(GetParam().folder, GetParam().isa, Precision::f32);
+  Taps taps;
+  collect(*model.engine, taps);
+  model.see({patches(model, 0)});
+  const auto expected = ids(cases["without_token_type_ids"]["greedy_ids"]);
+  EnginePrompt prompt = make_prompt(cases["pairs"][0], static_cast<int>(expected.size()));
+  prompt.prefix = 0;
+  EXPECT_EQ(model.answer(prompt).ids, expected);
+  auto& all = taps.at("logits");
+  all.resize(static_cast<std::size_t>(model.config.decoder.vocabulary));
+  EXPECT_LE(relative_rms(all, values(*tensor("without_token_type_ids/logits_last"))), testing::kTapRelativeRms);
+}
+
+// In bf16 every tap is at least as close to f32 as transformers' own bf16 is: root mean square over the pairs, since
+// one pair's last row is a single draw of rounding noise.
+TEST_P(Golden, Bf16IsAsCloseAsTheReference) {
+  Model model(GetParam().folder, GetParam().isa, Precision::bf16);
+  std::map<std::string, std::pair<double, double>> squares;  // tap -> ours, theirs
+  for (const std::size_t pair : pairs()) {
+    Taps taps;
+    collect(*model.engine, taps);
+    model.see({patches(model, pair)});
+    model.answer(make_prompt(cases["pairs"][pair], 1));
+    taps["logits_last"] = taps["logits"];
+    for (const auto& [name, distance] : cases["pairs"][pair]["bf16_distance"].items()) {
+      const HostTensor* expected = tensor(std::to_string(pair) + "/" + name);
+      if (!expected) continue;
+      const double ours = relative_rms(taps.at(name), values(*expected)), theirs = distance["rel_rms"].get<double>();
+      squares[name].first += ours * ours;
+      squares[name].second += theirs * theirs;
+    }
+  }
+  EXPECT_GE(squares.size(), 5u);
+  for (const auto& [name, sums] : squares) EXPECT_LE(std::sqrt(sums.first / sums.second), 1) << name;
+}
+
+std::vector<Case> all_cases() {
+  const std::vector<std::pair<std::string, std::string>> folders{{"pg1", "pg1"},
+                                                                 {"pg2", "pg2"},
+                                                                 {"pg2-28b-like", "pg2-28b-like"},
+                                                                 {"pg2-f16", "pg2-f16"},
+                                                                 {"pg2-saved-by-transformers", "pg2"},
+                                                                 {"pg2-memory-names-with-lm-head", "pg2"}};
+  std::vector<Case> all;
+  for (const std::string& isa : testing::isas())
+    for (const auto& [folder, reference] : folders) all.push_back({folder, reference, isa});
+  return all;
+}
+
+INSTANTIATE_TEST_SUITE_P(Checkpoints, Golden, ::testing::ValuesIn(all_cases()), [](const auto& info) {
+  std::string name = info.param.folder + "_" + info.param.isa;
+  std::ranges::replace(name, '-', '_');
+  return name;
+});
+
+}  // namespace
+}  // namespace paligemma

@@ -1,0 +1,5 @@
+#include <paligemma/paligemma.h>
+
+#include <iostream>
+
+int main() { std::cout << paligemma::version() << '\n'; }

@@ -1,0 +1,19 @@
+// Every tolerance against the reference, with its reason. The references are float32 themselves: their own distance
+// from double precision is the floor.
+#pragma once
+
+namespace paligemma::testing {
+
+// Relative RMS of an intermediate or of logits in f32. Reordered f32 sums over K <= 257 terms differ by about
+// sqrt(K) 2^-24 = 1e-6 a product; a dozen products and the nonlinearities between them bring the reference itself to
+// 1.2e-5 from double precision at the last layer.
+constexpr double kTapRelativeRms = 3e-5;
+
+// Log-probabilities in f32. Logits reach 30 and log-softmax adds their errors: the reference is up to 7e-4 from double
+// precision.
+constexpr double kLogprob = 2e-3;
+
+// Below this distance between the two best logits the order is decided by rounding.
+constexpr double kNearTie = 1e-3;
+
+}  // namespace paligemma::testing
