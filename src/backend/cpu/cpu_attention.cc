@@ -14,9 +14,8 @@
 namespace paligemma {
 namespace {
 
+// Of a task: so often is a key or value used once it is in cache. Scores take 768 KiB for 4096 keys.
 constexpr std::int64_t kLanes = 48;
-constexpr std::int64_t kFewerLanes = 24;  // when the scores of kLanes would leave the second cache
-constexpr std::int64_t kManyKeys = 2048;
 
 // Where things lie inside a cache.
 struct Layout {
@@ -138,8 +137,7 @@ void CpuBackend::attention(ConstView q, const KvCache& cache, std::int64_t layer
   }
   AttentionCall call{q, y, cache, Layout(cache), layer, shape, product(precision, cache.dtype), precision, group};
   // At least one task for each thread; each keeps its queries, scores and results.
-  call.lanes = std::clamp<std::int64_t>((lanes + pool_.threads() - 1) / pool_.threads(), 1,
-                                        keys > kManyKeys ? kFewerLanes : kLanes);
+  call.lanes = std::clamp<std::int64_t>((lanes + pool_.threads() - 1) / pool_.threads(), 1, kLanes);
   // One line more than the keys, lest the lanes' rows fall onto the same lines of the first cache.
   call.score_stride = round_up(keys, kKvBlockTokens) + 16;
   const std::int64_t floats = call.score_stride + 2 * round_up(shape.head_size, kPanel);
@@ -171,8 +169,12 @@ void CpuBackend::attend(const AttentionCall& call, const Sequence& sequence, std
   const auto keys_of = [&](std::int64_t lane) {
     return sequence.visible(sequence.position + (first + lane) / call.group);
   };
+  const std::int64_t keys = keys_of(count - 1);
   const auto block_of = [&](std::int64_t key) {
     return head_of(call.cache, layout, sequence.blocks[std::size_t(key / kKvBlockTokens)], call.layer, kv_head);
+  };
+  const auto next_block = [&](std::int64_t key) {
+    return key + kKvBlockTokens < keys ? block_of(key + kKvBlockTokens) : nullptr;
   };
   const auto round = [&](std::int64_t n, const float* x, float* y) {
     if (bf16) {
@@ -190,7 +192,6 @@ void CpuBackend::attend(const AttentionCall& call, const Sequence& sequence, std
     round(size, call.q.row(row_of(lane)) + column_of(lane), queries + lane * width);
   }
   // Scores of keys that a lane does not see are computed and never read.
-  const std::int64_t keys = keys_of(count - 1);
   for (std::int64_t key = 0; key < keys; key += kKvBlockTokens) {
     call.kernel.run({.a = queries,
                      .a_stride = width * a_scale,
@@ -200,7 +201,8 @@ void CpuBackend::attend(const AttentionCall& call, const Sequence& sequence, std
                      .c_stride = stride,
                      .rows = count,
                      .columns = std::min(kKvBlockTokens, round_up(keys - key, kPanel)),
-                     .k = size});
+                     .k = size,
+                     .next = next_block(key)});
   }
   // The queries are done with: their first elements now hold the sums.
   for (std::int64_t lane = 0; lane < count; ++lane) {
@@ -227,7 +229,8 @@ void CpuBackend::attend(const AttentionCall& call, const Sequence& sequence, std
                        .rows = next - lane,
                        .columns = width,
                        .k = seen_of(lane),
-                       .accumulate = key > 0});
+                       .accumulate = key > 0,
+                       .next = next_block(key) == nullptr ? nullptr : next_block(key) + layout.keys});
     }
   }
   for (std::int64_t lane = 0; lane < count; ++lane) {

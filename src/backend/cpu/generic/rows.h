@@ -69,19 +69,26 @@ struct Rows {
     map(n, x, x, [=](V v, std::int64_t, std::int64_t) { return cap(v, limit, 1 / limit); });
   }
 
+  // Without a cap the factor, which is not negative, is left to the exponent.
   static T softmax(std::int64_t n, T factor, T limit, T* x) noexcept {
-    V most = V::broadcast(-3e38f);
-    for (std::int64_t i = 0; i < n; i += V::width) {
-      V s = load(x + i, n - i) * V::broadcast(factor);
-      if (limit != 0) s = cap(s, limit, 1 / limit);
-      store(s, x + i, n - i);
-      most = max(most, load(x + i, n - i, -3e38f));
+    constexpr T least = -3e38f;
+    if (limit != 0) {
+      map(n, x, x, [=](V v, std::int64_t, std::int64_t) { return cap(v * V::broadcast(factor), limit, 1 / limit); });
+      factor = 1;
     }
-    const V top = V::broadcast(largest(most));
+    V most[2] = {V::broadcast(least), V::broadcast(least)};
+    for (std::int64_t i = 0, j = 0; i < n; i += V::width, j ^= 1) most[j] = max(most[j], load(x + i, n - i, least));
+    const V slope = V::broadcast(factor), shift = V::broadcast(-factor * largest(max(most[0], most[1])));
     V sums = V::broadcast(0);
-    for (std::int64_t i = 0; i < n; i += V::width) {
-      store(exp(load(x + i, n - i) - top), x + i, n - i);
-      sums = sums + load(x + i, n - i);
+    std::int64_t i = 0;
+    for (; i + V::width <= n; i += V::width) {
+      const V p = exp(fma(V::load(x + i), slope, shift));
+      p.store(x + i);
+      sums = sums + p;
+    }
+    if (i < n) {
+      exp(fma(V::load(x + i, n - i, 0), slope, shift)).store(x + i, n - i);
+      sums = sums + V::load(x + i, n - i, 0);
     }
     return sum(sums);
   }
