@@ -64,7 +64,6 @@ class CpuBackend final : public Backend {
   struct Cut {
     std::int64_t rows = 0, blocks = 0, columns = 0;
   };
-  struct AttentionCall;
 
   const ProductKernel& product(Precision precision, DType weights) const {
     return kernels_.product[precision == Precision::bf16][weights == DType::bf16];
@@ -78,8 +77,6 @@ class CpuBackend final : public Backend {
   Operand prepare(ConstView x, Precision precision, bool bf16, Scratch& scratch);
   void multiply(const Operand& x, std::int64_t first, const Weight& weight, std::int64_t column,
                 const ProductKernel& kernel, View out) const;
-  void attend(const AttentionCall& call, const Sequence& sequence, std::int64_t kv_head, std::int64_t first,
-              int thread);
   void find_angles(std::span<const Sequence> sequences, std::int64_t rows, std::int64_t half, double theta);
 
   Kernels kernels_;

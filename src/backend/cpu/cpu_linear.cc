@@ -79,7 +79,8 @@ void CpuBackend::multiply(const Operand& x, std::int64_t first, const Weight& we
 CpuBackend::Cut CpuBackend::cut_tasks(std::int64_t rows, std::int64_t columns) const {
   const std::int64_t least = (rows + kBlockRows - 1) / kBlockRows;
   const std::int64_t each = round_up((rows + least - 1) / least, kernels_.tile_rows), blocks = (rows + each - 1) / each;
-  const std::int64_t group = round_up(columns * blocks / (4 * pool_.threads()) + 1, 2 * kPanel);
+  const std::int64_t tasks = (rows <= kernels_.tile_rows ? 16 : 4) * pool_.threads();
+  const std::int64_t group = round_up(columns * blocks / tasks + 1, 2 * kPanel);
   return {each, blocks, std::clamp(group, 4 * kPanel, kMostGroupColumns)};
 }
 
