@@ -5,6 +5,9 @@
 
 #include "fixture.h"
 
+// AddressSanitizer would otherwise end the program where the system's allocator says no.
+extern "C" const char* __asan_default_options() { return "allocator_may_return_null=1"; }
+
 namespace paligemma {
 namespace {
 
