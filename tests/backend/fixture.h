@@ -28,6 +28,9 @@ constexpr double kEpsilon = 0x1p-23;
 inline double product_tolerance(std::int64_t k) { return 4 * 2 * std::sqrt(double(k)) * kEpsilon / 2; }
 constexpr double kActivationTolerance = 8 * kEpsilon;
 
+// x (1 + tanh(t)) / 2 = x / (1 + exp(-2 t)), which does not cancel far below zero.
+inline double gelu(double x) { return x / (1 + std::exp(-2 * std::sqrt(2 / M_PI) * (x + 0.044715 * x * x * x))); }
+
 // Normally distributed; the same for the same seed.
 inline std::vector<float> numbers(std::int64_t count, unsigned seed) {
   std::mt19937 random(seed);

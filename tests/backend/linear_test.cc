@@ -32,8 +32,6 @@ Sum dot(ConstView x, std::int64_t r, const HostMatrix& w, std::int64_t n, const 
   return sum;
 }
 
-double gelu(double x) { return 0.5 * x * (1 + std::tanh(std::sqrt(2 / M_PI) * (x + 0.044715 * x * x * x))); }
-
 TEST_P(LinearTest, EqualsDefinition) {
   for (const std::int64_t k : {1, 2, 3, 17, 72, 588, 1152}) {
     for (const std::int64_t n : {1, 15, 16, 17, 100}) {

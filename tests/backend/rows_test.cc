@@ -9,9 +9,6 @@ INSTANTIATE_TEST_SUITE_P(All, RowsTest, ::testing::ValuesIn(tables_to_test()), t
 
 constexpr std::int64_t kWidths[] = {1, 2, 3, 7, 8, 9, 17, 31, 64, 72, 1152, 2304};
 
-// x (1 + tanh(t)) / 2 = x / (1 + exp(-2 t)), which does not cancel far below zero.
-double gelu(double x) { return x / (1 + std::exp(-2 * std::sqrt(2 / M_PI) * (x + 0.044715 * x * x * x))); }
-
 TEST_P(RowsTest, Norms) {
   for (const std::int64_t n : kWidths) {
     Matrix x(5, n, 1u), y(5, n), z(5, n);

@@ -14,9 +14,8 @@
 namespace paligemma {
 namespace {
 
+// Of a task: so often is a key or value used once it is in cache. Scores take 768 KiB for 4096 keys.
 constexpr std::int64_t kLanes = 48;
-constexpr std::int64_t kFewerLanes = 24;  // when the scores of kLanes would leave the second cache
-constexpr std::int64_t kManyKeys = 2048;
 
 // Where things lie inside a cache.
 struct Layout {
@@ -61,6 +60,131 @@ void check_sequences(std::span<const Sequence> sequences, const KvCache& cache, 
     }
   }
 }
+
+// What all tasks of a call share.
+struct AttentionCall {
+  ConstView q;
+  View y;
+  const KvCache& cache;
+  std::int64_t layer;
+  const AttentionShape& shape;
+  Precision precision;
+  const Kernels& kernels;
+  const ProductKernel& product;
+  Layout layout{cache};
+  std::int64_t group = shape.heads / shape.kv_heads;  // query heads of a kv head
+  std::int64_t width = round_up(shape.head_size, kPanel);
+  std::int64_t lanes = 0;         // of a task
+  std::int64_t score_stride = 0;  // floats
+
+  std::int64_t floats() const { return lanes * (score_stride + 2 * width + 1); }
+};
+
+class AttentionTask {
+ public:
+  // Lanes [first, first + call.lanes) of the sequence, or as many as there are; `memory` holds call.floats().
+  AttentionTask(const AttentionCall& call, const Sequence& sequence, std::int64_t kv_head, std::int64_t first,
+                float* memory)
+      : call_(call),
+        sequence_(sequence),
+        kv_head_(kv_head),
+        first_(first),
+        count_(std::min(call.lanes, sequence.rows * call.group - first)),
+        keys_(seen(count_ - 1)),
+        scores_(memory),
+        queries_(scores_ + call.lanes * call.score_stride),
+        mixed_(queries_ + call.lanes * call.width),
+        sums_(mixed_ + call.lanes * call.width) {}
+
+  void run() {
+    const std::int64_t size = call_.shape.head_size;
+    for (std::int64_t lane = 0; lane < count_; ++lane) round(size, head(call_.q, lane), queries_ + lane * call_.width);
+    for (std::int64_t key = 0; key < keys_; key += kKvBlockTokens) score(key);
+    for (std::int64_t lane = 0; lane < count_; ++lane) {
+      float* row = scores_ + lane * call_.score_stride;
+      sums_[lane] = call_.kernels.softmax(seen(lane), call_.shape.scale, call_.shape.soft_cap, row);
+      round(seen(lane), row, row);
+    }
+    for (std::int64_t key = 0; key < keys_; key += kKvBlockTokens) mix(key);
+    for (std::int64_t lane = 0; lane < count_; ++lane) {
+      call_.kernels.scale(size, 1 / sums_[lane], mixed_ + lane * call_.width, head(call_.y, lane));
+    }
+  }
+
+ private:
+  // The lane's part of a row of q or y.
+  template <class T>
+  T* head(MatrixView<T> x, std::int64_t lane) const {
+    const std::int64_t at = first_ + lane;
+    return x.row(sequence_.row + at / call_.group) +
+           (kv_head_ * call_.group + at % call_.group) * call_.shape.head_size;
+  }
+  // Keys that the lane sees; it never falls from a lane to the next.
+  std::int64_t seen(std::int64_t lane) const {
+    return sequence_.visible(sequence_.position + (first_ + lane) / call_.group);
+  }
+  // The block of `key`, or null beyond the keys.
+  const std::byte* block(std::int64_t key) const {
+    if (key >= keys_) return nullptr;
+    return head_of(call_.cache, call_.layout, sequence_.blocks[std::size_t(key / kKvBlockTokens)], call_.layer,
+                   kv_head_);
+  }
+  // As the product wants its left operand: a float's place holds two bf16.
+  void round(std::int64_t n, const float* x, float* y) const {
+    if (call_.product.bf16_a) {
+      call_.kernels.narrow_bf16(n, x, reinterpret_cast<std::uint16_t*>(y));
+    } else if (call_.precision == Precision::bf16) {
+      call_.kernels.round_bf16(n, x, y);
+    } else if (x != y) {
+      std::copy_n(x, n, y);
+    }
+  }
+
+  // Scores of the block's keys. Those that a lane does not see are computed too, and never read.
+  void score(std::int64_t key) const {
+    call_.product.run({.a = queries_,
+                       .a_stride = call_.width * (call_.product.bf16_a ? 2 : 1),
+                       .b = block(key),
+                       .b_stride = call_.layout.key_panel,
+                       .c = scores_ + key,
+                       .c_stride = call_.score_stride,
+                       .rows = count_,
+                       .columns = std::min(kKvBlockTokens, round_up(keys_ - key, kPanel)),
+                       .k = call_.shape.head_size,
+                       .next = block(key + kKvBlockTokens)});
+  }
+
+  // Adds the block's values. Lanes that see equally much of it go together: what a lane does not see is not touched.
+  void mix(std::int64_t key) const {
+    const auto here = [&](std::int64_t lane) { return std::clamp<std::int64_t>(seen(lane) - key, 0, kKvBlockTokens); };
+    const std::byte* next_block = block(key + kKvBlockTokens);
+    for (std::int64_t lane = 0, next; lane < count_; lane = next) {
+      for (next = lane + 1; next < count_ && here(next) == here(lane);) ++next;
+      if (here(lane) == 0) continue;
+      const float* row = scores_ + lane * call_.score_stride;
+      const void* bf16_at = reinterpret_cast<const std::uint16_t*>(row) + key;
+      call_.product.run({.a = call_.product.bf16_a ? bf16_at : row + key,
+                         .a_stride = call_.score_stride * (call_.product.bf16_a ? 2 : 1),
+                         .b = block(key) + call_.layout.keys,
+                         .b_stride = call_.layout.value_panel,
+                         .c = mixed_ + lane * call_.width,
+                         .c_stride = call_.width,
+                         .rows = next - lane,
+                         .columns = call_.width,
+                         .k = here(lane),
+                         .accumulate = key > 0,
+                         .next = next_block == nullptr ? nullptr : next_block + call_.layout.keys});
+    }
+  }
+
+  const AttentionCall& call_;
+  const Sequence& sequence_;
+  std::int64_t kv_head_, first_, count_, keys_;
+  float* scores_;   // (lanes, score_stride)
+  float* queries_;  // (lanes, width)
+  float* mixed_;    // (lanes, width)
+  float* sums_;     // (lanes) of the exponentials
+};
 
 }  // namespace
 
@@ -107,132 +231,44 @@ void CpuBackend::kv_write(KvCache& cache, std::int64_t layer, ConstView k, Const
   }
 }
 
-struct CpuBackend::AttentionCall {
-  ConstView q;
-  View y;
-  const KvCache& cache;
-  Layout layout;
-  std::int64_t layer;
-  const AttentionShape& shape;
-  const ProductKernel& kernel;
-  Precision precision;
-  std::int64_t group;         // query heads of a kv head
-  std::int64_t lanes;         // of a task
-  std::int64_t score_stride;  // floats
-};
-
 void CpuBackend::attention(ConstView q, const KvCache& cache, std::int64_t layer, std::span<const Sequence> sequences,
                            const AttentionShape& shape, View y, Precision precision) {
   check_shape(shape.kv_heads > 0 && shape.heads % shape.kv_heads == 0 && shape.kv_heads == cache.kv_heads &&
                   shape.head_size == cache.head_size && q.cols == shape.heads * shape.head_size && y.cols == q.cols &&
-                  y.rows == q.rows && layer >= 0 && layer < cache.layers,
+                  y.rows == q.rows && shape.scale >= 0 && layer >= 0 && layer < cache.layers,
               "attention: expected ", cache.kv_heads, " kv heads of ", cache.head_size, " of layer below ",
               cache.layers, ", got ", shape.heads, " / ", shape.kv_heads, " heads of ", shape.head_size, ", width ",
               q.cols, ", layer ", layer);
   check_sequences(sequences, cache, q.rows);
+  AttentionCall call{.q = q,
+                     .y = y,
+                     .cache = cache,
+                     .layer = layer,
+                     .shape = shape,
+                     .precision = precision,
+                     .kernels = kernels_,
+                     .product = product(precision, cache.dtype)};
   std::int64_t keys = 0, lanes = 0;
-  const std::int64_t group = shape.heads / shape.kv_heads;
   for (const Sequence& s : sequences) {
     if (s.rows > 0) keys = std::max(keys, s.visible(s.position + s.rows - 1));
-    lanes += s.rows * group * shape.kv_heads;
+    lanes += s.rows * shape.heads;
   }
-  AttentionCall call{q, y, cache, Layout(cache), layer, shape, product(precision, cache.dtype), precision, group};
-  // At least one task for each thread; each keeps its queries, scores and results.
-  call.lanes = std::clamp<std::int64_t>((lanes + pool_.threads() - 1) / pool_.threads(), 1,
-                                        keys > kManyKeys ? kFewerLanes : kLanes);
+  // At least one task for each thread.
+  call.lanes = std::clamp<std::int64_t>((lanes + pool_.threads() - 1) / pool_.threads(), 1, kLanes);
   // One line more than the keys, lest the lanes' rows fall onto the same lines of the first cache.
   call.score_stride = round_up(keys, kKvBlockTokens) + 16;
-  const std::int64_t floats = call.score_stride + 2 * round_up(shape.head_size, kPanel);
-  for (Scratch& scratch : of_thread_) scratch.reserve(std::size_t(call.lanes * floats) * sizeof(float));
-  std::int64_t tasks = 0;
+  for (Scratch& scratch : of_thread_) scratch.reserve(std::size_t(call.floats()) * sizeof(float));
   const auto tasks_of = [&](const Sequence& s) {
-    return (s.rows * group + call.lanes - 1) / call.lanes * shape.kv_heads;
+    return (s.rows * call.group + call.lanes - 1) / call.lanes * shape.kv_heads;
   };
+  std::int64_t tasks = 0;
   for (const Sequence& s : sequences) tasks += tasks_of(s);
   pool_.run(tasks, [&](std::int64_t i, int thread) {
     const Sequence* s = sequences.data();
     for (; i >= tasks_of(*s); ++s) i -= tasks_of(*s);
-    attend(call, *s, i % shape.kv_heads, i / shape.kv_heads * call.lanes, thread);
+    auto* memory = reinterpret_cast<float*>(of_thread_[std::size_t(thread)].reserve(0));
+    AttentionTask(call, *s, i % shape.kv_heads, i / shape.kv_heads * call.lanes, memory).run();
   });
-}
-
-// Lanes [first, first + call.lanes) of the sequence, or as many as there are.
-void CpuBackend::attend(const AttentionCall& call, const Sequence& sequence, std::int64_t kv_head, std::int64_t first,
-                        int thread) {
-  const Layout& layout = call.layout;
-  const std::int64_t size = layout.head_size, width = round_up(size, kPanel), stride = call.score_stride;
-  const std::int64_t count = std::min(call.lanes, sequence.rows * call.group - first);
-  float* scores = reinterpret_cast<float*>(of_thread_[thread].reserve(0));
-  float* queries = scores + call.lanes * stride;
-  float* mixed = queries + call.lanes * width;
-  const bool bf16 = call.kernel.bf16_a;
-  const auto row_of = [&](std::int64_t lane) { return sequence.row + (first + lane) / call.group; };
-  const auto column_of = [&](std::int64_t lane) { return (kv_head * call.group + (first + lane) % call.group) * size; };
-  const auto keys_of = [&](std::int64_t lane) {
-    return sequence.visible(sequence.position + (first + lane) / call.group);
-  };
-  const auto block_of = [&](std::int64_t key) {
-    return head_of(call.cache, layout, sequence.blocks[std::size_t(key / kKvBlockTokens)], call.layer, kv_head);
-  };
-  const auto round = [&](std::int64_t n, const float* x, float* y) {
-    if (bf16) {
-      kernels_.narrow_bf16(n, x, reinterpret_cast<std::uint16_t*>(y));
-    } else if (call.precision == Precision::bf16) {
-      kernels_.round_bf16(n, x, y);
-    } else if (x != y) {
-      std::copy_n(x, n, y);
-    }
-  };
-  // A float's place holds two bf16.
-  const std::ptrdiff_t a_scale = bf16 ? 2 : 1;
-
-  for (std::int64_t lane = 0; lane < count; ++lane) {
-    round(size, call.q.row(row_of(lane)) + column_of(lane), queries + lane * width);
-  }
-  // Scores of keys that a lane does not see are computed and never read.
-  const std::int64_t keys = keys_of(count - 1);
-  for (std::int64_t key = 0; key < keys; key += kKvBlockTokens) {
-    call.kernel.run({.a = queries,
-                     .a_stride = width * a_scale,
-                     .b = block_of(key),
-                     .b_stride = layout.key_panel,
-                     .c = scores + key,
-                     .c_stride = stride,
-                     .rows = count,
-                     .columns = std::min(kKvBlockTokens, round_up(keys - key, kPanel)),
-                     .k = size});
-  }
-  // The queries are done with: their first elements now hold the sums.
-  for (std::int64_t lane = 0; lane < count; ++lane) {
-    float* row = scores + lane * stride;
-    const std::int64_t seen = keys_of(lane);
-    queries[lane] = kernels_.softmax(seen, call.shape.scale, call.shape.soft_cap, row);
-    round(seen, row, row);
-  }
-  // Lanes that see equally much of a block go together, so that what a lane does not see is not touched.
-  for (std::int64_t key = 0; key < keys; key += kKvBlockTokens) {
-    const auto seen_of = [&](std::int64_t lane) {
-      return std::clamp<std::int64_t>(keys_of(lane) - key, 0, kKvBlockTokens);
-    };
-    for (std::int64_t lane = 0, next; lane < count; lane = next) {
-      for (next = lane + 1; next < count && seen_of(next) == seen_of(lane);) ++next;
-      if (seen_of(lane) == 0) continue;
-      const float* a = scores + lane * stride;
-      call.kernel.run({.a = bf16 ? static_cast<const void*>(reinterpret_cast<const std::uint16_t*>(a) + key) : a + key,
-                       .a_stride = stride * a_scale,
-                       .b = block_of(key) + layout.keys,
-                       .b_stride = layout.value_panel,
-                       .c = mixed + lane * width,
-                       .c_stride = width,
-                       .rows = next - lane,
-                       .columns = width,
-                       .k = seen_of(lane),
-                       .accumulate = key > 0});
-    }
-  }
-  for (std::int64_t lane = 0; lane < count; ++lane) {
-    kernels_.scale(size, 1 / queries[lane], mixed + lane * width, call.y.row(row_of(lane)) + column_of(lane));
-  }
 }
 
 }  // namespace paligemma

@@ -60,11 +60,10 @@ class CpuBackend final : public Backend {
     std::int64_t rows = 0, k = 0, k_block = 0;
     bool bf16 = false;
   };
-  // `blocks` blocks of `rows` rows, the last one smaller.
+  // A task takes one of `blocks` blocks of `rows` rows, and `columns` columns; the last ones are smaller.
   struct Cut {
-    std::int64_t rows = 0, blocks = 0;
+    std::int64_t rows = 0, blocks = 0, columns = 0;
   };
-  struct AttentionCall;
 
   const ProductKernel& product(Precision precision, DType weights) const {
     return kernels_.product[precision == Precision::bf16][weights == DType::bf16];
@@ -74,12 +73,10 @@ class CpuBackend final : public Backend {
   template <class Body>
   void for_rows(std::int64_t rows, std::int64_t work, Body body);
 
-  Cut cut_rows(std::int64_t rows) const;
+  Cut cut_tasks(std::int64_t rows, std::int64_t columns) const;
   Operand prepare(ConstView x, Precision precision, bool bf16, Scratch& scratch);
   void multiply(const Operand& x, std::int64_t first, const Weight& weight, std::int64_t column,
                 const ProductKernel& kernel, View out) const;
-  void attend(const AttentionCall& call, const Sequence& sequence, std::int64_t kv_head, std::int64_t first,
-              int thread);
   void find_angles(std::span<const Sequence> sequences, std::int64_t rows, std::int64_t half, double theta);
 
   Kernels kernels_;

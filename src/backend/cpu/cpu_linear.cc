@@ -10,11 +10,10 @@
 namespace paligemma {
 namespace {
 
-constexpr std::int64_t kBlockK = 256;        // a panel's part: 16 KiB of f32
-constexpr std::int64_t kBlockRows = 240;     // of A: with kBlockK 240 KiB of the second cache
-constexpr std::int64_t kGroupColumns = 128;  // of one task
-constexpr std::int64_t kChunkRows = 480;     // prepared at once: bounds the memory to 480 K floats
-constexpr std::int64_t kFewRows = 24;        // too few to be worth blocks
+constexpr std::int64_t kBlockK = 256;            // a panel's part: 16 KiB of f32, half of a usual first cache
+constexpr std::int64_t kBlockRows = 288;         // of A: with kBlockK 288 KiB, to stay in a second cache of 512 KiB
+constexpr std::int64_t kMostGroupColumns = 512;  // of one task: so often is a block of A used
+constexpr std::int64_t kChunkRows = 576;         // prepared at once: bounds the memory to 576 K floats
 
 void check_matrix(const Weight& weight, ConstView x, ConstView out) {
   check_shape(
@@ -26,7 +25,7 @@ void check_matrix(const Weight& weight, ConstView x, ConstView out) {
 }  // namespace
 
 CpuBackend::Operand CpuBackend::prepare(ConstView x, Precision precision, bool bf16, Scratch& scratch) {
-  const std::int64_t k = x.cols, block = x.rows <= kFewRows ? k : kBlockK;
+  const std::int64_t k = x.cols, block = x.rows <= kernels_.tile_rows ? k : kBlockK;
   Operand operand{.stride = k, .rows = x.rows, .k = k, .k_block = block, .bf16 = bf16};
   if (precision == Precision::f32 && block == k) {
     operand.data = reinterpret_cast<const std::byte*>(x.data);
@@ -71,23 +70,27 @@ void CpuBackend::multiply(const Operand& x, std::int64_t first, const Weight& we
                 .rows = out.rows,
                 .columns = out.cols,
                 .k = width,
-                .accumulate = start > 0});
+                .accumulate = start > 0,
+                .next = start + width < x.k ? b + panel_bytes(start + width, weight.dtype) : nullptr});
   }
 }
 
-CpuBackend::Cut CpuBackend::cut_rows(std::int64_t rows) const {
-  const std::int64_t blocks = std::max<std::int64_t>(1, (rows + kBlockRows - 1) / kBlockRows);
-  const std::int64_t each = round_up((rows + blocks - 1) / blocks, kernels_.tile_rows);
-  return {each, each == 0 ? 0 : (rows + each - 1) / each};
+// Even blocks, and groups small enough to keep all threads busy to the end.
+CpuBackend::Cut CpuBackend::cut_tasks(std::int64_t rows, std::int64_t columns) const {
+  const std::int64_t least = (rows + kBlockRows - 1) / kBlockRows;
+  const std::int64_t each = round_up((rows + least - 1) / least, kernels_.tile_rows), blocks = (rows + each - 1) / each;
+  const std::int64_t tasks = (rows <= kernels_.tile_rows ? 16 : 4) * pool_.threads();
+  const std::int64_t group = round_up(columns * blocks / tasks + 1, 2 * kPanel);
+  return {each, blocks, std::clamp(group, 4 * kPanel, kMostGroupColumns)};
 }
 
 void CpuBackend::linear(ConstView x, std::span<const LinearPart> parts, Precision precision) {
-  std::int64_t groups = 0;
+  std::int64_t columns = 0;
   for (const LinearPart& part : parts) {
     check_matrix(*part.weight, x, part.out);
     check_shape(part.bias == nullptr || part.bias->cols == part.out.cols, "linear: expected a bias of ", part.out.cols,
                 ", got ", part.bias == nullptr ? 0 : part.bias->cols);
-    groups += (part.out.cols + kGroupColumns - 1) / kGroupColumns;
+    columns += part.out.cols;
   }
   for (std::int64_t start = 0; start < x.rows; start += kChunkRows) {
     const ConstView rows = x.row_range(start, std::min(kChunkRows, x.rows - start));
@@ -96,15 +99,17 @@ void CpuBackend::linear(ConstView x, std::span<const LinearPart> parts, Precisio
       const bool bf16 = product(precision, part.weight->dtype).bf16_a;
       if (operands[bf16].data == nullptr) operands[bf16] = prepare(rows, precision, bf16, operands_[bf16]);
     }
-    const Cut cut = cut_rows(rows.rows);
+    const Cut cut = cut_tasks(rows.rows, columns);
+    std::int64_t groups = 0;
+    for (const LinearPart& part : parts) groups += (part.out.cols + cut.columns - 1) / cut.columns;
     pool_.run(groups * cut.blocks, [&](std::int64_t i, int) {
       const std::int64_t row = i % cut.blocks * cut.rows;
-      std::int64_t column = i / cut.blocks * kGroupColumns;
+      std::int64_t column = i / cut.blocks * cut.columns;
       const LinearPart* part = parts.data();
-      for (; column >= part->out.cols; ++part) column -= round_up(part->out.cols, kGroupColumns);
+      for (; column >= part->out.cols; ++part) column -= round_up(part->out.cols, cut.columns);
       const ProductKernel& kernel = product(precision, part->weight->dtype);
       const View out = part->out.row_range(start + row, std::min(cut.rows, rows.rows - row))
-                           .col_range(column, std::min(kGroupColumns, part->out.cols - column));
+                           .col_range(column, std::min(cut.columns, part->out.cols - column));
       multiply(operands[kernel.bf16_a], row, *part->weight, column, kernel, out);
       if (part->bias == nullptr) return;
       for (std::int64_t r = 0; r < out.rows; ++r) kernels_.add(out.cols, part->bias->view().data + column, out.row(r));
@@ -118,16 +123,15 @@ void CpuBackend::gated_gelu(ConstView x, const Weight& gate, const Weight& up, V
   check_shape(gate.dtype == up.dtype, "gated_gelu: expected one type, got ", paligemma::name(gate.dtype), " and ",
               paligemma::name(up.dtype));
   const ProductKernel& kernel = product(precision, gate.dtype);
-  const std::int64_t groups = (y.cols + kGroupColumns - 1) / kGroupColumns;
   for (std::int64_t start = 0; start < x.rows; start += kChunkRows) {
     const ConstView rows = x.row_range(start, std::min(kChunkRows, x.rows - start));
     const Operand operand = prepare(rows, precision, kernel.bf16_a, operands_[kernel.bf16_a]);
-    const Cut cut = cut_rows(rows.rows);
-    for (Scratch& scratch : of_thread_) scratch.reserve(std::size_t(cut.rows * kGroupColumns) * sizeof(float));
-    pool_.run(groups * cut.blocks, [&](std::int64_t i, int thread) {
-      const std::int64_t row = i % cut.blocks * cut.rows, column = i / cut.blocks * kGroupColumns;
+    const Cut cut = cut_tasks(rows.rows, y.cols);
+    for (Scratch& scratch : of_thread_) scratch.reserve(std::size_t(cut.rows * cut.columns) * sizeof(float));
+    pool_.run((y.cols + cut.columns - 1) / cut.columns * cut.blocks, [&](std::int64_t i, int thread) {
+      const std::int64_t row = i % cut.blocks * cut.rows, column = i / cut.blocks * cut.columns;
       const View out = y.row_range(start + row, std::min(cut.rows, rows.rows - row))
-                           .col_range(column, std::min(kGroupColumns, y.cols - column));
+                           .col_range(column, std::min(cut.columns, y.cols - column));
       const View other(reinterpret_cast<float*>(of_thread_[thread].reserve(0)), out.rows, out.cols);
       multiply(operand, row, gate, column, kernel, out);
       multiply(operand, row, up, column, kernel, other);

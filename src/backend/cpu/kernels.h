@@ -26,6 +26,7 @@ struct Product {
   std::ptrdiff_t c_stride = 0;
   std::int64_t rows = 0, columns = 0, k = 0;
   bool accumulate = false;
+  const void* next = nullptr;  // panels that the caller will want after these: worth fetching, or null
 };
 
 struct ProductKernel {
@@ -49,7 +50,8 @@ struct Kernels {
   void (*gelu)(std::int64_t n, float* x) noexcept = nullptr;                                 // x = gelu_tanh(x)
   void (*gated_gelu)(std::int64_t n, const float* up, float* x) noexcept = nullptr;          // x = gelu_tanh(x) up
   void (*soft_cap)(std::int64_t n, float cap, float* x) noexcept = nullptr;                  // x = cap tanh(x / cap)
-  // x = exp(s - max(s)) for s = cap tanh(factor x / cap), or factor x when cap is 0. Returns the sum. n > 0.
+  // x = exp(s - max(s)) for s = cap tanh(factor x / cap), or factor x when cap is 0. Returns the sum. n > 0,
+  // factor >= 0.
   float (*softmax)(std::int64_t n, float factor, float cap, float* x) noexcept = nullptr;
   void (*layer_norm)(std::int64_t n, const float* x, const float* weight, const float* bias, float eps,
                      float* y) noexcept = nullptr;

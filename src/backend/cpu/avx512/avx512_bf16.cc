@@ -10,6 +10,7 @@ struct Bf16Pairs {
   using V = F32x16;
   using A = std::uint16_t;
   static constexpr int depth = 2, passes = 1, bytes = 2;
+  static constexpr bool widens = false;
 
   // The tail has one element of k. The other of the pair may be anything, so it is cleared on both sides.
   template <bool kTail>

@@ -16,6 +16,7 @@ struct F32Panels {
   using V = Vector;
   using A = float;
   static constexpr int depth = 1, passes = 1, bytes = 4;
+  static constexpr bool widens = false;
   template <bool kTail>
   static V weights(const std::byte* b, int) {
     return V::load(reinterpret_cast<const float*>(b));
@@ -33,6 +34,18 @@ struct Bf16Panels {
   using V = Vector;
   using A = float;
   static constexpr int depth = 2, passes = 2, bytes = 2;
+  static constexpr bool widens = true;
+  using Widened = F32Panels<Vector>;
+
+  static void widen(const std::byte* b, std::int64_t k, float* wide) {
+    const auto* pairs = reinterpret_cast<const std::uint16_t*>(b);
+    for (std::int64_t i = 0; i < k; i += 2, pairs += 2 * kPanel, wide += 2 * kPanel) {
+      for (int j = 0; j < kPanel; j += V::width) {
+        V::load_even(pairs + 2 * j).store(wide + j);
+        if (i + 1 < k) V::load_odd(pairs + 2 * j).store(wide + kPanel + j);
+      }
+    }
+  }
   template <bool kTail>
   static V weights(const std::byte* b, int pass) {
     const auto* pairs = reinterpret_cast<const std::uint16_t*>(b);
@@ -97,6 +110,25 @@ struct Tile {
   }
 };
 
+// Panels that will be wanted next, `bytes` of each.
+struct Ahead {
+  const std::byte* from;
+  std::ptrdiff_t stride;
+  std::int64_t panels, bytes;
+
+  // The part [first, last) / all of it, into the second cache.
+  void fetch(std::int64_t first, std::int64_t last, std::int64_t all) const {
+    constexpr std::int64_t kLine = 64;
+    if (from == nullptr) return;
+    for (std::int64_t i = bytes * first / all / kLine * kLine; i < bytes * last / all; i += kLine) {
+      for (std::int64_t j = 0; j < panels; ++j) __builtin_prefetch(from + j * stride + i, 0, 2);
+    }
+  }
+};
+
+constexpr std::int64_t kManyRows = 3;  // tiles of rows from which on panels are widened first
+constexpr std::int64_t kWideK = 256;   // at most
+
 // kMaxRows x kMaxPanels is the tile that fills the registers; fewer rows take up to kStreams panels at once, so that as
 // many sums are under way and several streams of weights are read.
 template <class Op, int kMaxRows, int kMaxPanels, int kStreams>
@@ -131,26 +163,53 @@ struct Tiles {
     }
   }
 
-  static void run(const Product& p) noexcept {
-    const auto* b = static_cast<const std::byte*>(p.b);
-    const bool few = p.rows <= kMaxRows;
-    const std::int64_t step = few ? panels_for(int(p.rows)) : kMaxPanels;
-    for (std::int64_t column = 0; column < p.columns;) {
-      const std::int64_t left = p.columns - column;
-      const std::int64_t panels = left >= step * kPanel ? step : 1;
-      for (std::int64_t row = 0; row < p.rows; row += kMaxRows) {
-        const std::int64_t rows = p.rows - row < kMaxRows ? p.rows - row : kMaxRows;
-        const Run tile = panels == 1 ? pick<1>(rows) : few ? pick<0>(rows) : pick<kMaxPanels>(rows);
-        float* c = p.c + row * p.c_stride + column;
-        if (left < kPanel) {
-          run_edge(tile, p, row, rows, b, c, left);
-        } else {
-          tile(p, row, b, c, p.c_stride);
+  // All rows times `panels` panels at b. Along the way `ahead` is fetched, a piece with each tile.
+  static void run_rows(const Product& p, const std::byte* b, std::int64_t column, std::int64_t panels, Ahead ahead) {
+    const std::int64_t left = p.columns - column;
+    for (std::int64_t row = 0; row < p.rows; row += kMaxRows) {
+      const std::int64_t rows = p.rows - row < kMaxRows ? p.rows - row : kMaxRows;
+      const Run tile = panels == 1 ? pick<1>(rows) : p.rows <= kMaxRows ? pick<0>(rows) : pick<kMaxPanels>(rows);
+      float* c = p.c + row * p.c_stride + column;
+      if (p.rows > kMaxRows) {
+        ahead.fetch(row, row + rows, p.rows);
+        for (std::int64_t r = row + kMaxRows; r < row + 2 * kMaxRows && r < p.rows; ++r) {
+          __builtin_prefetch(p.c + r * p.c_stride + column, 1, 3);
         }
       }
+      if (left < kPanel) {
+        run_edge(tile, p, row, rows, b, c, left);
+      } else {
+        tile(p, row, b, c, p.c_stride);
+      }
+    }
+  }
+
+  static void run(const Product& p) noexcept {
+    constexpr int kElement = Op::bytes * kPanel;
+    const auto* b = static_cast<const std::byte*>(p.b);
+    const std::int64_t step = p.rows <= kMaxRows ? panels_for(int(p.rows)) : kMaxPanels;
+    const bool widen = Op::widens && p.rows >= kManyRows * kMaxRows && p.k <= kWideK;
+    for (std::int64_t column = 0; column < p.columns;) {
+      const std::int64_t left = p.columns - column, panels = left >= step * kPanel ? step : 1;
+      const std::byte* next = left > panels * kPanel ? b + panels * p.b_stride : static_cast<const std::byte*>(p.next);
+      const Ahead ahead{next, p.b_stride, panels, p.k * kElement};
+      if constexpr (Op::widens) {
+        if (widen) run_widened(p, b, column, panels, ahead);
+      }
+      if (!widen) run_rows(p, b, column, panels, ahead);
       column += panels * kPanel;
       b += panels * p.b_stride;
     }
+  }
+
+  // With many rows it pays to widen the panels once, into the first cache.
+  static void run_widened(const Product& p, const std::byte* b, std::int64_t column, std::int64_t panels, Ahead ahead) {
+    alignas(64) float wide[kMaxPanels][kWideK * kPanel];
+    for (std::int64_t j = 0; j < panels; ++j) Op::widen(b + j * p.b_stride, p.k, wide[j]);
+    Product q = p;
+    q.b_stride = sizeof wide[0];
+    Tiles<typename Op::Widened, kMaxRows, kMaxPanels, kStreams>::run_rows(q, reinterpret_cast<const std::byte*>(wide),
+                                                                          column, panels, ahead);
   }
 };
 

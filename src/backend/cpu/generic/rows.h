@@ -24,21 +24,21 @@ struct Rows {
     for (std::int64_t i = 0; i < n; i += V::width) store(f(load(x + i, n - i), i, n - i), y + i, n - i);
   }
 
-  // Sum of f(x[i]) in four independent chains a lane. f(0) may be anything.
+  // Sum of f as in map, in four independent chains a lane. Lanes past the end do not count, whatever f gives.
   template <class F>
   static T total(std::int64_t n, const T* x, F f) {
     V sums[4] = {V::broadcast(0), V::broadcast(0), V::broadcast(0), V::broadcast(0)};
     std::int64_t i = 0;
     for (; i + 4 * V::width <= n; i += 4 * V::width) {
-      for (int j = 0; j < 4; ++j) sums[j] = sums[j] + f(V::load(x + i + j * V::width));
-    }
-    T rest[V::width] = {};
-    for (; i < n; i += V::width) {
-      if (n - i >= V::width) {
-        sums[0] = sums[0] + f(V::load(x + i));
-        continue;
+      for (int j = 0; j < 4; ++j) {
+        const std::int64_t at = i + j * V::width;
+        sums[j] = sums[j] + f(V::load(x + at), at, n - at);
       }
-      f(V::load(x + i, n - i, 0)).store(rest, n - i);
+    }
+    for (; i + V::width <= n; i += V::width) sums[0] = sums[0] + f(V::load(x + i), i, n - i);
+    if (i < n) {
+      T rest[V::width] = {};
+      f(V::load(x + i, n - i, 0), i, n - i).store(rest, n - i);
       sums[1] = sums[1] + V::load(rest);
     }
     return sum((sums[0] + sums[1]) + (sums[2] + sums[3]));
@@ -69,34 +69,35 @@ struct Rows {
     map(n, x, x, [=](V v, std::int64_t, std::int64_t) { return cap(v, limit, 1 / limit); });
   }
 
+  // Without a cap the factor, which is not negative, is left to the exponent.
   static T softmax(std::int64_t n, T factor, T limit, T* x) noexcept {
-    V most = V::broadcast(-3e38f);
-    for (std::int64_t i = 0; i < n; i += V::width) {
-      V s = load(x + i, n - i) * V::broadcast(factor);
-      if (limit != 0) s = cap(s, limit, 1 / limit);
-      store(s, x + i, n - i);
-      most = max(most, load(x + i, n - i, -3e38f));
+    constexpr T least = -3e38f;
+    if (limit != 0) {
+      map(n, x, x, [=](V v, std::int64_t, std::int64_t) { return cap(v * V::broadcast(factor), limit, 1 / limit); });
+      factor = 1;
     }
-    const V top = V::broadcast(largest(most));
-    V sums = V::broadcast(0);
-    for (std::int64_t i = 0; i < n; i += V::width) {
-      store(exp(load(x + i, n - i) - top), x + i, n - i);
-      sums = sums + load(x + i, n - i);
-    }
-    return sum(sums);
+    V most = V::broadcast(least);
+    for (std::int64_t i = 0; i < n; i += V::width) most = max(most, load(x + i, n - i, least));
+    const V slope = V::broadcast(factor), shift = V::broadcast(-factor * largest(most));
+    return total(n, x, [=](V v, std::int64_t i, std::int64_t left) {
+      const V p = exp(fma(v, slope, shift));
+      store(p, x + i, left);
+      return p;
+    });
   }
 
   static void layer_norm(std::int64_t n, const T* x, const T* weight, const T* bias, T eps, T* y) noexcept {
-    const T mean = total(n, x, [](V v) { return v; }) / T(n);
+    const T mean = total(n, x, [](V v, std::int64_t, std::int64_t) { return v; }) / T(n);
     const V centre = V::broadcast(mean);
-    const T variance = total(n, x, [=](V v) { return (v - centre) * (v - centre); }) / T(n);
+    const T variance = total(n, x, [=](V v, std::int64_t, std::int64_t) { return (v - centre) * (v - centre); }) / T(n);
     const V gain = V::broadcast(1 / V::square_root(variance + eps));
     map(n, x, y, [=](V v, std::int64_t i, std::int64_t left) {
       return fma((v - centre) * gain, load(weight + i, left), load(bias + i, left));
     });
   }
   static void rms_norm(std::int64_t n, const T* x, const T* weight, T eps, T* y) noexcept {
-    const V gain = V::broadcast(1 / V::square_root(total(n, x, [](V v) { return v * v; }) / T(n) + eps));
+    const V gain = V::broadcast(
+        1 / V::square_root(total(n, x, [](V v, std::int64_t, std::int64_t) { return v * v; }) / T(n) + eps));
     map(n, x, y,
         [=](V v, std::int64_t i, std::int64_t left) { return v * gain * (V::broadcast(1) + load(weight + i, left)); });
   }
