@@ -40,7 +40,8 @@ pid_t start(const std::vector<std::string>& words, const Setting& setting, const
   arguments.push_back(nullptr);
 
   std::vector<std::string> variables = setting.environment;
-  for (const char* name : {"PATH", "LD_LIBRARY_PATH", "HOME", "PALIGEMMA_ISA", "ASAN_OPTIONS", "UBSAN_OPTIONS"}) {
+  for (const char* name :
+       {"PATH", "LD_LIBRARY_PATH", "HOME", "PALIGEMMA_ISA", "ASAN_OPTIONS", "LSAN_OPTIONS", "UBSAN_OPTIONS"}) {
     if (const char* value = std::getenv(name)) variables.push_back(std::string(name) + "=" + value);
   }
   std::vector<char*> environment;

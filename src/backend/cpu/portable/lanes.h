@@ -79,9 +79,12 @@ struct Lanes {
     constexpr T magic = sizeof(T) == 4 ? T(12582912.0) : T(6755399441055744.0);
     return map([&](int i) { return (a.v[i] + magic) - magic; });
   }
-  // a 2^n for whole n in [-126, 127].
+  // a 2^n for whole n in [-126, 127]. Where n is NaN, a is: any power will do.
   friend Lanes times_power_of_2(Lanes a, Lanes n) {
-    return map([&](int i) { return a.v[i] * std::bit_cast<float>((std::int32_t(n.v[i]) + 127) << 23); });
+    return map([&](int i) {
+      const std::int32_t power = n.v[i] == n.v[i] ? std::int32_t(n.v[i]) : 0;
+      return a.v[i] * std::bit_cast<float>((power + 127) << 23);
+    });
   }
   friend T sum(Lanes a) { return (a.v[0] + a.v[2]) + (a.v[1] + a.v[3]); }
   friend T largest(Lanes a) {
