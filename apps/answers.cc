@@ -178,11 +178,7 @@ int answer_jobs(const AnswerOptions& options, std::span<const Job> jobs, std::si
                               " px, weights ", info.weights, ", compute ", info.compute, ", ", info.isa, ", opened in ",
                               fixed(info.load_ms, 0), " ms"));
   defer_signals(true);
-  try {
-    for (std::size_t next = 0; next < jobs.size() && !interrupted();) next = answering.answer_batch(model, next, batch);
-  } catch (const Error& error) {
-    if (!terminated()) throw;  // else the answer was given up on the way
-  }
+  for (std::size_t next = 0; next < jobs.size() && !interrupted();) next = answering.answer_batch(model, next, batch);
   session.console.hide_progress();
   session.output.close();
   if (interrupted()) return signal_exit_code();

@@ -52,14 +52,13 @@ void add_folder(const std::string& folder, std::vector<std::string>& paths) {
 
 void add_list(const std::string& list, std::vector<std::string>& paths) {
   const std::vector<std::byte> bytes = read_bytes(list, "cannot read the list of pictures", ErrorKind::usage);
-  const fs::path folder = fs::path(list).parent_path();
   const std::size_t before = paths.size();
   for_each_line(bytes, [&](int number, std::string_view line) {
     if (line.find('\0') != std::string_view::npos) {
       fail(ErrorKind::usage, "list", "cannot read the list of pictures: ", list, " line ", number,
            ": expected a path, got a zero byte");
     }
-    paths.push_back((folder / line).string());
+    paths.push_back(path_beside(list, line));
   });
   if (paths.size() == before) {
     fail(ErrorKind::usage, "no_pictures", "cannot read the list of pictures: ", list,
@@ -139,6 +138,11 @@ std::vector<std::byte> read_bytes(const std::string& path, std::string_view what
   }
   bytes.resize(size);
   return bytes;
+}
+
+std::string path_beside(const std::string& file, std::string_view name) {
+  const fs::path folder = fs::path(file).parent_path();
+  return folder.empty() && name == "-" ? "./-" : (folder / name).string();
 }
 
 void for_each_line(std::span<const std::byte> bytes, const std::function<void(int, std::string_view)>& take) {

@@ -25,6 +25,9 @@ std::vector<std::string> expand_inputs(std::span<const std::string> words);
 // "file_unreadable"}; a stream that is longer than 1 GiB is refused.
 std::vector<std::byte> read_bytes(const std::string& path, std::string_view what, ErrorKind kind);
 
+// The path that `name`, written in the file `file`, means: relative to the file's folder. Never stdin.
+std::string path_beside(const std::string& file, std::string_view name);
+
 // Calls `take` with the number, from 1, and the text of each line that is not blank.
 void for_each_line(std::span<const std::byte> bytes,
                    const std::function<void(int number, std::string_view line)>& take);

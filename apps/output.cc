@@ -50,7 +50,6 @@ void Output::error(const Error& error) {
   if (format == Format::text) return;
   if (!array_open_) several = false;
   json(error_json(error));
-  close();
 }
 
 }  // namespace paligemma

@@ -29,6 +29,7 @@ class Output {
   // Ends the array of --json.
   void close();
   // What ended the program, for --json and --jsonl: {"error": ...}, in an array that has begun as its last element.
+  // close() follows.
   void error(const Error& error);
 
  private:

@@ -79,17 +79,18 @@ void hold_standard_streams() {
   }
 }
 
+// What stdout has begun is ended in its form, whatever stopped the work.
 int end_with(const Error& error, Session& session) {
-  if (signal_exit_code() != 0) return signal_exit_code();
-  if (error.code() != "closed_pipe") {
-    session.console.error(error.what());
-    try {
-      session.output.error(error);
-    } catch (const Error&) {
-      // stdout is what failed, and stderr has said so
-    }
+  const int by_signal = signal_exit_code();
+  session.console.hide_progress();
+  if (by_signal == 0 && error.code() != "closed_pipe") session.console.error(error.what());
+  try {
+    if (by_signal == 0) session.output.error(error);
+    session.output.close();
+  } catch (const Error&) {
+    // stdout is what failed, and stderr has said so
   }
-  return static_cast<int>(error.kind());
+  return by_signal != 0 ? by_signal : static_cast<int>(error.kind());
 }
 
 }  // namespace

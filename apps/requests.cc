@@ -1,6 +1,5 @@
 #include "requests.h"
 
-#include <filesystem>
 #include <string_view>
 
 #include "base/error.h"
@@ -13,8 +12,8 @@ namespace {
 // The fields of one line, each checked as it is taken.
 class Line {
  public:
-  Line(std::string_view text, std::string where, const std::filesystem::path& folder)
-      : where_(std::move(where)), folder_(folder), fields_(parse_json(text, where_, ErrorKind::usage)) {
+  Line(std::string_view text, const std::string& file, int number)
+      : file_(file), where_(join(file, " line ", number)), fields_(parse_json(text, where_, ErrorKind::usage)) {
     if (!fields_.is_object()) refuse("an object", fields_);
   }
 
@@ -56,7 +55,7 @@ class Line {
   std::string path(std::string_view key, const Json& value) const {
     const std::string text = string(key, value);
     if (text.empty() || text.find('\0') != std::string::npos) refuse(join(key, " to hold a path"), value);
-    return (folder_ / text).string();
+    return path_beside(file_, text);
   }
 
   std::string string(std::string_view key, const Json& value) const {
@@ -71,8 +70,8 @@ class Line {
          text.substr(0, kShown), text.size() > kShown ? "..." : "");
   }
 
+  const std::string& file_;
   std::string where_;
-  const std::filesystem::path& folder_;
   Json fields_;
 };
 
@@ -80,11 +79,9 @@ class Line {
 
 std::vector<Job> read_requests(const std::string& path, const Request& defaults) {
   const std::vector<std::byte> bytes = read_bytes(path, "cannot read the requests", ErrorKind::usage);
-  const std::filesystem::path folder = std::filesystem::path(path).parent_path();
   std::vector<Job> jobs;
-  for_each_line(bytes, [&](int number, std::string_view line) {
-    jobs.push_back(Line(line, join(path, " line ", number), folder).job(defaults));
-  });
+  for_each_line(bytes,
+                [&](int number, std::string_view line) { jobs.push_back(Line(line, path, number).job(defaults)); });
   if (jobs.empty())
     fail(ErrorKind::usage, "requests", "cannot read the requests: ", path, ": expected one a line, got none");
   return jobs;

@@ -75,6 +75,13 @@ TEST(Inputs, AListIsRelativeToItself) {
               ElementsAre(scratch.path("lists/../a.png"), "/abs/b.png", scratch.path("lists/missing.png")));
 }
 
+TEST(Inputs, ALineOfAListIsNeverStdin) {
+  EXPECT_EQ(path_beside("list.txt", "-"), "./-");
+  EXPECT_EQ(path_beside("list.txt", "a.png"), "a.png");
+  EXPECT_EQ(path_beside("x/list.txt", "-"), "x/-");
+  EXPECT_EQ(path_beside("x/list.txt", "/a.png"), "/a.png");
+}
+
 TEST(Inputs, AListMustBeThereAndNameSomething) {
   const Scratch scratch;
   expect_usage({"@" + scratch.path("none.txt")}, "file_not_found", "none.txt");

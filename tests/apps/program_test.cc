@@ -149,6 +149,7 @@ TEST(Program, APictureThatFailsLeavesItsPlaceAndTheOthersGoOn) {
   EXPECT_EQ(json_of(run_program({"ocr", kBeach, "--json", "--max-pixels", "1000"})).at("error").at("code"),
             "image_too_large");
   EXPECT_EQ(run_program({"ocr", "@" + scratch.write("list.txt", kCity + "\nnone.png\n")}).code, 3);
+  EXPECT_EQ(run_program({"ocr", "@" + scratch.write("folder.txt", ".\n")}).code, 3);  // there, and not to be read
 }
 
 TEST(Program, APictureWithoutPermissionFails) {
