@@ -34,7 +34,7 @@ int run(const Command& command, std::span<const std::string> arguments, Session&
         ->group("Measure");
   };
   add_count("--prompt-tokens", 1, bench.prompt_tokens, "Tokens of the prompt (4)");
-  add_count("--max-tokens", 1, bench.generated_tokens, "Tokens of the answer (8)");
+  add_count("--max-tokens", 2, bench.generated_tokens, "Tokens of the answer (8)");
   add_count("--repetitions", 1, bench.repetitions, "How often each stage is measured (5)");
   add_arithmetic_options(app, options.model_options);
   add_session_options(app, session);

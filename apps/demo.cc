@@ -85,7 +85,7 @@ void Demo::show(Model& model, const DemoScene& scene) {
     sheet.answers.push_back({result.prompt, demo_answer(result)});
     if (!is_drawn(result.task)) continue;
     const std::string drawing = drawing_name(scene, result.task);
-    write_file(folder_ / drawing, draw(picture, result, "png"), true);
+    write_file(folder_ / drawing, draw(picture, result, "png", {.scores = false}), true);
     sheet.files.push_back(drawing);
   }
   print(scene, results);
@@ -97,7 +97,7 @@ void Demo::print(const DemoScene& scene, std::span<const Result> results) {
     return;
   }
   std::string text = join(scene.name, ".png\n");
-  for (const Result& result : results) text += "  " + padded(result.prompt, 38) + printable(demo_answer(result)) + "\n";
+  for (const Result& result : results) text += "  " + padded(result.prompt, 42) + printable(demo_answer(result)) + "\n";
   session_.output.write(text);
 }
 

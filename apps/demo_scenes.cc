@@ -76,14 +76,11 @@ std::vector<Request> demo_requests(const DemoScene& scene) {
 }
 
 std::string demo_answer(const Result& result) {
-  if (result.answer) return *result.answer;
-  std::string text;
+  std::string text = result.answer.value_or("");
   for (const Object& object : result.objects) {
-    text += text.empty() ? "" : "; ";
-    text += object.label;
-    if (object.score) text += " " + fixed(*object.score, 2);
     const auto& [x1, y1, x2, y2] = object.box;
-    text += join(" [", fixed(x1, 0), " ", fixed(y1, 0), " ", fixed(x2, 0), " ", fixed(y2, 0), "]");
+    text += join(text.empty() ? "" : "; ", object.label, " [", fixed(x1, 0), " ", fixed(y1, 0), " ", fixed(x2, 0), " ",
+                 fixed(y2, 0), "]");
   }
   return text.empty() ? "(nothing)" : text;
 }

@@ -86,10 +86,15 @@ void add_output_options(CLI::App& app, AnswerOptions& options) {
 void add_session_options(CLI::App& app, Session& session) {
   Output& output = session.output;
   Console& console = session.console;
-  app.add_flag_callback("--json", [&output] { output.format = Format::json; }, "Print JSON")->group("Output");
-  app.add_flag_callback(
-         "--jsonl", [&output] { output.format = Format::jsonl; }, "Print JSON, one line a result")
-      ->group("Output");
+  // While the line is parsed, so that what is wrong further on is said in JSON; the last one counts.
+  const auto add_format = [&](const std::string& name, Format format, const std::string& help) {
+    app.add_flag_callback(
+           name, [&output, format] { output.format = format; }, help)
+        ->trigger_on_parse()
+        ->group("Output");
+  };
+  add_format("--json", Format::json, "Print JSON");
+  add_format("--jsonl", Format::jsonl, "Print JSON, one line a result");
   app.add_flag("-q", console.quiet, "Print no progress and no warnings")->group("Output");
   app.add_flag("-v", console.verbose, "Print more on stderr")->group("Output");
   app.add_flag_callback(

@@ -43,7 +43,7 @@ const Command* find_command(std::string_view name) {
 
 [[noreturn]] void unknown_command(const std::string& word) {
   if (std::ranges::count(kLaterCommands, word) != 0) not_available("paligemma " + word);
-  std::vector<std::string> names;
+  std::vector<std::string> names = {"--help", "--version"};
   for (const Command* command : kCommands) names.emplace_back(command->name);
   const std::string near = nearest(word, names);
   fail(ErrorKind::usage, "unknown_command", "unknown ", word.starts_with('-') ? "option" : "command", ": ", word,

@@ -15,9 +15,9 @@ namespace paligemma {
 struct BenchOptions {
   std::string shape;  // of shape_names()
   Holding holding{HeldAs::as_in_file, Precision::bf16};
-  int threads = 0;        // 0: one for each core
-  int prompt_tokens = 4;  // beside the image tokens
-  int generated_tokens = 8;
+  int threads = 0;           // 0: one for each core
+  int prompt_tokens = 4;     // beside the image tokens
+  int generated_tokens = 8;  // at least 2: the first comes with the prefill
   int repetitions = 5;
   std::function<void(const std::string&)> progress{};  // told what begins
 };

@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <cstring>
 #include <memory>
 #include <new>
 
@@ -101,9 +100,9 @@ void paint_scene(cairo_t* cairo, const Scene& scene, const Typesetter& typesette
   if (scene.bar && visible(cairo, scene.bar->rect)) paint_plate(cairo, *scene.bar, typesetter);
 }
 
-// Paints the part of `canvas` that begins at (x0, y0) through a surface of cairo's, 32 bits a pixel: 0x00RRGGBB.
-void paint_tile(Picture& canvas, int x0, int y0, int width, int height, const Scene& scene,
-                const Typesetter& typesetter) {
+// Paints the tile of `canvas` whose top left is (x0, y0) through a surface of cairo's, 32 bits a pixel: 0x00RRGGBB.
+void paint_tile(Picture& canvas, int x0, int y0, const Scene& scene, const Typesetter& typesetter) {
+  const int width = std::min(kTile, canvas.width - x0), height = std::min(kTile, canvas.height - y0);
   const Surface surface(cairo_image_surface_create(CAIRO_FORMAT_RGB24, width, height));
   check(cairo_surface_status(surface.get()));
   const auto stride = cairo_image_surface_get_stride(surface.get()) / 4;
@@ -162,9 +161,7 @@ Picture paint(const Picture& picture, const Scene& scene, const Typesetter& type
   Picture canvas{.width = scene.width, .height = scene.height, .rgb = picture.rgb};
   canvas.rgb.resize(3 * static_cast<std::size_t>(scene.width) * scene.height);
   for (int y = 0; y < canvas.height; y += kTile)
-    for (int x = 0; x < canvas.width; x += kTile)
-      paint_tile(canvas, x, y, std::min(kTile, canvas.width - x), std::min(kTile, canvas.height - y), scene,
-                 typesetter);
+    for (int x = 0; x < canvas.width; x += kTile) paint_tile(canvas, x, y, scene, typesetter);
   return canvas;
 }
 

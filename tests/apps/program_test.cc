@@ -1,0 +1,322 @@
+// What the program prints, writes and returns. Answers of the embedded model are those that transformers gives
+// (models/pocket, float32, greedy).
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <csignal>
+
+#include "child.h"
+#include "io/json.h"
+#include "scratch.h"
+
+namespace paligemma::testing {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::Contains;
+using ::testing::EndsWith;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::MatchesRegex;
+using ::testing::Not;
+using ::testing::StartsWith;
+
+const std::string kPictures = std::string(POCKET_DIR) + "/pictures/";
+const std::string kBeach = kPictures + "beach.png";
+const std::string kCity = kPictures + "city.png";
+constexpr const char* kBeachCaption = "a cow, a lion and a sign on the beach\n";
+constexpr const char* kCityCaption = "a plane, a tiger and a sign in the city\n";
+
+Json json_of(const Ended& ended) { return parse_json(ended.out, "stdout", ErrorKind::failure); }
+
+std::vector<std::string> lines_of(const std::string& text) {
+  std::vector<std::string> lines;
+  std::istringstream in(text);
+  for (std::string line; std::getline(in, line);) lines.push_back(line);
+  return lines;
+}
+
+void expect_out(const std::vector<std::string>& words, const std::string& out, const Setting& setting = {}) {
+  const Ended ended = run_program(words, setting);
+  EXPECT_EQ(ended.code, 0) << ended.err;
+  EXPECT_EQ(ended.out, out);
+  EXPECT_EQ(ended.err, "");
+}
+
+TEST(Program, AnswersOnePicturePlainly) {
+  expect_out({"caption", kBeach}, kBeachCaption);
+  expect_out({"caption", "--lang", "ko", kBeach}, "해변에 소와 사자와 표지판이 있다\n");
+  expect_out({"ocr", kCity}, "BIKE\n");
+  expect_out({"ask", kBeach, "where", "is the", "cow?"}, "beach\n");
+  expect_out({"run", "answer en is there a panda?", kBeach}, "no\n");
+  expect_out({"run", "caption en", kBeach, "--temperature", "0", "--beams", "1", "--numerics", "hf", "--device", "cpu",
+              "--window", "none", "--repetition-penalty", "1", "--offline"},
+             kBeachCaption);
+  expect_out(
+      {"caption", "--length", "long", kCity},
+      "a picture of a city. on the left there is a plane. in the middle there is a tiger. on the right there is a "
+      "bicycle. a green sign says BIKE.\n");
+}
+
+TEST(Program, AnswersSeveralPicturesWithTheirPaths) {
+  expect_out({"caption", kBeach, kCity}, kBeach + "\t" + kBeachCaption + kCity + "\t" + kCityCaption);
+  expect_out({"caption", kPictures + "[bc]*.png"}, kBeach + "\t" + kBeachCaption + kCity + "\t" + kCityCaption);
+  const Ended folder = run_program({"ocr", kPictures});
+  EXPECT_EQ(folder.code, 0);
+  EXPECT_EQ(lines_of(folder.out).size(), 8u);
+}
+
+TEST(Program, ReadsStdin) {
+  const std::string bytes = Scratch::bytes_of(kBeach);
+  expect_out({"caption", "-"}, kBeachCaption, {.in = bytes});
+  expect_out({"caption", "/dev/stdin"}, kBeachCaption, {.in = bytes});
+  EXPECT_EQ(run_program({"caption", "-"}).code, 3);
+}
+
+TEST(Program, WordsMayNameCommandsAndLookLikeOptions) {
+  const Scratch scratch;
+  std::filesystem::create_directory(scratch.folder() / "ocr");
+  std::filesystem::copy(kBeach, scratch.folder() / "ocr/-beach.png");
+  const std::string folder = scratch.folder().string();
+  expect_out({"caption", "ocr"}, kBeachCaption, {.folder = folder});
+  expect_out({"caption", "--", "-beach.png"}, kBeachCaption, {.folder = folder + "/ocr"});
+  EXPECT_EQ(run_program({"ask", kBeach, "[where,", "run]", "-5"}).code, 0);
+}
+
+TEST(Program, PrintsObjectsOneALine) {
+  const Ended detect = run_program({"detect", "cow, lion", kBeach});
+  EXPECT_EQ(detect.code, 0);
+  EXPECT_THAT(lines_of(detect.out), ::testing::ElementsAre(MatchesRegex("cow\t0\\.[0-9]+\t84\\.[0-9]\t.*"),
+                                                           MatchesRegex("lion\t0\\.[0-9]+\t128\\.[0-9]\t.*")));
+  expect_out({"detect", "truck", kPictures + "desert.png", "--suffix", " ", "--max-tokens", "0", "-q"},
+             "");  // nothing is a result
+}
+
+TEST(Program, PrintsJson) {
+  const Ended one = run_program({"segment", "cow", kBeach, "--json", "--timings", "--logprobs"});
+  EXPECT_EQ(one.code, 0);
+  const Json result = json_of(one);
+  EXPECT_EQ(result.at("schema"), "paligemma.result/1");
+  EXPECT_EQ(result.at("prompt"), "segment cow");
+  EXPECT_EQ(result.at("image").at("width"), 448);
+  ASSERT_EQ(result.at("objects").size(), 1u);
+  // 274 193 499 463 of transformers' answer: y1 x1 y2 x2
+  EXPECT_EQ(result.at("objects")[0].at("loc"), Json({274, 193, 499, 463}));
+  EXPECT_EQ(result.at("objects")[0].at("mask").at("size"), Json({448, 448}));
+  EXPECT_EQ(result.at("tokens").size(), 22u);
+  EXPECT_GT(result.at("timings_ms").at("total").get<double>(), 0);
+
+  const Json several = json_of(run_program({"caption", kBeach, kCity, "--json"}));
+  ASSERT_EQ(several.size(), 2u);
+  EXPECT_EQ(several[1].at("answer").get<std::string>() + "\n", kCityCaption);
+  EXPECT_FALSE(several[0].contains("tokens") || several[0].contains("timings_ms"));
+
+  const std::vector<std::string> lines = lines_of(run_program({"caption", kBeach, kCity, "--jsonl"}).out);
+  ASSERT_EQ(lines.size(), 2u);
+  EXPECT_EQ(parse_json(lines[0], "line", ErrorKind::failure), several[0]);
+}
+
+TEST(Program, ScoresAForcedAnswer) {
+  const Ended ended =
+      run_program({"caption", kBeach, "--suffix", "a cow", "--max-tokens", "0", "--logprobs", "--json"});
+  EXPECT_EQ(ended.code, 0);
+  const Json result = json_of(ended);
+  EXPECT_EQ(result.at("answer"), "a cow");
+  ASSERT_EQ(result.at("tokens").size(), 3u);
+  EXPECT_EQ(result.at("tokens").back().at("id"), 1);  // eos
+}
+
+TEST(Program, APictureThatFailsLeavesItsPlaceAndTheOthersGoOn) {
+  const Scratch scratch;
+  const std::string bad = scratch.write("bad.png", "no picture");
+  const std::string cut = scratch.write("cut.png", Scratch::bytes_of(kBeach).substr(0, 3000));
+  const Ended text = run_program({"caption", kBeach, bad, kCity});
+  EXPECT_EQ(text.code, 3);
+  EXPECT_EQ(text.out, kBeach + "\t" + kBeachCaption + kCity + "\t" + kCityCaption);
+  EXPECT_THAT(text.err, AllOf(StartsWith("paligemma: "), HasSubstr(bad)));
+
+  const Ended json = run_program({"caption", kBeach, bad, cut, "--json"});
+  EXPECT_EQ(json.code, 3);
+  const Json results = json_of(json);
+  ASSERT_EQ(results.size(), 3u);
+  EXPECT_TRUE(results[0].contains("answer"));
+  EXPECT_EQ(results[1].at("image").at("path"), bad);
+  EXPECT_EQ(results[1].at("error").at("code"), "image_decode");
+  EXPECT_EQ(results[2].at("error").at("code"), "image_decode");
+
+  EXPECT_EQ(run_program({"ocr", bad}).code, 3);
+  EXPECT_EQ(json_of(run_program({"ocr", bad, "--json"})).at("error").at("code"), "image_decode");
+  EXPECT_EQ(json_of(run_program({"ocr", kBeach, "--json", "--max-pixels", "1000"})).at("error").at("code"),
+            "image_too_large");
+  EXPECT_EQ(run_program({"ocr", "@" + scratch.write("list.txt", kCity + "\nnone.png\n")}).code, 3);
+}
+
+TEST(Program, APictureWithoutPermissionFails) {
+  if (geteuid() == 0) GTEST_SKIP() << "root may read everything";
+  const Scratch scratch;
+  const std::string closed = scratch.write("closed.png", "x");
+  std::filesystem::permissions(closed, std::filesystem::perms::none);
+  EXPECT_EQ(run_program({"ocr", closed}).code, 3);
+}
+
+TEST(Program, RunsRequests) {
+  const Scratch scratch;
+  std::filesystem::copy(kBeach, scratch.folder() / "b.png");
+  scratch.write("q.jsonl", R"({"image":"b.png","prompt":"caption en"})"
+                           "\n"
+                           R"({"image":"none.png","prompt":"ocr"})"
+                           "\n"
+                           R"({"image":"b.png","prompt":"answer en where is the cow?"})"
+                           "\n"
+                           R"({"images":["b.png"],"prompt":"caption en","suffix":"a cow","max_tokens":0})"
+                           "\n");
+  const Ended ended = run_program({"run", "--requests", scratch.path("q.jsonl"), "--jsonl"});
+  EXPECT_EQ(ended.code, 3);
+  const std::vector<std::string> lines = lines_of(ended.out);
+  ASSERT_EQ(lines.size(), 4u);
+  EXPECT_THAT(lines[0], HasSubstr("a cow, a lion and a sign on the beach"));
+  EXPECT_THAT(lines[1], HasSubstr("\"error\""));
+  EXPECT_THAT(lines[2], HasSubstr("\"answer\":\"beach\""));
+  EXPECT_THAT(lines[3], HasSubstr("\"answer\":\"a cow\""));
+}
+
+TEST(Program, GivesPicturesTogether) {
+  const Ended ended = run_program({"run", "caption en", "--together", kBeach, kCity, "--json"});
+  EXPECT_EQ(ended.code, 0) << ended.err;
+  EXPECT_EQ(json_of(ended).at("usage").at("prompt_tokens"), 2 * 64 + 4);  // two pictures, bos, two words, newline
+}
+
+TEST(Program, DrawsAndSaysWhereMasksAre) {
+  const Scratch scratch;
+  const Ended file = run_program({"detect", "cow", kBeach, "-o", scratch.path("a.svg")});
+  EXPECT_EQ(file.code, 0) << file.err;
+  EXPECT_THAT(scratch.read("a.svg"), HasSubstr("<svg"));
+  const Ended folder = run_program({"segment", "cow", kBeach, "-o", scratch.path("out/")});
+  EXPECT_EQ(folder.code, 0) << folder.err;
+  EXPECT_THAT(folder.out, EndsWith("\t" + scratch.path("out/beach.mask-1.png") + "\n"));
+  EXPECT_THAT(scratch.read("out/beach.png"), StartsWith("\x89PNG"));
+  EXPECT_THAT(scratch.read("out/beach.mask-1.png"), StartsWith("\x89PNG"));
+  EXPECT_EQ(run_program({"segment", "cow", kBeach, "-o", scratch.path("out/"), "--force"}).code, 0);
+}
+
+TEST(Program, SaysMoreOnStderrWhenAsked) {
+  EXPECT_THAT(run_program({"ocr", kCity, "-v"}).err, AllOf(HasSubstr("pocket"), HasSubstr("prompt \"ocr\"")));
+  EXPECT_THAT(run_program({"ocr", kCity, "--timings"}).err, HasSubstr("prefill"));
+  EXPECT_THAT(run_program({"ocr", kCity, "--logprobs"}).err, HasSubstr(" 280 B\n"));
+  EXPECT_THAT(run_program({"run", "ocr\n", kCity}).err, AllOf(HasSubstr("warning: "), HasSubstr("trailing_newline")));
+  EXPECT_THAT(run_program({"run", "ocr\n", kCity, "-q"}).err, IsEmpty());
+  EXPECT_THAT(run_program({"run", "ocr\n", kCity, "--color", "always"}).err, HasSubstr("\x1b["));
+  EXPECT_THAT(run_program({"run", "ocr\n", kCity, "--color", "auto"}).err, Not(HasSubstr("\x1b")));
+}
+
+TEST(Program, WarnsOfAPictureInAQuestion) {
+  const Ended ended = run_program({"ask", kBeach, kCity, "where is this?"});
+  EXPECT_EQ(ended.code, 0);
+  EXPECT_THAT(ended.err, AllOf(HasSubstr("warning: "), HasSubstr(kCity)));
+}
+
+TEST(Program, ModelTroubleIsExitFour) {
+  const Scratch scratch;
+  std::filesystem::create_directory(scratch.folder() / "empty");
+  const std::string junk = scratch.write("junk.json", "{");
+  EXPECT_EQ(run_program({"ocr", kBeach, "-m", scratch.path("none")}).code, 4);
+  EXPECT_EQ(run_program({"ocr", kBeach, "-m", scratch.path("empty")}).code, 4);
+  EXPECT_EQ(run_program({"ocr", kBeach, "--tokenizer", junk}).code, 4);
+  EXPECT_EQ(run_program({"ocr", kBeach, "--codec", scratch.path("none.npz")}).code, 4);
+  EXPECT_EQ(run_program({"inspect", scratch.path("empty")}).code, 4);
+  EXPECT_EQ(run_program({"ocr", kBeach}, {.environment = {"PALIGEMMA_MODEL=/nowhere"}}).code, 4);
+  expect_out({"ocr", kCity, "-m", POCKET_DIR}, "BIKE\n", {.environment = {"PALIGEMMA_MODEL=/nowhere"}});
+}
+
+TEST(Program, ResultsThatCannotBeWrittenAreExitOne) {
+  const Scratch scratch;
+  for (const char* form : {"--color=never", "--json", "--jsonl"}) {
+    const Ended full = run_program({"caption", kBeach, kCity, form}, {.out = "/dev/full"});
+    EXPECT_EQ(full.code, 1);
+    EXPECT_THAT(full.err, StartsWith("paligemma: cannot write the result: stdout: "));
+    const Ended closed = run_program({"caption", kBeach, form, "-o", scratch.path("a.png"), "--force"}, {.out = "-"});
+    EXPECT_EQ(closed.code, 1);
+    EXPECT_THAT(closed.err, StartsWith("paligemma: cannot write the result: stdout: "));
+  }
+  EXPECT_EQ(run_program({"detect", "cow", kBeach, "-o", scratch.path("none/a.png")}).code, 1);
+  EXPECT_EQ(run_program({"version"}, {.out = "/dev/full"}).code, 1);
+  EXPECT_EQ(run_program({"--help"}, {.out = "/dev/full"}).code, 1);
+}
+
+TEST(Program, AClosedPipeIsQuiet) {
+  const Ended ended = run_program({"caption", kBeach, kCity}, {.out = "|"});
+  EXPECT_EQ(ended.code, 1);
+  EXPECT_EQ(ended.err, "");
+}
+
+// A list that takes long enough to be interrupted.
+std::string long_list(const Scratch& scratch) {
+  std::string list;
+  for (int i = 0; i < 5000; ++i) list += kBeach + "\n";
+  return "@" + scratch.write("list.txt", list);
+}
+
+TEST(Program, AnInterruptFinishesThePictureAndFlushes) {
+  const Scratch scratch;
+  const Ended ended = run_program({"caption", long_list(scratch), "--json"},
+                                  {.at_first_output = [](pid_t child) { kill(child, SIGINT); }});
+  EXPECT_EQ(ended.code, 130);
+  EXPECT_EQ(ended.err, "");
+  const Json results = json_of(ended);  // the array is closed
+  EXPECT_GE(results.size(), 1u);
+  EXPECT_LT(results.size(), 5000u);
+  EXPECT_EQ(results.back().at("answer").get<std::string>() + "\n", kBeachCaption);
+}
+
+TEST(Program, TerminationStopsAndFlushes) {
+  const Scratch scratch;
+  const Ended ended = run_program({"caption", long_list(scratch), "--jsonl"},
+                                  {.at_first_output = [](pid_t child) { kill(child, SIGTERM); }});
+  EXPECT_EQ(ended.code, 143);
+  EXPECT_THAT(ended.out, EndsWith("}\n"));
+  EXPECT_LT(lines_of(ended.out).size(), 5000u);
+}
+
+TEST(Demo, ShowsEveryTaskAndWritesItsPictures) {
+  const Scratch scratch;
+  const Ended ended = run_program({"demo", scratch.path("out")});
+  EXPECT_EQ(ended.code, 0) << ended.err;
+  EXPECT_THAT(ended.out,
+              AllOf(HasSubstr("a cow, a lion and a sign on the beach"), HasSubstr("해변에 소와 사자와 표지판이 있다"),
+                    HasSubstr("BIKE"), HasSubstr("segment camel")));
+  EXPECT_THAT(ended.err, AllOf(HasSubstr("real photograph"), HasSubstr("index.html")));
+  EXPECT_EQ(lines_of(scratch.read("out/results.jsonl")).size(), 90u);
+  EXPECT_THAT(scratch.read("out/index.html"), AllOf(StartsWith("<!DOCTYPE html>"), HasSubstr("snow.segment.png")));
+  for (const char* picture : {"beach.detect.png", "snow.segment.png", "photograph.detect.png"})
+    EXPECT_THAT(scratch.read(join("out/", picture)), StartsWith("\x89PNG")) << picture;
+  EXPECT_EQ(run_program({"demo", scratch.path("out")}).code, 2);
+  const Ended again = run_program({"demo", scratch.path("out"), "--force", "--json", "-q"});
+  EXPECT_EQ(again.code, 0);
+  EXPECT_EQ(json_of(again).size(), 90u);
+  EXPECT_EQ(again.err, "");
+}
+
+TEST(Inspect, ShowsTensorsAndMemory) {
+  const Ended text = run_program({"inspect"});
+  EXPECT_EQ(text.code, 0);
+  EXPECT_THAT(text.out, AllOf(HasSubstr("PaliGemma 2"), HasSubstr("memory with --compute bf16"),
+                              HasSubstr("embed_tokens.weight\t2304x128\tbf16\n")));
+  const Json json = json_of(run_program({"inspect", POCKET_DIR, "--json"}));
+  EXPECT_EQ(json.at("decoder").at("width"), 128);
+}
+
+TEST(Doctor, SaysWhatFits) {
+  const Ended text = run_program({"doctor"});
+  EXPECT_EQ(text.code, 0);
+  EXPECT_THAT(text.out, AllOf(HasSubstr("device: cpu"), HasSubstr("paligemma2-28b-896")));
+  EXPECT_EQ(json_of(run_program({"doctor", "--json"})).at("shapes").size(), 12u);
+}
+
+TEST(Bench, RefusesAnUnknownShape) {
+  const Ended ended = run_program({"bench", "--shape", "paligemma2-3b-223"});
+  EXPECT_EQ(ended.code, 2);
+  EXPECT_THAT(ended.err, EndsWith("Try: --shape paligemma2-3b-224\n"));
+}
+
+}  // namespace
+}  // namespace paligemma::testing

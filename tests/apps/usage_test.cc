@@ -1,0 +1,194 @@
+// Command lines that can't be obeyed: exit 2, one line on stderr, nothing done.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "child.h"
+#include "io/json.h"
+#include "scratch.h"
+
+namespace paligemma::testing {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::EndsWith;
+using ::testing::HasSubstr;
+using ::testing::StartsWith;
+
+const std::string kBeach = std::string(POCKET_DIR) + "/pictures/beach.png";
+
+// Exit 2 and, on stderr alone, one line with `part`.
+void expect_usage(const std::vector<std::string>& words, const std::string& part, const Setting& setting = {}) {
+  const Ended ended = run_program(words, setting);
+  const std::string command = ::testing::PrintToString(words);
+  EXPECT_EQ(ended.code, 2) << command << ended.err;
+  EXPECT_EQ(ended.out, "") << command;
+  EXPECT_THAT(ended.err, AllOf(StartsWith("paligemma: "), HasSubstr(part), EndsWith("\n"))) << command;
+  EXPECT_EQ(std::count(ended.err.begin(), ended.err.end(), '\n'), 1) << command << ended.err;
+}
+
+TEST(Usage, UnknownCommandsNameTheNearest) {
+  expect_usage({"capton", kBeach}, "unknown command: capton. Try: paligemma caption");
+  expect_usage({"sgement", "cow", kBeach}, "Try: paligemma segment");
+  expect_usage({"xyzzy"}, "unknown command: xyzzy. Try: paligemma --help");
+  expect_usage({"--verison"}, "unknown option: --verison. Try: paligemma --version");
+  expect_usage({}, "expected a command");
+}
+
+TEST(Usage, UnknownOptionsNameTheNearest) {
+  expect_usage({"caption", kBeach, "--max-token", "5"}, "unknown option: --max-token. Try: --max-tokens");
+  expect_usage({"caption", "--jsn", kBeach}, "unknown option: --jsn. Try: --json");
+  expect_usage({"caption", "--treads=2", kBeach}, "unknown option: --treads. Try: --threads");
+  expect_usage({"ocr", "--lang", "en", kBeach}, "unknown option: --lang");
+  expect_usage({"caption", kBeach, "-x"}, "unknown option: -x. Try: paligemma caption --help");
+  expect_usage({"version", "--models"}, "unknown option: --models");
+}
+
+TEST(Usage, BadValuesSayWhatIsExpected) {
+  const std::pair<std::vector<std::string>, const char*> cases[] = {
+      {{"--length", "medium"}, "--length: expected short, long or alt, got medium"},
+      {{"--compute", "fp32"}, "--compute: expected f32 or bf16, got fp32. Try: --compute f32"},
+      {{"--weights", "q5"}, "--weights: expected auto, f32 or bf16, got q5"},
+      {{"--threads", "0"}, "--threads: expected a whole number from 1 to 4096, got 0"},
+      {{"-t", "two"}, "--threads: expected a whole number from 1 to 4096, got two"},
+      {{"-t2x"}, "--threads: expected a whole number from 1 to 4096, got 2x"},
+      {{"--max-tokens", "-1"}, "--max-tokens: expected"},
+      {{"--max-tokens", "99999999999999999999"}, "--max-tokens: expected"},
+      {{"--max-pixels", "0"}, "--max-pixels: expected"},
+      {{"--exif", "yes"}, "--exif: expected apply or ignore, got yes"},
+      {{"--box-divisor", "1000"}, "--box-divisor: expected 1023 or 1024, got 1000"},
+      {{"--mask-profile", "x"}, "--mask-profile: expected standard or evaluator, got x"},
+      {{"--resize", "bicubic"}, "--resize: expected pillow, pillow-12, tf-bilinear or tf-antialias, got bicubic"},
+      {{"--final-softcap", "1"}, "--final-softcap: expected on or off, got 1"},
+      {{"--attention-softcap", "none"}, "--attention-softcap: expected on or off, got none"},
+      {{"--color", "red"}, "--color: expected auto, always or never, got red"},
+      {{"--lang", "e n"}, "language"},
+      {{"--threads"}, "--threads: expected a value, got none"},
+  };
+  for (const auto& [words, part] : cases) {
+    std::vector<std::string> all = {"caption", kBeach};
+    all.insert(all.end(), words.begin(), words.end());
+    expect_usage(all, part);
+  }
+}
+
+TEST(Usage, WhatLaterVersionsBringIsNotAvailable) {
+  for (const char* command : {"convert", "question", "quantize", "compare", "train", "train-codec", "eval", "merge",
+                              "scenes", "label", "serve", "pull", "list", "completions"}) {
+    expect_usage({command, "--anything"}, join("not available in this version: paligemma ", command));
+  }
+  const std::pair<const char*, const char*> options[] = {{"--adapter", "lora"},
+                                                         {"--weights", "q8"},
+                                                         {"--weights", "q4"},
+                                                         {"--compute", "int8"},
+                                                         {"--numerics", "bv"},
+                                                         {"--window", "hf"},
+                                                         {"--device", "cuda"},
+                                                         {"--device", "cuda:1"},
+                                                         {"--temperature", "0.7"},
+                                                         {"--top-k", "5"},
+                                                         {"--top-p", "0.9"},
+                                                         {"--min-p", "0.1"},
+                                                         {"--repetition-penalty", "1.1"},
+                                                         {"--seed", "1"},
+                                                         {"--beams", "4"},
+                                                         {"--beam-score", "sum"},
+                                                         {"--length-penalty", "1"},
+                                                         {"--resize", "keras"}};
+  for (const auto& [option, value] : options) {
+    expect_usage({"ocr", kBeach, option, value}, join("not available in this version: ", option, " ", value));
+  }
+  for (const char* model : {"paligemma.npz", "paligemma.gguf", "model.keras"}) {
+    expect_usage({"ocr", kBeach, "-m", model}, "not available in this version");
+  }
+}
+
+TEST(Usage, WordsThatAreMissingOrTooMany) {
+  expect_usage({"caption"}, "caption: expected IMAGE..., got less");
+  expect_usage({"ask", kBeach}, "ask: expected IMAGE QUESTION..., got less");
+  expect_usage({"detect", "cow"}, "detect: expected LABELS IMAGE..., got less");
+  expect_usage({"run", "caption en"}, "run: expected PROMPT IMAGE...");
+  expect_usage({"version", "now"}, "version: expected nothing more, got now too");
+  expect_usage({"demo", "a", "b"}, "got b too");
+}
+
+TEST(Usage, PicturesThatAreNotThereStopEverything) {
+  expect_usage({"caption", kBeach, "nowhere.png"}, "nowhere.png");
+  expect_usage({"caption", "no*where.png"}, "no*where.png");
+  expect_usage({"detect", kBeach, "cow"}, "cannot find the picture: cow");
+}
+
+TEST(Usage, LabelsAndQuestionsAreData) {
+  expect_usage({"detect", "<loc0001>", kBeach}, "use run");
+  expect_usage({"detect", "cow ; a<seg001>", kBeach}, "use run");
+  expect_usage({"segment", "cow\n", "x.png"}, "x.png");
+  expect_usage({"segment", "c\x01ow", kBeach}, "use run");
+  expect_usage({"ask", kBeach, "where", "<eos>?"}, "use run");
+  expect_usage({"detect", " ; ", kBeach}, "label");
+}
+
+TEST(Usage, RequestsAreCheckedBeforeAnyWork) {
+  const Scratch scratch;
+  const std::string good = R"({"image":")" + kBeach + R"(","prompt":"caption en"})";
+  scratch.write("bad.jsonl", good + "\n" + R"({"image":"a.png","prompt":"ocr","length":3})" + "\n");
+  scratch.write("many.jsonl", good + "\n" + R"({"image":")" + kBeach + R"(","prompt":"<image><image>ocr"})" + "\n");
+  scratch.write("good.jsonl", good);
+  const Setting there{.folder = scratch.folder().string()};
+  expect_usage({"run", "--requests", "bad.jsonl"}, "bad.jsonl line 2", there);
+  expect_usage({"run", "--requests", "many.jsonl"}, "many.jsonl line 2", there);
+  expect_usage({"run", "--requests", "none.jsonl"}, "none.jsonl", there);
+  expect_usage({"run", "--requests", "good.jsonl", "caption en"}, "expected no PROMPT", there);
+  expect_usage({"run", "--requests", "good.jsonl", "--together"}, "expected no PROMPT", there);
+}
+
+TEST(Usage, OutputThatWouldOverwriteOrHasNoForm) {
+  const Scratch scratch;
+  scratch.write("out/beach.png", "kept");
+  scratch.write("out/results.jsonl", "kept");
+  expect_usage({"detect", "cow", kBeach, "-o", scratch.path("out")}, "--force");
+  expect_usage({"demo", scratch.path("out")}, "--force");
+  expect_usage({"detect", "cow", kBeach, "-o", scratch.path("a.tiff")}, ".tiff");
+  expect_usage({"detect", "cow", kBeach, kBeach, "-o", scratch.path("a.png")}, "expected a folder");
+  EXPECT_EQ(scratch.read("out/beach.png"), "kept");
+}
+
+TEST(Usage, WithJsonTheErrorIsOnStdoutToo) {
+  const std::vector<std::string> lines[] = {{"capton", "--json"},
+                                            {"caption", "--json", "nowhere.png"},
+                                            {"caption", "nowhere.png", "--jsonl"},
+                                            {"caption", "--threads", "x", kBeach, "--json"},
+                                            {"caption", kBeach, "--json", "--threads"},
+                                            {"detect", "<loc0001>", kBeach, "--json"}};
+  for (const std::vector<std::string>& words : lines) {
+    const Ended ended = run_program(words);
+    EXPECT_EQ(ended.code, 2);
+    const Json error = parse_json(ended.out, "stdout", ErrorKind::failure).at("error");
+    EXPECT_EQ("paligemma: " + error.at("message").get<std::string>() + "\n", ended.err);
+    EXPECT_FALSE(error.at("code").get<std::string>().empty());
+  }
+}
+
+TEST(Usage, ControlCharactersInNamesAreEscaped) { expect_usage({"caption", "a\x1b[31m\nb.png"}, "a\\x1b[31m\\nb.png"); }
+
+TEST(Help, IsThereForEveryCommandWithAnExample) {
+  const Ended all = run_program({"--help"});
+  EXPECT_EQ(all.code, 0);
+  for (const char* command :
+       {"caption", "ocr", "ask", "detect", "segment", "run", "demo", "inspect", "doctor", "bench", "version"}) {
+    EXPECT_THAT(all.out, HasSubstr(join("\n  ", command, " ")));
+    const Ended one = run_program({command, "--help"});
+    EXPECT_EQ(one.code, 0);
+    EXPECT_EQ(one.err, "");
+    EXPECT_THAT(one.out, AllOf(StartsWith(join("paligemma ", command)), HasSubstr(join("\n  paligemma ", command))));
+    EXPECT_EQ(run_program({"help", command}).out, one.out);
+  }
+  EXPECT_EQ(run_program({"caption", "--threads", "x", "-h"}).code, 0);
+}
+
+TEST(Version, IsPrinted) {
+  EXPECT_EQ(run_program({"version"}).out, join("paligemma ", version(), "\n"));
+  EXPECT_EQ(run_program({"--version"}).out, join("paligemma ", version(), "\n"));
+  EXPECT_EQ(run_program({"version", "--json"}).out, join("{\"version\":\"", version(), "\"}\n"));
+}
+
+}  // namespace
+}  // namespace paligemma::testing
