@@ -36,10 +36,8 @@ Json memory_json(const MemoryNeed& need) {
 Inspection inspect(const Folder& folder, std::string name) {
   const Checkpoint checkpoint(folder);
   const TensorSource source = checkpoint.source();
-  const std::string where = folder.name + "/config.json";
-  const FileBytes file = folder.open("config.json");
   Inspection out;
-  out.config = read_config(parse_json(file.text(), where, ErrorKind::model), source.shape, where);
+  out.config = read_config(folder, source.shape);
   const Config& config = out.config;
 
   std::set<std::string, std::less<>> used;
@@ -64,11 +62,7 @@ Inspection inspect(const Folder& folder, std::string name) {
   out.positions = config.vision.tokens() + kTypicalAnswer;
   out.f32 = memory_need(config, source, {.precision = Precision::f32}, *backend, out.positions);
   out.bf16 = memory_need(config, source, {.precision = Precision::bf16}, *backend, out.positions);
-  out.info = {.name = std::move(name),
-              .family = config.decoder.gemma2 ? "PaliGemma 2" : "PaliGemma 1",
-              .parameters = parameter_count(config),
-              .image_size = static_cast<int>(config.vision.image_size()),
-              .image_tokens = static_cast<int>(config.vision.tokens())};
+  out.info = describe(config, std::move(name));
   return out;
 }
 

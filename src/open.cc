@@ -9,11 +9,6 @@
 namespace paligemma {
 namespace {
 
-Precision choose_precision(Compute compute, bool embedded) {
-  if (compute == Compute::automatic) return embedded ? Precision::f32 : Precision::bf16;
-  return compute == Compute::f32 ? Precision::f32 : Precision::bf16;
-}
-
 HeldAs held_as(WeightType type) {
   switch (type) {
     case WeightType::f32: return HeldAs::f32;
@@ -49,14 +44,6 @@ std::optional<MaskCodec> open_codec(const Folder& folder, const ModelOptions& op
   return {};
 }
 
-void check_memory(const Folder& folder, const MemoryNeed& need, std::uint64_t limit) {
-  const std::uint64_t available = limit != 0 ? limit : available_memory();
-  if (available == 0 || need.total() <= available) return;
-  fail(ErrorKind::resource, "out_of_memory", "not enough memory: ", folder.name, ": needs ",
-       readable_bytes(need.total()), " (weights ", readable_bytes(need.weights), "), ", readable_bytes(available),
-       " are available. Try: --weights bf16, or a smaller model");
-}
-
 }  // namespace
 
 MemoryNeed memory_need(const Config& config, const TensorSource& source, const Holding& holding, const Backend& backend,
@@ -76,9 +63,24 @@ MemoryNeed memory_need(const Config& config, const TensorSource& source, const H
           .work = static_cast<std::uint64_t>(work_floats) * sizeof(float)};
 }
 
+void require_memory(std::string_view what, const MemoryNeed& need, std::uint64_t limit) {
+  const std::uint64_t available = limit != 0 ? limit : available_memory();
+  if (available == 0 || need.total() <= available) return;
+  fail(ErrorKind::resource, "out_of_memory", "not enough memory: ", what, ": needs ", readable_bytes(need.total()),
+       " (weights ", readable_bytes(need.weights), "), ", readable_bytes(available),
+       " are available. Try: --weights bf16, or a smaller model");
+}
+
+ModelInfo describe(const Config& config, std::string name) {
+  return {.name = std::move(name),
+          .family = config.decoder.gemma2 ? "PaliGemma 2" : "PaliGemma 1",
+          .parameters = parameter_count(config),
+          .image_size = static_cast<int>(config.vision.image_size()),
+          .image_tokens = static_cast<int>(config.vision.tokens())};
+}
+
 std::unique_ptr<Pipeline> open_pipeline(const Folder& folder, std::string name, const ModelOptions& options) {
   const auto start = std::chrono::steady_clock::now();
-  const bool embedded = name == kPocketName;
   auto pipeline = std::make_unique<Pipeline>();
   if (options.box_divisor != 0 && options.box_divisor != 1023 && options.box_divisor != 1024)
     fail(ErrorKind::usage, "box_divisor", "bad box divisor: expected 1023 or 1024, got ", options.box_divisor);
@@ -87,11 +89,8 @@ std::unique_ptr<Pipeline> open_pipeline(const Folder& folder, std::string name, 
 
   const Checkpoint checkpoint(folder);
   const TensorSource source = checkpoint.source();
-  if (!folder.has("config.json"))
-    fail(ErrorKind::model, "no_config", "no configuration: ", folder.name, ": expected config.json");
-  const std::string where = folder.name + "/config.json";
   Config& config = pipeline->config;
-  config = read_config(parse_json(folder.open("config.json").text(), where, ErrorKind::model), source.shape, where);
+  config = read_config(folder, source.shape);
   apply(options.final_softcap, config.decoder.final_cap, 30);
   apply(options.attention_softcap, config.decoder.attention_cap, 50);
   pipeline->tokenizer = open_tokenizer(folder, options, config.image_token);
@@ -102,29 +101,25 @@ std::unique_ptr<Pipeline> open_pipeline(const Folder& folder, std::string name, 
     fail(ErrorKind::model, "tokenizer", "tokenizer and model disagree: ", folder.name, ": the tokenizer has ",
          tokenizer.real_size(), " pieces, the embedding ", config.decoder.vocabulary, " rows");
 
-  const Precision precision = choose_precision(options.compute, embedded);
+  const Precision precision = options.compute == Compute::f32 ? Precision::f32 : Precision::bf16;
   const Holding holding{held_as(options.weights), precision};
-  check_memory(folder,
-               memory_need(config, source, holding, *pipeline->backend, config.vision.tokens() + kTypicalAnswer),
-               options.memory_limit);
+  const std::int64_t positions = config.vision.tokens() + kTypicalAnswer;
+  require_memory(folder.name, memory_need(config, source, holding, *pipeline->backend, positions),
+                 options.memory_limit);
   pipeline->network = load_network(config, source, holding, *pipeline->backend);
   pipeline->engine.emplace(*pipeline->backend, config, pipeline->network,
                            EngineOptions{.precision = precision,
                                          .image_token = tokenizer.image().value_or(-1),
                                          .eos_token = tokenizer.eos(),
                                          .real_vocabulary = tokenizer.real_size()});
-  pipeline->info = {
-      .name = std::move(name),
-      .family = config.decoder.gemma2 ? "PaliGemma 2" : "PaliGemma 1",
-      .parameters = parameter_count(config),
-      .image_size = static_cast<int>(config.vision.image_size()),
-      .image_tokens = static_cast<int>(config.vision.tokens()),
-      .has_boxes = tokenizer.loc_begin().has_value(),
-      .has_codec = pipeline->codec.has_value(),
-      .weights = std::string(paligemma::name(pipeline->network.decoder.embedding.dtype)),
-      .compute = precision == Precision::bf16 ? "bf16" : "f32",
-      .isa = std::string(pipeline->backend->name()),
-      .load_ms = std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count()};
+  ModelInfo& info = pipeline->info;
+  info = describe(config, std::move(name));
+  info.has_boxes = tokenizer.loc_begin().has_value();
+  info.has_codec = pipeline->codec.has_value();
+  info.weights = paligemma::name(pipeline->network.decoder.embedding.dtype);
+  info.compute = precision == Precision::bf16 ? "bf16" : "f32";
+  info.isa = pipeline->backend->name();
+  info.load_ms = std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
   return pipeline;
 }
 
@@ -140,7 +135,9 @@ Model Model::open(const std::filesystem::path& path, const ModelOptions& options
 }
 
 Model Model::embedded(const ModelOptions& options) {
-  return Model(open_pipeline(pocket_folder(), std::string(kPocketName), options));
+  ModelOptions chosen = options;
+  if (chosen.compute == Compute::automatic) chosen.compute = Compute::f32;  // small enough to be exact and fast
+  return Model(open_pipeline(pocket_folder(), std::string(kPocketName), chosen));
 }
 
 const ModelInfo& Model::info() const { return pipeline_->info; }

@@ -41,4 +41,11 @@ struct MemoryNeed {
 MemoryNeed memory_need(const Config& config, const TensorSource& source, const Holding& holding, const Backend& backend,
                        std::int64_t positions);
 
+// Throws Error{resource, "out_of_memory"} with both numbers when `what` needs more than `limit` bytes, or than the
+// system has available where that is 0.
+void require_memory(std::string_view what, const MemoryNeed& need, std::uint64_t limit = 0);
+
+// What the configuration alone says of a model.
+ModelInfo describe(const Config& config, std::string name);
+
 }  // namespace paligemma

@@ -81,9 +81,7 @@ BenchReport run_bench(const BenchOptions& options) {
   const TensorSource source = random_source(*config, 1);
   const std::int64_t rows = config->vision.tokens() + options.prompt_tokens;
   const MemoryNeed need = memory_need(*config, source, options.holding, *backend, rows + options.generated_tokens);
-  if (const std::uint64_t available = available_memory(); available != 0 && need.total() > available)
-    fail(ErrorKind::resource, "out_of_memory", "not enough memory: ", options.shape, ": needs ",
-         readable_bytes(need.total()), ", ", readable_bytes(available), " are available");
+  require_memory(options.shape, need);
 
   BenchReport report{.shape = options.shape,
                      .backend = std::string(backend->name()),

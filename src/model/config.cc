@@ -202,4 +202,12 @@ Config read_config(const Json& json, const ShapeLookup& shape, std::string_view 
   return config;
 }
 
+Config read_config(const Folder& folder, const ShapeLookup& shape) {
+  if (!folder.has("config.json"))
+    fail(ErrorKind::model, "no_config", "no configuration: ", folder.name, ": expected config.json");
+  const std::string where = folder.name + "/config.json";
+  const FileBytes file = folder.open("config.json");
+  return read_config(parse_json(file.text(), where, ErrorKind::model), shape, where);
+}
+
 }  // namespace paligemma

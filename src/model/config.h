@@ -12,6 +12,7 @@
 #include <string_view>
 #include <vector>
 
+#include "io/file.h"
 #include "io/json.h"
 
 namespace paligemma {
@@ -62,5 +63,8 @@ using ShapeLookup = std::function<std::optional<std::vector<std::int64_t>>(std::
 // Throws Error{model, "config"} when a needed tensor is missing, a field disagrees with a shape, or a field asks for a
 // computation that is not PaliGemma's. `where` names the file in messages.
 Config read_config(const Json& json, const ShapeLookup& shape, std::string_view where);
+
+// The same from the folder's config.json. Also throws Error{model, "no_config"} when there is none.
+Config read_config(const Folder& folder, const ShapeLookup& shape);
 
 }  // namespace paligemma

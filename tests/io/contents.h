@@ -1,7 +1,6 @@
 // What the tests of this folder ask of tensors and errors.
 #pragma once
 
-#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <cstring>
@@ -9,8 +8,8 @@
 #include <string_view>
 #include <vector>
 
-#include "base/error.h"
 #include "base/tensor.h"
+#include "support/errors.h"
 
 namespace paligemma {
 
@@ -30,19 +29,6 @@ inline std::vector<float> values(const HostTensor& tensor) {
     result.push_back(value);
   }
   return result;
-}
-
-// Runs `call` and expects an Error with this kind and code whose message has `part` in it.
-template <class Call>
-void expect_error(ErrorKind kind, std::string_view code, std::string_view part, const Call& call) {
-  try {
-    call();
-    ADD_FAILURE() << "no error; expected one with \"" << part << '"';
-  } catch (const Error& error) {
-    EXPECT_EQ(error.kind(), kind);
-    EXPECT_EQ(error.code(), code);
-    EXPECT_THAT(error.what(), testing::HasSubstr(part));
-  }
 }
 
 }  // namespace paligemma

@@ -4,20 +4,14 @@
 #include <string>
 #include <vector>
 
-#include "backend/backend.h"
-#include "base/error.h"
+#include "backend/cpu/dispatch.h"
 
 namespace paligemma::testing {
 
-inline std::vector<std::string> isas() {
+inline std::vector<std::string> runnable_isas() {
   std::vector<std::string> runnable;
-  for (const std::string name : {"portable", "avx2", "avx512", "avx512_bf16"}) {
-    try {
-      make_cpu_backend({.threads = 1, .isa = name});
-      runnable.push_back(name);
-    } catch (const Error&) {  // this processor lacks it
-    }
-  }
+  for (const Isa& isa : isas())
+    if (isa.runs_here) runnable.emplace_back(isa.name);
   return runnable;
 }
 

@@ -10,6 +10,7 @@
 
 #include "io/file.h"
 #include "io/json.h"
+#include "support/errors.h"
 #include "text/tokenizer.h"
 
 namespace paligemma {
@@ -45,19 +46,6 @@ inline std::vector<Tokenizer> both_tokenizers() {
   both.push_back(model_tokenizer(golden_file("tokenizer.model"), 2310));
   both.push_back(json_tokenizer(golden_file("tokenizer.json")));
   return both;
-}
-
-// Runs `call` and expects an Error with this kind and code whose message has `part` in it.
-template <class Call>
-void expect_error(ErrorKind kind, std::string_view code, std::string_view part, const Call& call) {
-  try {
-    call();
-    ADD_FAILURE() << "no error; expected one with \"" << part << '"';
-  } catch (const Error& error) {
-    EXPECT_EQ(error.kind(), kind);
-    EXPECT_EQ(error.code(), code);
-    EXPECT_THAT(error.what(), testing::HasSubstr(part));
-  }
 }
 
 }  // namespace paligemma
