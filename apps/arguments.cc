@@ -1,5 +1,7 @@
 #include "arguments.h"
 
+#include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cctype>
 #include <charconv>
 
@@ -39,13 +41,76 @@ bool looks_like_option(std::string_view word) {
 
 }  // namespace
 
-std::optional<std::vector<std::string>> parse_arguments(CLI::App& app, const Command& command,
-                                                        std::span<const std::string> arguments, Output& output) {
+void too_few_words(const Command& command) {
+  fail(ErrorKind::usage, "usage", command.name, ": expected ", command.words, ", got less. Try: paligemma ",
+       command.name, " --help");
+}
+
+void bad_choice(const std::string& option, std::span<const std::string> words, const std::string& got) {
+  std::string expected = words.front();
+  for (std::size_t i = 1; i < words.size(); ++i) expected += (i + 1 < words.size() ? ", " : " or ") + words[i];
+  const std::string near = nearest(got, words);
+  fail(ErrorKind::usage, "bad_value", option, ": expected ", expected, ", got ", got,
+       near.empty() ? std::string() : ". Try: " + option + " " + near);
+}
+
+void not_available(std::string_view what) {
+  fail(ErrorKind::usage, "not_available", "not available in this version: ", what);
+}
+
+Arguments::Arguments() : app_(std::make_unique<CLI::App>()) {}
+Arguments::~Arguments() = default;
+
+void Arguments::flag(const std::string& group, const std::string& names, bool& target, const std::string& help) {
+  app_->add_flag(names, target, help)->group(group);
+}
+
+void Arguments::early_flag(const std::string& group, const std::string& names, std::function<void()> take,
+                           const std::string& help) {
+  app_->add_flag_callback(names, std::move(take), help)->trigger_on_parse()->group(group);
+}
+
+void Arguments::value(const std::string& group, const std::string& names, std::string_view value_name,
+                      std::function<void(const std::string&)> take, const std::string& help) {
+  app_->add_option_function<std::string>(names, std::move(take), help)
+      ->type_name(std::string(value_name))
+      ->take_last()
+      ->group(group);
+}
+
+void Arguments::whole_number(const std::string& group, const std::string& names, std::int64_t low, std::int64_t high,
+                             std::function<void(std::int64_t)> take, const std::string& help) {
+  const auto take_number = [name = long_name(names), low, high, take = std::move(take)](const std::string& got) {
+    std::int64_t number = 0;
+    const auto [end, error] = std::from_chars(got.data(), got.data() + got.size(), number);
+    if (error != std::errc() || end != got.data() + got.size() || number < low || number > high)
+      fail(ErrorKind::usage, "bad_value", name, ": expected a whole number from ", low, " to ", high, ", got ", got);
+    take(number);
+  };
+  value(group, names, "N", take_number, help);
+}
+
+void Arguments::one_of(const std::string& group, const std::string& name, std::vector<std::string> words,
+                       std::vector<std::string> later, std::function<void(std::size_t)> take, const std::string& help) {
+  const std::string value_name = CLI::detail::join(words, "|");
+  const auto take_word = [name, words = std::move(words), later = std::move(later),
+                          take = std::move(take)](const std::string& got) {
+    if (const auto word = std::ranges::find(words, got); word != words.end())
+      return take(static_cast<std::size_t>(word - words.begin()));
+    if (std::ranges::count(later, got) != 0) not_available(name + " " + got);
+    bad_choice(name, words, got);
+  };
+  value(group, name, value_name, take_word, help);
+}
+
+std::optional<std::vector<std::string>> Arguments::parse(const Command& command, std::span<const std::string> line,
+                                                         Output& output) {
+  CLI::App& app = *app_;
   app.allow_extras();
   app.set_help_flag();
   app.add_flag_callback("-h,--help", [] { throw CLI::CallForHelp(); }, "Print this")->trigger_on_parse();
   try {
-    app.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));  // CLI11 takes the last one first
+    app.parse(std::vector<std::string>(line.rbegin(), line.rend()));  // CLI11 takes the last one first
   } catch (const CLI::CallForHelp&) {
     output.write(help_text(app, command));
     return std::nullopt;
@@ -72,51 +137,6 @@ std::optional<std::vector<std::string>> parse_arguments(CLI::App& app, const Com
          ", got ", words[command.most_words], " too");
   }
   return words;
-}
-
-void too_few_words(const Command& command) {
-  fail(ErrorKind::usage, "usage", command.name, ": expected ", command.words, ", got less. Try: paligemma ",
-       command.name, " --help");
-}
-
-CLI::Option* add_value(CLI::App& app, const std::string& names, std::string_view value_name,
-                       std::function<void(const std::string&)> take, const std::string& help) {
-  return app.add_option_function<std::string>(names, std::move(take), help)
-      ->type_name(std::string(value_name))
-      ->take_last();
-}
-
-CLI::Option* add_text(CLI::App& app, const std::string& names, std::string_view value_name, std::string& target,
-                      const std::string& help) {
-  return add_value(app, names, value_name, [&target](const std::string& got) { target = got; }, help);
-}
-
-CLI::Option* add_number(CLI::App& app, const std::string& names, std::int64_t low, std::int64_t high,
-                        std::function<void(std::int64_t)> take, const std::string& help) {
-  return add_value(
-      app, names, "N",
-      [name = long_name(names), low, high, take = std::move(take)](const std::string& got) {
-        std::int64_t value = 0;
-        const auto [end, error] = std::from_chars(got.data(), got.data() + got.size(), value);
-        if (error != std::errc() || end != got.data() + got.size() || value < low || value > high) {
-          fail(ErrorKind::usage, "bad_value", name, ": expected a whole number from ", low, " to ", high, ", got ",
-               got);
-        }
-        take(value);
-      },
-      help);
-}
-
-void bad_choice(const std::string& option, std::span<const std::string> words, const std::string& got) {
-  std::string expected = words.front();
-  for (std::size_t i = 1; i < words.size(); ++i) expected += (i + 1 < words.size() ? ", " : " or ") + words[i];
-  const std::string near = nearest(got, words);
-  fail(ErrorKind::usage, "bad_value", option, ": expected ", expected, ", got ", got,
-       near.empty() ? std::string() : ". Try: " + option + " " + near);
-}
-
-void not_available(std::string_view what) {
-  fail(ErrorKind::usage, "not_available", "not available in this version: ", what);
 }
 
 }  // namespace paligemma

@@ -1,10 +1,9 @@
-// Command lines. CLI11 finds the options; what is left are the command's words.
+// Command lines. What finds the options, CLI11, is known to arguments.cc alone: its headers are slow to compile.
 #pragma once
 
-#include <CLI/CLI.hpp>
 #include <cstdint>
 #include <functional>
-#include <initializer_list>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -13,34 +12,14 @@
 
 #include "commands.h"
 
-namespace paligemma {
+namespace CLI {
+class App;
+}
 
-// Parses the options into what was bound to `app` and returns the words between and, after --, behind them. Without a
-// value when --help was asked for and has been printed. Throws Error{usage} for an option that is unknown (and names
-// the nearest), lacks its value or has a bad one, and for too few or too many words.
-std::optional<std::vector<std::string>> parse_arguments(CLI::App& app, const Command& command,
-                                                        std::span<const std::string> arguments, Output& output);
+namespace paligemma {
 
 // Throws Error{usage}: words are missing.
 [[noreturn]] void too_few_words(const Command& command);
-
-// An option with a value; `names` as CLI11 takes them ("-t,--threads"). Given twice, the last one counts. `take` may
-// throw through bad_value().
-CLI::Option* add_value(CLI::App& app, const std::string& names, std::string_view value_name,
-                       std::function<void(const std::string&)> take, const std::string& help);
-
-CLI::Option* add_text(CLI::App& app, const std::string& names, std::string_view value_name, std::string& target,
-                      const std::string& help);
-
-// A whole number in [low, high].
-CLI::Option* add_number(CLI::App& app, const std::string& names, std::int64_t low, std::int64_t high,
-                        std::function<void(std::int64_t)> take, const std::string& help);
-
-template <class T>
-struct Keyword {
-  std::string word;
-  T value;
-};
 
 // Throws Error{usage}: "--compute: expected auto, f32 or bf16, got int9". Names the nearest of `words`.
 [[noreturn]] void bad_choice(const std::string& option, std::span<const std::string> words, const std::string& got);
@@ -48,29 +27,70 @@ struct Keyword {
 // Throws Error{usage}: "not available in this version: --compute int8".
 [[noreturn]] void not_available(std::string_view what);
 
-// One word of several. The words of `later` are known but end in not_available().
 template <class T>
-CLI::Option* add_choice(CLI::App& app, const std::string& name, T& target, std::vector<Keyword<T>> choices,
-                        const std::string& help, std::vector<std::string> later = {}) {
-  std::vector<std::string> words;
-  for (const Keyword<T>& choice : choices) words.push_back(choice.word);
-  const std::string value_name = CLI::detail::join(words, "|");
-  return add_value(
-      app, name, value_name,
-      [name, &target, choices = std::move(choices), words = std::move(words),
-       later = std::move(later)](const std::string& got) {
-        for (const Keyword<T>& choice : choices) {
-          if (choice.word == got) {
-            target = choice.value;
-            return;
-          }
-        }
-        for (const std::string& word : later) {
-          if (word == got) not_available(name + " " + word);
-        }
-        bad_choice(name, words, got);
-      },
-      help);
-}
+struct Keyword {
+  std::string word;
+  T value;
+};
+
+// The options of one command; what is left of the line are its words. Each option stands in --help under its `group`,
+// or not at all when that is empty. `names` are "--long" or "-s,--long". Given twice, the last one counts.
+class Arguments {
+ public:
+  Arguments();
+  ~Arguments();
+  Arguments(const Arguments&) = delete;
+  Arguments& operator=(const Arguments&) = delete;
+
+  // True when given.
+  void flag(const std::string& group, const std::string& names, bool& target, const std::string& help);
+
+  // Takes effect while the line is parsed, so that what is wrong further on is said as it asks.
+  void early_flag(const std::string& group, const std::string& names, std::function<void()> take,
+                  const std::string& help);
+
+  // An option with a value. `take` may throw through bad_choice() and not_available().
+  void value(const std::string& group, const std::string& names, std::string_view value_name,
+             std::function<void(const std::string&)> take, const std::string& help);
+
+  // A value that anything made of a string can hold: std::string, std::filesystem::path.
+  template <class T>
+  void text(const std::string& group, const std::string& names, std::string_view value_name, T& target,
+            const std::string& help) {
+    value(group, names, value_name, [&target](const std::string& got) { target = got; }, help);
+  }
+
+  // A whole number in [low, high].
+  template <class T>
+  void number(const std::string& group, const std::string& names, std::int64_t low, std::int64_t high, T& target,
+              const std::string& help) {
+    whole_number(group, names, low, high, [&target](std::int64_t got) { target = static_cast<T>(got); }, help);
+  }
+
+  // One word of several. The words of `later` are known but end in not_available().
+  template <class T>
+  void choice(const std::string& group, const std::string& name, T& target, std::vector<Keyword<T>> choices,
+              const std::string& help, std::vector<std::string> later = {}) {
+    std::vector<std::string> words;
+    for (const Keyword<T>& choice : choices) words.push_back(choice.word);
+    one_of(
+        group, name, std::move(words), std::move(later),
+        [&target, choices = std::move(choices)](std::size_t i) { target = choices[i].value; }, help);
+  }
+
+  // Parses the options into what they are bound to and returns the words between and, after --, behind them. Without a
+  // value when --help was asked for and has been printed. Throws Error{usage} for an option that is unknown (and names
+  // the nearest), lacks its value or has a bad one, and for too few or too many words.
+  std::optional<std::vector<std::string>> parse(const Command& command, std::span<const std::string> line,
+                                                Output& output);
+
+ private:
+  void whole_number(const std::string& group, const std::string& names, std::int64_t low, std::int64_t high,
+                    std::function<void(std::int64_t)> take, const std::string& help);
+  void one_of(const std::string& group, const std::string& name, std::vector<std::string> words,
+              std::vector<std::string> later, std::function<void(std::size_t)> take, const std::string& help);
+
+  std::unique_ptr<CLI::App> app_;
+};
 
 }  // namespace paligemma

@@ -7,16 +7,16 @@
 namespace paligemma {
 namespace {
 
-int run(const Command& command, std::span<const std::string> arguments, Session& session) {
-  CLI::App app;
+int run(const Command& command, std::span<const std::string> line, Session& session) {
+  Arguments arguments;
   AnswerOptions options;
   options.request.task = Task::ask;
-  add_language(app, options.request);
-  add_answer_options(app, options, session);
-  const auto words = parse_arguments(app, command, arguments, session.output);
+  add_language(arguments, options.request);
+  add_answer_options(arguments, options, session);
+  const auto words = arguments.parse(command, line, session.output);
   if (!words) return 0;
   const std::span<const std::string> question = std::span(*words).subspan(1);
-  options.request.text = CLI::detail::join(question, " ");
+  for (const std::string& word : question) options.request.text += (&word == question.data() ? "" : " ") + word;
   std::error_code ignored;
   if (question.size() > 1 && std::filesystem::exists(question.front(), ignored)) {
     session.console.warning(join(question.front(),

@@ -15,30 +15,27 @@ Holding holding_of(const ModelOptions& options) {
   return holding;
 }
 
-int run(const Command& command, std::span<const std::string> arguments, Session& session) {
-  CLI::App app;
+int run(const Command& command, std::span<const std::string> line, Session& session) {
+  Arguments arguments;
   BenchOptions bench{.shape = "paligemma2-3b-224"};
   AnswerOptions options;
   std::vector<std::string> names = shape_names();
-  add_value(
-      app, "--shape", "NAME",
+  arguments.value(
+      "Measure", "--shape", "NAME",
       [&](const std::string& got) {
         if (std::ranges::count(names, got) == 0) bad_choice("--shape", names, got);
         bench.shape = got;
       },
-      "paligemma2-3b-224, paligemma-3b-448, paligemma2-10b-224, ... (paligemma2-3b-224)")
-      ->group("Measure");
-  const auto add_count = [&app](const std::string& name, std::int64_t low, int& target, const std::string& help) {
-    add_number(
-        app, name, low, 4096, [&target](std::int64_t value) { target = static_cast<int>(value); }, help)
-        ->group("Measure");
+      "paligemma2-3b-224, paligemma-3b-448, paligemma2-10b-224, ... (paligemma2-3b-224)");
+  const auto count = [&arguments](const std::string& name, std::int64_t low, int& target, const std::string& help) {
+    arguments.number("Measure", name, low, 4096, target, help);
   };
-  add_count("--prompt-tokens", 1, bench.prompt_tokens, "Tokens of the prompt (4)");
-  add_count("--max-tokens", 2, bench.generated_tokens, "Tokens of the answer (8)");
-  add_count("--repetitions", 1, bench.repetitions, "How often each stage is measured (5)");
-  add_arithmetic_options(app, options.model_options);
-  add_session_options(app, session);
-  if (!parse_arguments(app, command, arguments, session.output)) return 0;
+  count("--prompt-tokens", 1, bench.prompt_tokens, "Tokens of the prompt (4)");
+  count("--max-tokens", 2, bench.generated_tokens, "Tokens of the answer (8)");
+  count("--repetitions", 1, bench.repetitions, "How often each stage is measured (5)");
+  add_arithmetic_options(arguments, options.model_options);
+  add_session_options(arguments, session);
+  if (!arguments.parse(command, line, session.output)) return 0;
   bench.holding = holding_of(options.model_options);
   bench.threads = options.model_options.threads;
   bench.progress = [&](const std::string& text) { session.console.note(text); };

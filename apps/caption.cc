@@ -4,18 +4,17 @@
 namespace paligemma {
 namespace {
 
-int run(const Command& command, std::span<const std::string> arguments, Session& session) {
-  CLI::App app;
+int run(const Command& command, std::span<const std::string> line, Session& session) {
+  Arguments arguments;
   AnswerOptions options;
   options.request.task = Task::caption;
-  add_choice<CaptionLength>(
-      app, "--length", options.request.length,
+  arguments.choice<CaptionLength>(
+      "Answer", "--length", options.request.length,
       {{"short", CaptionLength::brief}, {"long", CaptionLength::detailed}, {"alt", CaptionLength::alt}},
-      "How much to say; alt: as in the alternative text of a web page (short)")
-      ->group("Answer");
-  add_language(app, options.request);
-  add_answer_options(app, options, session);
-  const auto words = parse_arguments(app, command, arguments, session.output);
+      "How much to say; alt: as in the alternative text of a web page (short)");
+  add_language(arguments, options.request);
+  add_answer_options(arguments, options, session);
+  const auto words = arguments.parse(command, line, session.output);
   return words ? answer_pictures(options, *words, session) : 0;
 }
 

@@ -107,13 +107,13 @@ void Demo::write_files() const {
   write_file(folder_ / kSheetFile, std::as_bytes(std::span(sheet)), true);
 }
 
-int run(const Command& command, std::span<const std::string> arguments, Session& session) {
-  CLI::App app;
+int run(const Command& command, std::span<const std::string> line, Session& session) {
+  Arguments arguments;
   AnswerOptions options;
-  app.add_flag("--force", options.force, "Overwrite the files of an earlier demo")->group("Output");
-  add_session_options(app, session);
-  add_model_options(app, options);
-  const auto words = parse_arguments(app, command, arguments, session.output);
+  arguments.flag("Output", "--force", options.force, "Overwrite the files of an earlier demo");
+  add_session_options(arguments, session);
+  add_model_options(arguments, options);
+  const auto words = arguments.parse(command, line, session.output);
   if (!words) return 0;
   const fs::path folder = words->empty() ? "paligemma-demo" : words->front();
   check_folder(folder, options.force);

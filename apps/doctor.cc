@@ -68,10 +68,10 @@ Json diagnosis_json(const Diagnosis& diagnosis) {
           {"shapes", std::move(fits)}};
 }
 
-int run(const Command& command, std::span<const std::string> arguments, Session& session) {
-  CLI::App app;
-  add_session_options(app, session);
-  if (!parse_arguments(app, command, arguments, session.output)) return 0;
+int run(const Command& command, std::span<const std::string> line, Session& session) {
+  Arguments arguments;
+  add_session_options(arguments, session);
+  if (!arguments.parse(command, line, session.output)) return 0;
   const Diagnosis diagnosis = examine();
   const bool text = session.output.format == Format::text;
   session.output.write(text ? diagnosis_text(diagnosis) : dump_json(diagnosis_json(diagnosis)) + "\n");

@@ -39,10 +39,10 @@ std::string inspection_text(const Inspection& inspection) {
   return text;
 }
 
-int run(const Command& command, std::span<const std::string> arguments, Session& session) {
-  CLI::App app;
-  add_session_options(app, session);
-  const auto words = parse_arguments(app, command, arguments, session.output);
+int run(const Command& command, std::span<const std::string> line, Session& session) {
+  Arguments arguments;
+  add_session_options(arguments, session);
+  const auto words = arguments.parse(command, line, session.output);
   if (!words) return 0;
   const std::string path = model_path(words->empty() ? std::string() : words->front());
   const Inspection inspection = path.empty() ? inspect(pocket_folder(), std::string(kPocketName))

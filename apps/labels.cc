@@ -5,12 +5,12 @@
 
 namespace paligemma {
 
-int find_labels(Task task, const Command& command, std::span<const std::string> arguments, Session& session) {
-  CLI::App app;
+int find_labels(Task task, const Command& command, std::span<const std::string> line, Session& session) {
+  Arguments arguments;
   AnswerOptions options;
   options.request.task = task;
-  add_answer_options(app, options, session);
-  const auto words = parse_arguments(app, command, arguments, session.output);
+  add_answer_options(arguments, options, session);
+  const auto words = arguments.parse(command, line, session.output);
   if (!words) return 0;
   options.request.labels = split_labels(words->front());
   return answer_pictures(options, std::span(*words).subspan(1), session);

@@ -4,12 +4,12 @@
 namespace paligemma {
 namespace {
 
-int run(const Command& command, std::span<const std::string> arguments, Session& session) {
-  CLI::App app;
+int run(const Command& command, std::span<const std::string> line, Session& session) {
+  Arguments arguments;
   AnswerOptions options;
   options.request.task = Task::ocr;
-  add_answer_options(app, options, session);
-  const auto words = parse_arguments(app, command, arguments, session.output);
+  add_answer_options(arguments, options, session);
+  const auto words = arguments.parse(command, line, session.output);
   return words ? answer_pictures(options, *words, session) : 0;
 }
 

@@ -21,19 +21,19 @@ struct AnswerOptions {
 };
 
 // --json, --jsonl, -q, -v, --no-progress, --color.
-void add_session_options(CLI::App& app, Session& session);
+void add_session_options(Arguments& arguments, Session& session);
 
 // --weights, --compute, -t.
-void add_arithmetic_options(CLI::App& app, ModelOptions& model);
+void add_arithmetic_options(Arguments& arguments, ModelOptions& model);
 
 // Those, -m, --tokenizer, --codec, and the other ones that make a model what it is.
-void add_model_options(CLI::App& app, AnswerOptions& options);
+void add_model_options(Arguments& arguments, AnswerOptions& options);
 
 // --lang.
-void add_language(CLI::App& app, Request& request);
+void add_language(Arguments& arguments, Request& request);
 
 // All of them: those of the session, the model, the picture, the answer and the output.
-void add_answer_options(CLI::App& app, AnswerOptions& options, Session& session);
+void add_answer_options(Arguments& arguments, AnswerOptions& options, Session& session);
 
 // The model that is meant: `given` (what -m says), else $PALIGEMMA_MODEL, else empty for the embedded one. Throws
 // Error{usage, "not_available"} for the forms that this version can't read.

@@ -15,18 +15,17 @@ int answer_requests(const AnswerOptions& options, const std::string& path, bool 
   return answer_jobs(options, read_requests(path, options.request), kRequestsAtOnce, session);
 }
 
-int run(const Command& command, std::span<const std::string> arguments, Session& session) {
-  CLI::App app;
+int run(const Command& command, std::span<const std::string> line, Session& session) {
+  Arguments arguments;
   AnswerOptions options;
   options.request.task = Task::run;
   bool together = false;
   std::string requests;
-  app.add_flag("--together", together, "One prompt about all the pictures at once")->group("Answer");
-  add_text(app, "--requests", "FILE", requests,
-           "Answer each line of FILE: {\"image\" or \"images\", \"prompt\", \"suffix\", \"max_tokens\"}")
-      ->group("Answer");
-  add_answer_options(app, options, session);
-  const auto words = parse_arguments(app, command, arguments, session.output);
+  arguments.flag("Answer", "--together", together, "One prompt about all the pictures at once");
+  arguments.text("Answer", "--requests", "FILE", requests,
+                 "Answer each line of FILE: {\"image\" or \"images\", \"prompt\", \"suffix\", \"max_tokens\"}");
+  add_answer_options(arguments, options, session);
+  const auto words = arguments.parse(command, line, session.output);
   if (!words) return 0;
   if (!requests.empty()) return answer_requests(options, requests, words->empty() && !together, session);
   if (words->size() < 2) too_few_words(command);

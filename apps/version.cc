@@ -7,10 +7,10 @@
 namespace paligemma {
 namespace {
 
-int run(const Command& command, std::span<const std::string> arguments, Session& session) {
-  CLI::App app;
-  add_session_options(app, session);
-  const auto words = parse_arguments(app, command, arguments, session.output);
+int run(const Command& command, std::span<const std::string> line, Session& session) {
+  Arguments arguments;
+  add_session_options(arguments, session);
+  const auto words = arguments.parse(command, line, session.output);
   if (!words) return 0;
   const bool text = session.output.format == Format::text;
   session.output.write(text ? join("paligemma ", version(), "\n") : join("{\"version\":\"", version(), "\"}\n"));

@@ -36,6 +36,18 @@ std::vector<float> picture_patches(const Pipeline& pipeline, std::span<const Req
   return patches;
 }
 
+// Throws where the tokenizer lacks what the task's answers are made of.
+void require_tokens(const Pipeline& pipeline, Task task) {
+  const Tokenizer& tokenizer = *pipeline.tokenizer;
+  const bool boxes = task == Task::detect || task == Task::segment;
+  const auto missing = [&](std::string_view kind) {
+    fail(ErrorKind::model, "missing_tokens", "the model cannot ", task == Task::detect ? "detect" : "segment", ": ",
+         pipeline.info.name, ": expected <", kind, "> tokens, the tokenizer has none. Try: caption, ocr, ask or run");
+  };
+  if (boxes && !tokenizer.loc_begin()) missing("loc");
+  if (task == Task::segment && !tokenizer.seg_begin()) missing("seg");
+}
+
 // Stage 6, first half: requests to token ids.
 EnginePrompt engine_prompt(const Pipeline& pipeline, const Request& request, const Prompt& prompt,
                            std::int64_t first_picture) {
@@ -58,6 +70,10 @@ void write_text(const Pipeline& pipeline, const EngineAnswer& answer, Result& re
   TextStream stream(tokenizer, false);
   for (std::size_t i = 0; i < answer.ids.size(); ++i)
     result.tokens.push_back({answer.ids[i], stream.push(answer.ids[i]), answer.logprobs[i], answer.margins[i]});
+  if (!result.tokens.empty()) {
+    Token& last = result.tokens.back();
+    last.text += answer.stopped ? tokenizer.decode(std::span(&last.id, 1), true) : stream.finish();
+  }
   if (!answer.stopped)
     result.warnings.push_back(
         {"truncated", "the answer was cut after " + std::to_string(answer.ids.size()) + " tokens"});
@@ -96,6 +112,7 @@ std::vector<Result> Model::answer(std::span<const Request> requests, const std::
   for (std::size_t i = 0; i < requests.size(); ++i) {
     const Request& request = requests[i];
     Result& result = results[i];
+    require_tokens(pipeline, request.task);
     result.prompt = prompt_text(request);
     const Prompt prompt = layout_prompt(*pipeline.tokenizer, result.prompt, static_cast<int>(request.pictures.size()),
                                         static_cast<int>(pipeline.config.vision.tokens()), specials_of(request.task));

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <csignal>
+#include <regex>
 
 #include "child.h"
 #include "io/json.h"
@@ -123,7 +124,8 @@ TEST(Program, ScoresAForcedAnswer) {
   const Json result = json_of(ended);
   EXPECT_EQ(result.at("answer"), "a cow");
   ASSERT_EQ(result.at("tokens").size(), 3u);
-  EXPECT_EQ(result.at("tokens").back().at("id"), 1);  // eos
+  EXPECT_EQ(result.at("tokens").back().at("id"), 1);
+  EXPECT_EQ(result.at("tokens").back().at("text"), "<eos>");
 }
 
 TEST(Program, APictureThatFailsLeavesItsPlaceAndTheOthersGoOn) {
@@ -227,6 +229,24 @@ TEST(Program, ModelTroubleIsExitFour) {
   EXPECT_EQ(run_program({"inspect", scratch.path("empty")}).code, 4);
   EXPECT_EQ(run_program({"ocr", kBeach}, {.environment = {"PALIGEMMA_MODEL=/nowhere"}}).code, 4);
   expect_out({"ocr", kCity, "-m", POCKET_DIR}, "BIKE\n", {.environment = {"PALIGEMMA_MODEL=/nowhere"}});
+}
+
+TEST(Program, SaysWhyATokenizerWithoutLocTokensFindsNothing) {
+  const Scratch scratch;
+  const std::string whole = Scratch::bytes_of(std::filesystem::path(POCKET_DIR) / "tokenizer.json");
+  const auto without = [&](const std::string& kind) {
+    return scratch.write(kind + ".json", std::regex_replace(whole, std::regex("<" + kind + "([0-9])"), "<word$1"));
+  };
+  const std::string no_loc = without("loc"), no_seg = without("seg");
+  const auto expect_refused = [](const Ended& ended, const std::string& kind) {
+    EXPECT_EQ(ended.code, 4);
+    EXPECT_THAT(ended.err, AllOf(HasSubstr("<" + kind + "> tokens"), HasSubstr("Try: ")));
+  };
+  expect_refused(run_program({"detect", "cow", kBeach, "--tokenizer", no_loc}), "loc");
+  expect_refused(run_program({"segment", "cow", kBeach, "--tokenizer", no_loc}), "loc");
+  expect_refused(run_program({"segment", "cow", kBeach, "--tokenizer", no_seg}), "seg");
+  EXPECT_EQ(run_program({"detect", "cow", kBeach, "--tokenizer", no_seg}).code, 0);
+  expect_out({"ocr", kCity, "--tokenizer", no_loc}, "BIKE\n");
 }
 
 TEST(Program, ResultsThatCannotBeWrittenAreExitOne) {

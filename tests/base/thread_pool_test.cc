@@ -46,5 +46,13 @@ TEST(ThreadPool, ThreadsHaveDistinctNumbers) {
   EXPECT_TRUE(alone);
 }
 
+// Workers that wake up late for a loop meet the end of the pool.
+TEST(ThreadPool, EndsRightAfterALoop) {
+  for (int round = 0; round < 3000; ++round) {
+    ThreadPool pool(4);
+    pool.run(2, [](std::int64_t, int) {});
+  }
+}
+
 }  // namespace
 }  // namespace paligemma
