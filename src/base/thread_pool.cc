@@ -41,9 +41,9 @@ struct ThreadPool::Impl {
 
   void loop(int thread) {
     std::uint32_t seen = 0;
-    while (true) {
+    // `stop` is set before `round` changes for the last time, so whoever has seen that change sees it here.
+    while (!stop.load(std::memory_order_acquire)) {
       wait_while(round, seen);
-      if (stop.load(std::memory_order_acquire)) return;
       // Sequentially consistent on both sides: either run() sees this worker inside, or the worker sees it closed.
       inside.fetch_add(1);
       seen = round.load();
