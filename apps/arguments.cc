@@ -85,8 +85,7 @@ void Arguments::values(const std::string& group, const std::string& names, std::
   };
   app_->add_option_function<std::vector<std::string>>(names, take_all, help)
       ->type_name(std::string(value_name))
-      ->expected(1)
-      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
+      ->allow_extra_args(false)  // one value each time it is given
       ->group(group);
 }
 

@@ -24,11 +24,11 @@ class Categories {
   explicit Categories(std::span<const std::string> labels);
 
   // The place of an object's category, from 0; a new one when it is not there yet.
-  std::size_t place(const Object& object) { return place(category_name(object)); }
+  std::size_t place(const Object& object) { return place_name(category_name(object)); }
   const std::vector<std::string>& names() const { return names_; }
 
  private:
-  std::size_t place(const std::string& name);
+  std::size_t place_name(const std::string& name);
 
   std::vector<std::string> names_;
 };

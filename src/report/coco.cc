@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <functional>
 
 #include "base/error.h"
 #include "io/json.h"
@@ -15,10 +16,11 @@ void append(std::string& array, const Json& element) {
 Json annotation(const Object& object, const Result& result) {
   const auto& [x1, y1, x2, y2] = object.box;
   Json json = {{"bbox", {x1, y1, x2 - x1, y2 - y1}}};
-  if (const auto& mask = object.mask; mask && !mask->inside.empty()) {
-    json["area"] = mask->inside.size() - static_cast<std::size_t>(std::ranges::count(mask->inside, 0));
+  const auto inside = object.mask ? std::ranges::count_if(object.mask->inside, std::identity()) : 0;
+  if (inside > 0) {
+    json["area"] = inside;
     json["segmentation"] = {{"size", {result.height, result.width}},
-                            {"counts", coco_rle(*mask, result.width, result.height)}};
+                            {"counts", coco_rle(*object.mask, result.width, result.height)}};
   } else {
     json["area"] = (x2 - x1) * (y2 - y1);
     json["segmentation"] = Json::array();
