@@ -197,7 +197,11 @@ int answer_jobs(const AnswerOptions& options, std::span<const Job> jobs, std::si
   try {
     for (std::size_t next = 0; next < jobs.size() && !interrupted();) next = answering.answer_batch(model, next, batch);
   } catch (...) {
-    answering.finish();
+    try {
+      answering.finish();
+    } catch (const Error&) {
+      // the first error is the one to tell
+    }
     throw;
   }
   answering.finish();

@@ -154,14 +154,6 @@ TEST(Program, APictureThatFailsLeavesItsPlaceAndTheOthersGoOn) {
   EXPECT_EQ(run_program({"ocr", "@" + scratch.write("folder.txt", ".\n")}).code, 3);  // there, and not to be read
 }
 
-TEST(Program, APictureWithoutPermissionFails) {
-  if (geteuid() == 0) GTEST_SKIP() << "root may read everything";
-  const Scratch scratch;
-  const std::string closed = scratch.write("closed.png", "x");
-  std::filesystem::permissions(closed, std::filesystem::perms::none);
-  EXPECT_EQ(run_program({"ocr", closed}).code, 3);
-}
-
 TEST(Program, RunsRequests) {
   const Scratch scratch;
   std::filesystem::copy(kBeach, scratch.folder() / "b.png");
