@@ -12,6 +12,7 @@
 #include <array>
 #include <csignal>
 #include <cstdlib>
+#include <sstream>
 
 namespace paligemma::testing {
 namespace {
@@ -124,6 +125,15 @@ Ended run_program(const std::vector<std::string>& words, const Setting& setting)
   waitpid(child, &status, 0);
   ended.code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
   return ended;
+}
+
+Json json_of(const Ended& ended) { return parse_json(ended.out, "stdout", ErrorKind::failure); }
+
+std::vector<std::string> lines_of(const std::string& text) {
+  std::vector<std::string> lines;
+  std::istringstream in(text);
+  for (std::string line; std::getline(in, line);) lines.push_back(line);
+  return lines;
 }
 
 void give_up_root() {

@@ -9,6 +9,8 @@
 #include <string>
 #include <vector>
 
+#include "io/json.h"
+
 namespace paligemma::testing {
 
 struct Ended {
@@ -34,6 +36,10 @@ struct Setting {
 
 // Runs `paligemma words...` to its end.
 Ended run_program(const std::vector<std::string>& words, const Setting& setting = {});
+
+// What stdout held: one JSON text, or lines.
+Json json_of(const Ended& ended);
+std::vector<std::string> lines_of(const std::string& text);
 
 // For Setting::in_child: whom root was becomes a user who may do nothing but what is allowed to everybody.
 void give_up_root();
