@@ -15,7 +15,7 @@ void add_format(Arguments& arguments, AnnotationFormat& format) {
                                       {"labelme", AnnotationFormat::labelme},
                                       {"csv", AnnotationFormat::csv},
                                       {"jsonl", AnnotationFormat::jsonl}},
-                                     "Write for other tools, on stdout or to -o, in place of drawings; yolo, voc and "
+                                     "For other tools: written to -o in place of drawings, or to stdout; yolo, voc and "
                                      "labelme: -o names a folder");
 }
 
