@@ -53,6 +53,10 @@ class Arguments {
   void value(const std::string& group, const std::string& names, std::string_view value_name,
              std::function<void(const std::string&)> take, const std::string& help);
 
+  // The same for an option that may be given several times: `take` sees each value in turn.
+  void values(const std::string& group, const std::string& names, std::string_view value_name,
+              std::function<void(const std::string&)> take, const std::string& help);
+
   // A value that anything made of a string can hold: std::string, std::filesystem::path.
   template <class T>
   void text(const std::string& group, const std::string& names, std::string_view value_name, T& target,

@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <string>
 
+#include "annotations.h"
 #include "arguments.h"
 
 namespace paligemma {
@@ -16,6 +17,7 @@ struct AnswerOptions {
   DecodeOptions decode_options{};
   Request request{};     // what the options say of every question: suffix, max_tokens, logprobs
   std::string output{};  // -o
+  AnnotationFormat format = AnnotationFormat::none;
   bool force = false;
   bool timings = false;
 };

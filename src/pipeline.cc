@@ -3,6 +3,7 @@
 
 #include <chrono>
 
+#include "detect/loc.h"
 #include "detect/mask.h"
 #include "detect/parse.h"
 #include "image/patches.h"
@@ -36,16 +37,34 @@ std::vector<float> picture_patches(const Pipeline& pipeline, std::span<const Req
   return patches;
 }
 
-// Throws where the tokenizer lacks what the task's answers are made of.
-void require_tokens(const Pipeline& pipeline, Task task) {
+// Throws where the tokenizer lacks what the request or its answer is made of.
+void require_tokens(const Pipeline& pipeline, const Request& request) {
   const Tokenizer& tokenizer = *pipeline.tokenizer;
-  const bool boxes = task == Task::detect || task == Task::segment;
+  const bool detect = request.task == Task::detect, segment = request.task == Task::segment;
   const auto missing = [&](std::string_view kind) {
-    fail(ErrorKind::model, "missing_tokens", "the model cannot ", task == Task::detect ? "detect" : "segment", ": ",
-         pipeline.info.name, ": expected <", kind, "> tokens, the tokenizer has none. Try: caption, ocr, ask or run");
+    const std::string_view work = detect ? "detect" : segment ? "segment" : "caption a box";
+    fail(ErrorKind::model, "missing_tokens", "the model cannot ", work, ": ", pipeline.info.name, ": expected <", kind,
+         "> tokens, the tokenizer has none. Try: caption, ocr, ask or run");
   };
-  if (boxes && !tokenizer.loc_begin()) missing("loc");
-  if (task == Task::segment && !tokenizer.seg_begin()) missing("seg");
+  if ((detect || segment || request.region) && !tokenizer.loc_begin()) missing("loc");
+  if (segment && !tokenizer.seg_begin()) missing("seg");
+}
+
+// Where boxes in a picture lie.
+Frame frame_of(const Pipeline& pipeline, int width, int height) {
+  const int divisor = pipeline.options.box_divisor != 0 ? pipeline.options.box_divisor : pipeline.config.loc_divisor;
+  return {width, height, divisor};
+}
+
+// The prompt, Request::region as tokens in it.
+std::string request_prompt(const Pipeline& pipeline, const Request& request) {
+  if (!request.region) return prompt_text(request);
+  if (request.pictures.size() != 1)
+    fail(ErrorKind::usage, "region", "cannot caption a box: expected one picture, got ", request.pictures.size());
+  const RequestPicture& picture = request.pictures.front();
+  const Frame frame = frame_of(pipeline, picture.pixels.width, picture.pixels.height);
+  check_region(*request.region, frame, picture.path);
+  return prompt_text(request, loc_text(loc_of(*request.region, frame)));
 }
 
 // Stage 6, first half: requests to token ids.
@@ -81,8 +100,7 @@ void write_text(const Pipeline& pipeline, const EngineAnswer& answer, Result& re
 
 // Stage 7: text to boxes and masks.
 void find_objects(const Pipeline& pipeline, const Request& request, Result& result) {
-  const int divisor = pipeline.options.box_divisor != 0 ? pipeline.options.box_divisor : pipeline.config.loc_divisor;
-  const Frame frame{result.width, result.height, divisor};
+  const Frame frame = frame_of(pipeline, result.width, result.height);
   Parsed parsed = parse_objects(result.text, frame, request.labels);
   score_objects(parsed, result.tokens);
   bool codec_missing = false;
@@ -112,10 +130,10 @@ std::vector<Result> Model::answer(std::span<const Request> requests, const std::
   for (std::size_t i = 0; i < requests.size(); ++i) {
     const Request& request = requests[i];
     Result& result = results[i];
-    require_tokens(pipeline, request.task);
-    result.prompt = prompt_text(request);
+    require_tokens(pipeline, request);
+    result.prompt = request_prompt(pipeline, request);
     const Prompt prompt = layout_prompt(*pipeline.tokenizer, result.prompt, static_cast<int>(request.pictures.size()),
-                                        static_cast<int>(pipeline.config.vision.tokens()), specials_of(request.task));
+                                        static_cast<int>(pipeline.config.vision.tokens()), specials_of(request));
     prompts.push_back(engine_prompt(pipeline, request, prompt, pictures));
     pictures += static_cast<std::int64_t>(request.pictures.size());
     result.task = request.task;

@@ -79,7 +79,8 @@ Picture read_picture(const std::filesystem::path& path, const DecodeOptions& opt
 // ---------------------------------------------------------------------------------------------------------------------
 // Questions
 
-enum class Task { caption, ocr, ask, detect, segment, run };
+// `question` gives an answer and lets the model write the question.
+enum class Task { caption, ocr, ask, question, detect, segment, run };
 enum class CaptionLength { brief, detailed, alt };  // "caption", "describe" and "cap" in the model's words
 
 struct RequestPicture {
@@ -91,10 +92,12 @@ struct RequestPicture {
 struct Request {
   Task task = Task::run;
   std::vector<RequestPicture> pictures;
-  std::string text{};                 // run: the prompt; ask: the question
+  std::string text{};                 // run: the prompt; ask: the question; question: the answer
   std::vector<std::string> labels{};  // detect and segment
-  std::string language = "en";        // caption and ask
+  std::string language = "en";        // caption, ask and question
   CaptionLength length = CaptionLength::brief;
+  // caption: of this part of the one picture alone, x1 y1 x2 y2 in its pixels; has neither language nor length.
+  std::optional<std::array<double, 4>> region{};
   std::string suffix{};   // the answer is made to begin so
   int max_tokens = 256;   // generated beyond the suffix; 0 with a suffix only scores it
   bool logprobs = false;  // fill Token::logprob and Result::tokens
@@ -146,7 +149,7 @@ struct Result {
   std::string path{};    // of the first picture
   int width = 0, height = 0;
   std::string text{};                   // what the model wrote, loc and seg tokens kept
-  std::optional<std::string> answer{};  // plain text for caption, ocr, ask and run
+  std::optional<std::string> answer{};  // plain text for caption, ocr, ask, question and run
   std::vector<Object> objects{};
   std::vector<Warning> warnings{};
   Finish finish = Finish::eos;
