@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "engine/decoding.h"
 #include "inputs.h"
 #include "placement.h"
 #include "report/printable.h"
@@ -146,7 +147,11 @@ void Answering::print_failure(const Job& job, const Error& error) {
 
 // What can be known to be wrong before the model is opened.
 void check_jobs(std::span<const Job> jobs) {
-  for (const Job& job : jobs) at_job(job, [&] { return prompt_text(job.request); });
+  for (const Job& job : jobs)
+    at_job(job, [&] {
+      check_decoding(job.request.sampling, job.request.beams);
+      return prompt_text(job.request);
+    });
 }
 
 Placement place_output(const AnswerOptions& options, std::span<const Job> jobs) {

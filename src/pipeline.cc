@@ -29,8 +29,12 @@ std::vector<float> picture_patches(const Pipeline& pipeline, std::span<const Req
   for (const Request& request : requests)
     for (const RequestPicture& picture : request.pictures) {
       const View view(next, vision.tokens(), vision.patch_values());
-      const Picture resized = resize(picture.pixels, side, side, pipeline.options.resize, pipeline.preprocessor.filter);
-      write_patches(resized, static_cast<int>(vision.patch), pipeline.preprocessor.normalization, view);
+      const auto patch = static_cast<int>(vision.patch);
+      if (pipeline.options.resize == Resize::keras)
+        write_patches(resize_keras(picture.pixels, side), side, patch, view);
+      else
+        write_patches(resize(picture.pixels, side, side, pipeline.options.resize, pipeline.preprocessor.filter), patch,
+                      pipeline.preprocessor.normalization, view);
       next += view.rows * view.cols;
     }
   return patches;
@@ -55,7 +59,9 @@ EnginePrompt engine_prompt(const Pipeline& pipeline, const Request& request, con
                    .prefix = request.causal ? 0 : static_cast<std::int64_t>(prompt.ids.size()),
                    .pictures = {},
                    .suffix = pipeline.tokenizer->encode(request.suffix, Specials::tokens),
-                   .max_tokens = request.max_tokens};
+                   .max_tokens = request.max_tokens,
+                   .sampling = request.sampling,
+                   .beams = request.beams};
   for (std::size_t i = 0; i < request.pictures.size(); ++i)
     out.pictures.push_back(first_picture + static_cast<std::int64_t>(i));
   return out;
@@ -79,10 +85,17 @@ void write_text(const Pipeline& pipeline, const EngineAnswer& answer, Result& re
         {"truncated", "the answer was cut after " + std::to_string(answer.ids.size()) + " tokens"});
 }
 
+// From the part of the picture that the model has seen to the whole one.
+void move(Object& object, int x, int y) {
+  for (const int corner : {0, 2}) object.box[corner] += x, object.box[corner + 1] += y;
+  if (object.mask) object.mask->x += x, object.mask->y += y;
+}
+
 // Stage 7: text to boxes and masks.
 void find_objects(const Pipeline& pipeline, const Request& request, Result& result) {
   const int divisor = pipeline.options.box_divisor != 0 ? pipeline.options.box_divisor : pipeline.config.loc_divisor;
-  const Frame frame{result.width, result.height, divisor};
+  const Area seen = seen_area(result.width, result.height, pipeline.options.resize);
+  const Frame frame{seen.width, seen.height, divisor};
   Parsed parsed = parse_objects(result.text, frame, request.labels);
   score_objects(parsed, result.tokens);
   bool codec_missing = false;
@@ -93,6 +106,7 @@ void find_objects(const Pipeline& pipeline, const Request& request, Result& resu
     else
       object.mask = paste_mask(pipeline.codec->decode(*object.seg), object, frame, pipeline.options.mask_profile);
   }
+  for (Object& object : parsed.objects) move(object, seen.x, seen.y);
   if (codec_missing)
     parsed.warnings.push_back(
         {"codec_missing", "masks need a codec: vae-oid.npz of google/paligemma-hf, beside the model or with --codec"});
