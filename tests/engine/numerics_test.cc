@@ -137,6 +137,8 @@ TEST_P(BigVision, LogitsOfEachStep) {
         if (name == "logits") steps.emplace_back(value.row(0), value.row(0) + vocabulary);
       };
       const EngineAnswer got = model.answer(asked[row]);
+      for (std::size_t i = 0; i < steps.size(); ++i)  // of the real vocabulary alone, which is what `steps` has
+        EXPECT_DOUBLE_EQ(got.logprobs[i], logprob_of(steps[i], got.ids[i]));
       const auto wanted = answer("greedy", row);
       for (std::size_t i = 0; i < wanted.size() && (i == 0 || got.ids[i - 1] == wanted[i - 1]); ++i)
         mean.add(relative_rms(steps[i], std::span(expected).subspan((row * kSteps + i) * vocabulary, vocabulary)));
