@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "engine/decoding.h"
 #include "inputs.h"
 #include "placement.h"
 #include "report/printable.h"
@@ -169,7 +170,11 @@ void Answering::print_failure(std::size_t job, const Error& error) {
 
 // What can be known to be wrong before the model is opened.
 void check_jobs(std::span<const Job> jobs) {
-  for (const Job& job : jobs) at_job(job, [&] { return prompt_text(job.request); });
+  for (const Job& job : jobs)
+    at_job(job, [&] {
+      check_decoding(job.request.sampling, job.request.beams);
+      return prompt_text(job.request);
+    });
 }
 
 }  // namespace

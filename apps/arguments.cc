@@ -101,6 +101,18 @@ void Arguments::whole_number(const std::string& group, const std::string& names,
   value(group, names, "N", take_number, help);
 }
 
+void Arguments::real(const std::string& group, const std::string& names, double low, double high, double& target,
+                     const std::string& help) {
+  const auto take = [name = long_name(names), low, high, &target](const std::string& got) {
+    double number = 0;
+    const auto [end, error] = std::from_chars(got.data(), got.data() + got.size(), number);
+    if (error != std::errc() || end != got.data() + got.size() || !(number >= low && number <= high))
+      fail(ErrorKind::usage, "bad_value", name, ": expected a number from ", low, " to ", high, ", got ", got);
+    target = number;
+  };
+  value(group, names, "X", take, help);
+}
+
 void Arguments::one_of(const std::string& group, const std::string& name, std::vector<std::string> words,
                        std::vector<std::string> later, std::function<void(std::size_t)> take, const std::string& help) {
   const std::string value_name = CLI::detail::join(words, "|");

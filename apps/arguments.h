@@ -71,6 +71,10 @@ class Arguments {
     whole_number(group, names, low, high, [&target](std::int64_t got) { target = static_cast<T>(got); }, help);
   }
 
+  // A number in [low, high].
+  void real(const std::string& group, const std::string& names, double low, double high, double& target,
+            const std::string& help);
+
   // One word of several. The words of `later` are known but end in not_available().
   template <class T>
   void choice(const std::string& group, const std::string& name, T& target, std::vector<Keyword<T>> choices,

@@ -2,8 +2,10 @@
 //
 //   {"image": "beach.jpg", "prompt": "caption en"}
 //   {"images": ["a.jpg", "b.jpg"], "prompt": "...", "suffix": "...", "max_tokens": 20}
+//   {"image": "beach.jpg", "prompt": "caption en", "temperature": 0.7, "top_p": 0.9, "seed": 3}
 //
-// Paths are relative to the file's folder. Empty lines are passed over.
+// Also top_k, min_p, repetition_penalty, beams, beam_score ("mean" or "sum") and length_penalty, as on the command
+// line. Paths are relative to the file's folder. Empty lines are passed over.
 #pragma once
 
 #include <paligemma/paligemma.h>

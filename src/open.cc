@@ -23,6 +23,19 @@ void apply(Switch choice, float& cap, float when_on) {
   if (choice == Switch::on && cap == 0) cap = when_on;
 }
 
+// What the options say beyond the configuration. In `options` it takes the place of `automatic`.
+void choose_numerics(Config& config, ModelOptions& options) {
+  DecoderConfig& decoder = config.decoder;
+  apply(options.final_softcap, decoder.final_cap, 30);
+  apply(options.attention_softcap, decoder.attention_cap, 50);
+  if (options.window == Window::hf) decoder.window = decoder.declared_window;
+  if (options.numerics != Numerics::bv) return;
+  config.numerics = kBigVisionNumerics;
+  if (options.final_softcap == Switch::on) config.numerics.caps_prompt_logits = true;
+  if (options.resize == Resize::automatic) options.resize = Resize::tf_bilinear;
+  if (options.compute == Compute::automatic) options.compute = Compute::f32;
+}
+
 Tokenizer open_tokenizer(const Folder& folder, const ModelOptions& options, std::optional<int> image_token) {
   const auto read = [&](const FileBytes& file, const std::string& where) {
     return where.ends_with(".json") ? Tokenizer::from_json(file.text(), where, image_token)
@@ -49,7 +62,7 @@ std::optional<MaskCodec> open_codec(const Folder& folder, const ModelOptions& op
 MemoryNeed memory_need(const Config& config, const TensorSource& source, const Holding& holding, const Backend& backend,
                        std::int64_t positions) {
   const DecoderConfig& d = config.decoder;
-  const std::int64_t element = holding.precision == Precision::bf16 ? 2 : 4;
+  const std::int64_t element = holding.precision == Precision::bf16 || config.numerics.bf16_cache ? 2 : 4;
   const std::int64_t blocks = (positions + kKvBlockTokens - 1) / kKvBlockTokens;
   // At the widest place of a block: residual, norm, q, k, v, attention and the feed-forward's two factors, in f32, and
   // the packed copy that a product makes of its input.
@@ -91,8 +104,7 @@ std::unique_ptr<Pipeline> open_pipeline(const Folder& folder, std::string name, 
   const TensorSource source = checkpoint.source();
   Config& config = pipeline->config;
   config = read_config(folder, source.shape);
-  apply(options.final_softcap, config.decoder.final_cap, 30);
-  apply(options.attention_softcap, config.decoder.attention_cap, 50);
+  choose_numerics(config, pipeline->options);
   pipeline->tokenizer = open_tokenizer(folder, options, config.image_token);
   const Tokenizer& tokenizer = *pipeline->tokenizer;
   pipeline->codec = open_codec(folder, options);
@@ -101,7 +113,7 @@ std::unique_ptr<Pipeline> open_pipeline(const Folder& folder, std::string name, 
     fail(ErrorKind::model, "tokenizer", "tokenizer and model disagree: ", folder.name, ": the tokenizer has ",
          tokenizer.real_size(), " pieces, the embedding ", config.decoder.vocabulary, " rows");
 
-  const Precision precision = options.compute == Compute::f32 ? Precision::f32 : Precision::bf16;
+  const Precision precision = pipeline->options.compute == Compute::f32 ? Precision::f32 : Precision::bf16;
   const Holding holding{held_as(options.weights), precision};
   const std::int64_t positions = config.vision.tokens() + kTypicalAnswer;
   require_memory(folder.name, memory_need(config, source, holding, *pipeline->backend, positions),

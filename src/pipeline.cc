@@ -30,8 +30,12 @@ std::vector<float> picture_patches(const Pipeline& pipeline, std::span<const Req
   for (const Request& request : requests)
     for (const RequestPicture& picture : request.pictures) {
       const View view(next, vision.tokens(), vision.patch_values());
-      const Picture resized = resize(picture.pixels, side, side, pipeline.options.resize, pipeline.preprocessor.filter);
-      write_patches(resized, static_cast<int>(vision.patch), pipeline.preprocessor.normalization, view);
+      const auto patch = static_cast<int>(vision.patch);
+      if (pipeline.options.resize == Resize::keras)
+        write_patches(resize_keras(picture.pixels, side), side, patch, view);
+      else
+        write_patches(resize(picture.pixels, side, side, pipeline.options.resize, pipeline.preprocessor.filter), patch,
+                      pipeline.preprocessor.normalization, view);
       next += view.rows * view.cols;
     }
   return patches;
@@ -50,10 +54,16 @@ void require_tokens(const Pipeline& pipeline, const Request& request) {
   if (segment && !tokenizer.seg_begin()) missing("seg");
 }
 
-// Where boxes in a picture lie.
-Frame frame_of(const Pipeline& pipeline, int width, int height) {
+// The part of a picture that the model sees, and the boxes in it.
+struct Seen {
+  Area area;
+  Frame frame;
+};
+
+Seen seen_part(const Pipeline& pipeline, int width, int height) {
   const int divisor = pipeline.options.box_divisor != 0 ? pipeline.options.box_divisor : pipeline.config.loc_divisor;
-  return {width, height, divisor};
+  const Area area = seen_area(width, height, pipeline.options.resize);
+  return {area, {area.width, area.height, divisor}};
 }
 
 // The prompt, Request::region as tokens in it.
@@ -62,9 +72,11 @@ std::string request_prompt(const Pipeline& pipeline, const Request& request) {
   if (request.pictures.size() != 1)
     fail(ErrorKind::usage, "region", "cannot caption a box: expected one picture, got ", request.pictures.size());
   const RequestPicture& picture = request.pictures.front();
-  const Frame frame = frame_of(pipeline, picture.pixels.width, picture.pixels.height);
-  check_region(*request.region, frame, picture.path);
-  return prompt_text(request, loc_text(loc_of(*request.region, frame)));
+  check_region(*request.region, {picture.pixels.width, picture.pixels.height}, picture.path);
+  const auto [area, frame] = seen_part(pipeline, picture.pixels.width, picture.pixels.height);
+  std::array<double, 4> box = *request.region;
+  for (const int corner : {0, 2}) box[corner] -= area.x, box[corner + 1] -= area.y;
+  return prompt_text(request, loc_text(loc_of(box, frame)));
 }
 
 // Stage 6, first half: requests to token ids.
@@ -74,7 +86,9 @@ EnginePrompt engine_prompt(const Pipeline& pipeline, const Request& request, con
                    .prefix = request.causal ? 0 : static_cast<std::int64_t>(prompt.ids.size()),
                    .pictures = {},
                    .suffix = pipeline.tokenizer->encode(request.suffix, Specials::tokens),
-                   .max_tokens = request.max_tokens};
+                   .max_tokens = request.max_tokens,
+                   .sampling = request.sampling,
+                   .beams = request.beams};
   for (std::size_t i = 0; i < request.pictures.size(); ++i)
     out.pictures.push_back(first_picture + static_cast<std::int64_t>(i));
   return out;
@@ -98,9 +112,15 @@ void write_text(const Pipeline& pipeline, const EngineAnswer& answer, Result& re
         {"truncated", "the answer was cut after " + std::to_string(answer.ids.size()) + " tokens"});
 }
 
+// From the part of the picture that the model has seen to the whole one.
+void move(Object& object, int x, int y) {
+  for (const int corner : {0, 2}) object.box[corner] += x, object.box[corner + 1] += y;
+  if (object.mask) object.mask->x += x, object.mask->y += y;
+}
+
 // Stage 7: text to boxes and masks.
 void find_objects(const Pipeline& pipeline, const Request& request, Result& result) {
-  const Frame frame = frame_of(pipeline, result.width, result.height);
+  const auto [area, frame] = seen_part(pipeline, result.width, result.height);
   Parsed parsed = parse_objects(result.text, frame, request.labels);
   score_objects(parsed, result.tokens);
   bool codec_missing = false;
@@ -111,6 +131,7 @@ void find_objects(const Pipeline& pipeline, const Request& request, Result& resu
     else
       object.mask = paste_mask(pipeline.codec->decode(*object.seg), object, frame, pipeline.options.mask_profile);
   }
+  for (Object& object : parsed.objects) move(object, area.x, area.y);
   if (codec_missing)
     parsed.warnings.push_back(
         {"codec_missing", "masks need a codec: vae-oid.npz of google/paligemma-hf, beside the model or with --codec"});

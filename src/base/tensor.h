@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <span>
 #include <string>
 #include <type_traits>
@@ -44,6 +45,18 @@ struct HostTensor {
   DType dtype = DType::f32;
   std::vector<std::int64_t> shape;
   std::span<const std::byte> bytes;
+
+  // Of element i in row-major order.
+  float value(std::size_t i) const {
+    if (dtype == DType::f32) {
+      float value;
+      std::memcpy(&value, bytes.data() + i * sizeof value, sizeof value);
+      return value;
+    }
+    std::uint16_t bits;
+    std::memcpy(&bits, bytes.data() + i * sizeof bits, sizeof bits);
+    return dtype == DType::bf16 ? bf16_to_f32(bits) : f16_to_f32(bits);
+  }
 };
 
 }  // namespace paligemma

@@ -1,5 +1,6 @@
 #include "model/config.h"
 
+#include <algorithm>
 #include <cmath>
 
 namespace paligemma {
@@ -122,6 +123,22 @@ VisionConfig read_vision(const Section& section, const Tensors& tensors) {
   return vision;
 }
 
+// Of Gemma 2. Layers slide by turns, the first one does; files that list the layers say so, or that none slides.
+std::int64_t declared_window(const Section& section) {
+  const Json& json = section.json();
+  if (json.contains("sliding_window") && json.at("sliding_window").is_null()) return 0;
+  const std::int64_t window = section.integer("sliding_window").value_or(4096);
+  if (!section.has("layer_types")) return window;
+  const Json& types = json.at("layer_types");
+  if (!types.is_array()) section.complain("layer_types", "a list", types.dump());
+  if (std::ranges::count(types, "sliding_attention") == 0) return 0;
+  for (std::size_t i = 0; i < types.size(); ++i) {
+    const char* expected = i % 2 == 0 ? "sliding_attention" : "full_attention";
+    if (types[i] != expected) section.complain("layer_types", join(expected, " at ", i), types[i].dump());
+  }
+  return window;
+}
+
 DecoderConfig read_decoder(const Section& section, const Tensors& tensors) {
   const std::string root = "language_model.model.";
   const std::string block = root + "layers.0.";
@@ -155,6 +172,7 @@ DecoderConfig read_decoder(const Section& section, const Tensors& tensors) {
   if (decoder.gemma2) {
     decoder.attention_cap = section.cap("attn_logit_softcapping", 50);
     decoder.final_cap = section.cap("final_logit_softcapping", 30);
+    decoder.declared_window = declared_window(section);
   }
   decoder.eps = static_cast<float>(section.number("rms_norm_eps", 1e-6));
   decoder.max_positions = section.integer("max_position_embeddings").value_or(8192);

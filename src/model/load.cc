@@ -46,6 +46,20 @@ Weight load_vector(const std::string& name, const Shape& shape, const TensorSour
   return backend.make_vector(source.rows(name, 0, shape[0]), rows, shape.back());
 }
 
+// Every vector of the decoder is an RMSNorm's w, whose gain is 1 + w.
+bool is_gain(std::string_view name, Weight::Form form) {
+  return form == Weight::Form::vector && name.starts_with("language_model.");
+}
+
+// w such that 1 + w in f32 is what 1 + (w of the file) is in `type`.
+Weight load_rounded_gain(const std::string& name, const Shape& shape, const TensorSource& source, DType type,
+                         Backend& backend) {
+  const HostTensor stored = source.rows(name, 0, shape[0]);
+  std::vector<float> values(static_cast<std::size_t>(shape[0]));
+  for (std::size_t i = 0; i < values.size(); ++i) values[i] = round_to(type, 1 + stored.value(i)) - 1;
+  return backend.make_vector({DType::f32, shape, std::as_bytes(std::span(values))}, 1, shape[0]);
+}
+
 }  // namespace
 
 DType Holding::matrix(DType in_file) const {
@@ -55,6 +69,15 @@ DType Holding::matrix(DType in_file) const {
     case HeldAs::as_in_file: break;
   }
   return precision == Precision::bf16 || in_file == DType::bf16 ? DType::bf16 : DType::f32;
+}
+
+DType Holding::parameter(DType in_file) const {
+  switch (held) {
+    case HeldAs::f32: return DType::f32;
+    case HeldAs::bf16: return DType::bf16;
+    case HeldAs::as_in_file: break;
+  }
+  return in_file;
 }
 
 std::size_t weight_bytes(const Config& config, const TensorSource& source, const Holding& holding,
@@ -83,9 +106,15 @@ Network load_network(const Config& config, const TensorSource& source, const Hol
   Network network(config);
   visit(network, config, [&](const std::string& name, Weight& weight, const Shape& shape, Weight::Form form) {
     check_shape(name, shape, source);
-    weight = form == Weight::Form::matrix
-                 ? load_matrix(name, shape, source, holding.matrix(source.dtype(name)), backend)
-                 : load_vector(name, shape, source, backend);
+    const DType in_file = source.dtype(name);
+    if (form == Weight::Form::matrix)
+      weight = load_matrix(name, shape, source, holding.matrix(in_file), backend);
+    else if (config.numerics.rounds_to_parameters && is_gain(name, form))
+      weight = load_rounded_gain(name, shape, source, result_type(holding.parameter(in_file)), backend);
+    else
+      weight = load_vector(name, shape, source, backend);
+    if (config.numerics.rounds_to_parameters && &weight == &network.decoder.embedding)
+      network.decoder.scale_type = holding.parameter(in_file);
     source.release(name);
   });
   return network;

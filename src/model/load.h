@@ -14,6 +14,8 @@ struct Holding {
   Precision precision = Precision::f32;
 
   DType matrix(DType in_file) const;
+  // The type that a parameter counts as where arithmetic is rounded to it.
+  DType parameter(DType in_file) const;
 };
 
 // Bytes that the weights will take, without loading any.

@@ -34,7 +34,8 @@ struct DecoderBlock {
 };
 
 struct Decoder {
-  Weight embedding;  // (V, D), also the head when that is tied
+  Weight embedding;               // (V, D), also the head when that is tied
+  DType scale_type = DType::f32;  // of the factor of embeddings
   std::vector<DecoderBlock> blocks;
   Weight norm;
   Weight head;  // (V, D), absent when tied

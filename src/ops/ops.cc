@@ -54,9 +54,9 @@ View rms_norm(Pass& pass, ConstView x, const Weight& weight, float eps) {
 
 void add_in_place(Pass& pass, ConstView a, View x) { pass.backend.add(a, x); }
 
-View embed(Pass& pass, const Weight& table, std::span<const std::int32_t> ids, float scale) {
+View embed(Pass& pass, const Weight& table, std::span<const std::int32_t> ids, float scale, DType rounding) {
   const View y = pass.arena.rows(static_cast<std::int64_t>(ids.size()), table.cols);
-  pass.backend.embed(table, ids, scale, y);
+  pass.backend.embed(table, ids, scale, rounding, y);
   return y;
 }
 

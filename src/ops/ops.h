@@ -44,8 +44,8 @@ View rms_norm(Pass& pass, ConstView x, const Weight& weight, float eps);
 // x += a.
 void add_in_place(Pass& pass, ConstView a, View x);
 
-// scale * table[id]: (R) -> (R, D).
-View embed(Pass& pass, const Weight& table, std::span<const std::int32_t> ids, float scale);
+// scale * table[id], rounded to a type: (R) -> (R, D).
+View embed(Pass& pass, const Weight& table, std::span<const std::int32_t> ids, float scale, DType rounding);
 
 void rope_in_place(Pass& pass, View x, std::int64_t heads, std::span<const Sequence> sequences, double theta);
 

@@ -35,6 +35,25 @@ void expect_out(const std::vector<std::string>& words, const std::string& out, c
   EXPECT_EQ(ended.err, "");
 }
 
+// A line of requests with its own settings is what the command line gives with the same ones.
+TEST(Program, ChoosesTokensAsTold) {
+  const Scratch scratch;
+  const std::string start = R"({"image":")" + kBeach + R"(","prompt":"caption en",)";
+  scratch.write("q.jsonl", start + R"("temperature":3,"seed":5})" + "\n" + start + R"("temperature":3,"seed":6})" +
+                               "\n" + start + R"("beams":3})" + "\n");
+  const std::vector<std::string> all = lines_of(run_program({"run", "--requests", scratch.path("q.jsonl")}).out);
+  ASSERT_EQ(all.size(), 3u);
+  const auto alone = [](std::vector<std::string> settings) {
+    settings.insert(settings.begin(), {"run", "caption en", kBeach});
+    return kBeach + "\t" + lines_of(run_program(settings).out).at(0);
+  };
+  EXPECT_EQ(all[0], alone({"--temperature", "3", "--seed", "5"}));
+  EXPECT_EQ(all[1], alone({"--temperature", "3", "--seed", "6"}));
+  EXPECT_EQ(all[2], alone({"--beams", "3"}));
+  EXPECT_NE(all[0], all[1]);
+  expect_out({"caption", kBeach, "--numerics", "bv", "--window", "hf", "--resize", "keras"}, kBeachCaption);
+}
+
 TEST(Program, AnswersOnePicturePlainly) {
   expect_out({"caption", kBeach}, kBeachCaption);
   expect_out({"caption", "--lang", "ko", kBeach}, "해변에 소와 사자와 표지판이 있다\n");

@@ -115,15 +115,22 @@ TEST_P(LinearTest, EmbedReadsRows) {
     const Weight table = place(backend, w, type);
     const std::vector<std::int32_t> ids = {0, 69, 15, 16, 33, 33};
     Matrix y(6, k);
-    backend.embed(table, ids, 1.5f, y.view());
+    backend.embed(table, ids, 1.5f, DType::f32, y.view());
     EXPECT_TRUE(y.gaps_untouched());
     for (std::int64_t r = 0; r < 6; ++r) {
       for (std::int64_t i = 0; i < k; ++i) {
         EXPECT_EQ(y.at(r, i), 1.5f * w.values[std::size_t(ids[std::size_t(r)] * k + i)]);
       }
     }
+    for (const DType rounding : {DType::bf16, DType::f16}) {
+      Matrix rounded(6, k);
+      backend.embed(table, ids, 1.5f, rounding, rounded.view());
+      for (std::int64_t r = 0; r < 6; ++r) {
+        for (std::int64_t i = 0; i < k; ++i) EXPECT_EQ(rounded.at(r, i), round_to(rounding, y.at(r, i)));
+      }
+    }
     const std::int32_t beyond[] = {70};
-    EXPECT_THROW(backend.embed(table, beyond, 1, y.view().row_range(0, 1)), Error);
+    EXPECT_THROW(backend.embed(table, beyond, 1, DType::f32, y.view().row_range(0, 1)), Error);
   }
 }
 

@@ -42,13 +42,14 @@ class CpuBackend final : public Backend {
   void rms_norm(ConstView x, const Weight& weight, float eps, View y) override;
   void add(ConstView a, View x) override;
   void rope(View x, std::int64_t heads, std::span<const Sequence> sequences, double theta) override;
-  void embed(const Weight& table, std::span<const std::int32_t> ids, float scale, View y) override;
+  void embed(const Weight& table, std::span<const std::int32_t> ids, float scale, DType rounding, View y) override;
   void soft_cap(View x, float cap) override;
 
   KvCache make_kv_cache(std::int64_t layers, std::int64_t kv_heads, std::int64_t head_size, std::int64_t blocks,
                         DType dtype) override;
   void kv_write(KvCache& cache, std::int64_t layer, ConstView k, ConstView v,
                 std::span<const Sequence> sequences) override;
+  void kv_copy(KvCache& cache, std::int32_t from, std::int32_t to) override;
   void attention(ConstView q, const KvCache& cache, std::int64_t layer, std::span<const Sequence> sequences,
                  const AttentionShape& shape, View y, Precision precision) override;
 

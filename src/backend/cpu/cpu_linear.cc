@@ -141,7 +141,7 @@ void CpuBackend::gated_gelu(ConstView x, const Weight& gate, const Weight& up, V
 }
 
 // Of id's row in the panels: one element from each of K (or K / 2) lines.
-void CpuBackend::embed(const Weight& table, std::span<const std::int32_t> ids, float scale, View y) {
+void CpuBackend::embed(const Weight& table, std::span<const std::int32_t> ids, float scale, DType rounding, View y) {
   check_shape(table.form == Weight::Form::matrix && table.cols == y.cols && std::int64_t(ids.size()) == y.rows,
               "embed: expected ", y.rows, " ids of width ", y.cols, ", got ", ids.size(), " of width ", table.cols);
   for (const std::int32_t id : ids) {
@@ -151,6 +151,8 @@ void CpuBackend::embed(const Weight& table, std::span<const std::int32_t> ids, f
   for_rows(y.rows, y.cols, [&](std::int64_t first, std::int64_t count) {
     for (std::int64_t r = first; r < first + count; ++r) {
       unpack_row(table.storage.get() + ids[r] / kPanel * panel, table.dtype, ids[r] % kPanel, y.cols, scale, y.row(r));
+      if (rounding == DType::f32) continue;
+      for (std::int64_t i = 0; i < y.cols; ++i) y.row(r)[i] = round_to(rounding, y.row(r)[i]);
     }
   });
 }
