@@ -18,6 +18,7 @@ struct EnginePrompt {
   std::vector<std::int64_t> pictures;  // indices of the pictures that fill the placeholders, in order
   std::vector<std::int32_t> suffix;    // forced beginning of the answer, causal
   int max_tokens = 0;                  // beyond the suffix; 0: score the suffix and the eos after it
+  const AdapterSet* adapter = nullptr;
 };
 
 struct EngineAnswer {
@@ -44,7 +45,8 @@ class Engine {
   Engine(Backend& backend, const Config& config, const Network& network, const EngineOptions& options);
 
   // Image embeddings of pictures given as patches, one after the other: (B tokens, P) -> kept for generate().
-  void encode_pictures(ConstView patches);
+  // `adapters` has that of each picture, or is empty when none has one.
+  void encode_pictures(ConstView patches, std::span<const AdapterSet* const> adapters = {});
 
   // Answers all prompts; the answer to one does not depend on the others. `stop` is asked between steps.
   // Throws Error{usage, "prompt_too_long"}, Error{failure, "interrupted"}.
@@ -62,7 +64,7 @@ class Engine {
   void accept(Running& running, std::span<const float> logits);
   void reserve_cache(std::span<Running> all);
   void insert_pictures(std::span<const Running> batch, View x);
-  Pass pass() { return {backend_, arena_, options_.precision, tap}; }
+  Pass pass(std::span<const AdapterRows> adapters) { return {backend_, arena_, options_.precision, tap, adapters}; }
 
   Backend& backend_;
   const Config& config_;

@@ -16,6 +16,11 @@ struct Holding {
   DType matrix(DType in_file) const;
 };
 
+// One tensor, and the bytes that it takes.
+Weight load_tensor(const std::string& name, const Shape& shape, Weight::Form form, const TensorSource& source,
+                   const Holding& holding, Backend& backend);
+std::size_t tensor_bytes(const Shape& shape, Weight::Form form, DType held, const Backend& backend);
+
 // Bytes that the weights will take, without loading any.
 std::size_t weight_bytes(const Config& config, const TensorSource& source, const Holding& holding,
                          const Backend& backend);

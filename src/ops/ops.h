@@ -44,6 +44,9 @@ View rms_norm(Pass& pass, ConstView x, const Weight& weight, float eps);
 // x += a.
 void add_in_place(Pass& pass, ConstView a, View x);
 
+// Adds the table (T, D) to each T rows of x (R, D).
+void add_positions_in_place(Pass& pass, const Weight& table, View x);
+
 // scale * table[id]: (R) -> (R, D).
 View embed(Pass& pass, const Weight& table, std::span<const std::int32_t> ids, float scale);
 
