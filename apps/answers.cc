@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "inputs.h"
+#include "pipeline.h"
 #include "placement.h"
 #include "report/printable.h"
 #include "signals.h"
@@ -145,8 +146,11 @@ void Answering::print_failure(const Job& job, const Error& error) {
 }
 
 // What can be known to be wrong before the model is opened.
-void check_jobs(std::span<const Job> jobs) {
-  for (const Job& job : jobs) at_job(job, [&] { return prompt_text(job.request); });
+void check_jobs(const AnswerOptions& options, std::span<const Job> jobs) {
+  for (const Job& job : jobs) {
+    at_job(job, [&] { return prompt_text(job.request); });
+    at_job(job, [&] { return find_adapter(options.model_options.adapters, job.request); });
+  }
 }
 
 Placement place_output(const AnswerOptions& options, std::span<const Job> jobs) {
@@ -166,7 +170,7 @@ int answer_pictures(const AnswerOptions& options, std::span<const std::string> w
 }
 
 int answer_jobs(const AnswerOptions& options, std::span<const Job> jobs, std::size_t batch, Session& session) {
-  check_jobs(jobs);
+  check_jobs(options, jobs);
   Answering answering(options, jobs, place_output(options, jobs), session);
   session.output.several = jobs.size() > 1;
   session.output.fields = {.tokens = options.request.logprobs, .timings = options.timings};

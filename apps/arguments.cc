@@ -78,6 +78,17 @@ void Arguments::value(const std::string& group, const std::string& names, std::s
       ->group(group);
 }
 
+void Arguments::each(const std::string& group, const std::string& names, std::string_view value_name,
+                     std::function<void(const std::string&)> take, const std::string& help) {
+  const auto take_all = [take = std::move(take)](const std::vector<std::string>& got) {
+    for (const std::string& value : got) take(value);
+  };
+  app_->add_option_function<std::vector<std::string>>(names, take_all, help)
+      ->allow_extra_args(false)
+      ->type_name(std::string(value_name))
+      ->group(group);
+}
+
 void Arguments::whole_number(const std::string& group, const std::string& names, std::int64_t low, std::int64_t high,
                              std::function<void(std::int64_t)> take, const std::string& help) {
   const auto take_number = [name = long_name(names), low, high, take = std::move(take)](const std::string& got) {

@@ -34,7 +34,8 @@ struct Keyword {
 };
 
 // The options of one command; what is left of the line are its words. Each option stands in --help under its `group`,
-// or not at all when that is empty. `names` are "--long" or "-s,--long". Given twice, the last one counts.
+// or not at all when that is empty. `names` are "--long" or "-s,--long". Given twice, the last one counts, but for
+// each().
 class Arguments {
  public:
   Arguments();
@@ -52,6 +53,10 @@ class Arguments {
   // An option with a value. `take` may throw through bad_choice() and not_available().
   void value(const std::string& group, const std::string& names, std::string_view value_name,
              std::function<void(const std::string&)> take, const std::string& help);
+
+  // An option with a value that may be given several times: `take` gets each, in order.
+  void each(const std::string& group, const std::string& names, std::string_view value_name,
+            std::function<void(const std::string&)> take, const std::string& help);
 
   // A value that anything made of a string can hold: std::string, std::filesystem::path.
   template <class T>

@@ -17,19 +17,9 @@ struct LaterOption {
 };
 
 constexpr LaterOption kLaterOptions[] = {
-    {"--adapter", ""},
-    {"--numerics", "hf"},
-    {"--window", "none"},
-    {"--device", "auto|cpu"},
-    {"--temperature", "0|0.0"},
-    {"--top-k", ""},
-    {"--top-p", ""},
-    {"--min-p", ""},
-    {"--repetition-penalty", "1|1.0"},
-    {"--seed", ""},
-    {"--beams", "1"},
-    {"--beam-score", ""},
-    {"--length-penalty", ""},
+    {"--numerics", "hf"}, {"--window", "none"}, {"--device", "auto|cpu"}, {"--temperature", "0|0.0"},
+    {"--top-k", ""},      {"--top-p", ""},      {"--min-p", ""},          {"--repetition-penalty", "1|1.0"},
+    {"--seed", ""},       {"--beams", "1"},     {"--beam-score", ""},     {"--length-penalty", ""},
 };
 
 bool is_one_of(std::string_view word, std::string_view words) {
@@ -111,6 +101,9 @@ void add_model_options(Arguments& arguments, AnswerOptions& options) {
                  "A Hugging Face directory ($PALIGEMMA_MODEL, else the embedded model)");
   arguments.text(group, "--tokenizer", "PATH", model.tokenizer, "tokenizer.model or tokenizer.json (in the model)");
   arguments.text(group, "--codec", "PATH", model.codec, "Mask codec, vae-oid.npz (in the model)");
+  arguments.each(
+      group, "--adapter", "PATH", [&model](const std::string& path) { model.adapters.emplace_back(path); },
+      "A LoRA adapter, a PEFT directory. Repeatable: the first answers, unless a line of --requests names another");
   add_arithmetic_options(arguments, model);
   add_switch("--final-softcap", model.final_softcap);
   add_switch("--attention-softcap", model.attention_softcap);

@@ -30,8 +30,13 @@ class Line {
         if (!value.is_number_unsigned() || value.get<std::uint64_t>() > kMost)
           refuse(join("max_tokens to be a whole number from 0 to ", kMost), value);
         job.request.max_tokens = value.get<int>();
+      } else if (key == "adapter") {
+        if (value.is_null())
+          job.request.adapter.reset();
+        else
+          job.request.adapter = string(key, value);
       } else if (key != "image" && key != "images") {
-        refuse("only image, images, prompt, suffix and max_tokens", key);
+        refuse("only image, images, prompt, suffix, max_tokens and adapter", key);
       }
     }
     if (!fields_.contains("prompt")) refuse("a prompt", "none");

@@ -2,6 +2,8 @@
 //
 //   {"image": "beach.jpg", "prompt": "caption en"}
 //   {"images": ["a.jpg", "b.jpg"], "prompt": "...", "suffix": "...", "max_tokens": 20}
+//   {"image": "beach.jpg", "prompt": "caption en", "adapter": "captions"}      a folder given to --adapter
+//   {"image": "beach.jpg", "prompt": "caption en", "adapter": null}            the model without adapters
 //
 // Paths are relative to the file's folder. Empty lines are passed over.
 #pragma once

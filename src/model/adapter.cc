@@ -46,6 +46,9 @@ class Reader {
   Reader(const Folder& folder, const Config& config, Adapter& adapter)
       : adapter_(adapter), where_(folder.name + "/" + kTensorFile) {
     const std::string config_where = folder.name + "/" + kConfigFile;
+    if (!folder.has(kConfigFile))
+      fail(ErrorKind::model, "adapter_missing", "no adapter: ", folder.name, ": expected ", kConfigFile, " and ",
+           kTensorFile, ", as PEFT writes them");
     const FileBytes json = folder.open(kConfigFile);
     config_ = read_adapter_config(parse_json(json.text(), config_where, ErrorKind::model), config_where);
     if (!folder.has(kTensorFile) && folder.has("adapter_model.bin"))
@@ -110,8 +113,10 @@ class Reader {
         fail(ErrorKind::model, "adapter_missing", "cannot use the adapter: ", where_, ": tensor ", key, suffix,
              " is missing");
     };
-    want(parts.a, table ? ".lora_embedding_A" : ".lora_A.weight");
-    want(parts.b, table ? ".lora_embedding_B" : ".lora_B.weight");
+    const std::string a_suffix = table ? ".lora_embedding_A" : ".lora_A.weight";
+    const std::string b_suffix = table ? ".lora_embedding_B" : ".lora_B.weight";
+    want(parts.a, a_suffix);
+    want(parts.b, b_suffix);
     if (parts.magnitude && !config_.dora) unused(key + ".lora_magnitude_vector");
     if (parts.bias && !config_.lora_bias) unused(key + ".lora_B.bias");
     if (config_.dora && table)
@@ -133,8 +138,8 @@ class Reader {
     }
     LowRankTensors out{.a = *parts.a, .b = *parts.b, .factor = config_.factor_of(names)};
     out.layer_has_bias = shapes_.contains(bias_name(name));
-    expect_shape(key + " A", a, out.a);
-    expect_shape(key + " B", b, out.b);
+    expect_shape(key + a_suffix, a, out.a);
+    expect_shape(key + b_suffix, b, out.b);
     out.a.shape = {rank, product(a, 1)};
     out.b.shape = {b[0], rank};
     if (parts.bias) out.bias = flat(key + ".lora_B.bias", {shape[0]}, *parts.bias);

@@ -61,7 +61,8 @@ std::size_t adapter_bytes(const Adapter& adapter, const Config& config, const Ho
   const auto add = [&](const LowRankTensors& change, bool table) {
     const std::int64_t rank = change.rank(), in = change.a.shape[1], out = change.b.shape[0];
     bytes += table ? backend.matrix_bytes(in, rank, DType::f32) : backend.matrix_bytes(rank, in, DType::f32);
-    bytes += backend.matrix_bytes(out, rank, DType::f32) + static_cast<std::size_t>(3 * out) * sizeof(float);
+    const int vectors = (change.bias ? 1 : 0) + (change.magnitude ? 2 : 0);
+    bytes += backend.matrix_bytes(out, rank, DType::f32) + static_cast<std::size_t>(vectors * out) * sizeof(float);
   };
   for (const auto& [name, change] : adapter.products) add(change, false);
   for (const auto& [name, change] : adapter.tables) add(change, true);

@@ -34,6 +34,18 @@ TEST(Requests, AreReadInOrder) {
   EXPECT_EQ(jobs[1].where, file + " line 3");
 }
 
+TEST(Requests, NameTheirAdapter) {
+  const Scratch scratch;
+  const std::string file = scratch.write("q.jsonl",
+                                         "{\"image\":\"a\",\"prompt\":\"p\",\"adapter\":\"b\"}\n"
+                                         "{\"image\":\"a\",\"prompt\":\"p\",\"adapter\":null}\n"
+                                         "{\"image\":\"a\",\"prompt\":\"p\"}\n");
+  const std::vector<Job> jobs = read_requests(file, {});
+  EXPECT_EQ(jobs[0].request.adapter, "b");
+  EXPECT_EQ(jobs[1].request.adapter, std::nullopt);
+  EXPECT_EQ(jobs[2].request.adapter, "");
+}
+
 TEST(Requests, RefuseABadLineByItsNumber) {
   const Scratch scratch;
   const std::pair<const char*, const char*> lines[] = {
@@ -51,6 +63,7 @@ TEST(Requests, RefuseABadLineByItsNumber) {
       {R"({"image":"a","prompt":"p","max_tokens":-1})", "got -1"},
       {R"({"image":"a","prompt":"p","max_tokens":1.5})", "got 1.5"},
       {R"({"image":"a","prompt":"p","max_tokens":18446744073709551615})", "got 18446744073709551615"},
+      {R"({"image":"a","prompt":"p","adapter":3})", "adapter to be text, got 3"},
       {R"({"image":"a","prompt":"p","prompt":"q"})", "line 2"},  // a key twice
       {R"(["image"])", "expected an object"},
       {R"({"image":)", "JSON"},

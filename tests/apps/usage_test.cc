@@ -76,24 +76,12 @@ TEST(Usage, WhatLaterVersionsBringIsNotAvailable) {
                               "scenes", "label", "serve", "pull", "list", "completions"}) {
     expect_usage({command, "--anything"}, join("not available in this version: paligemma ", command));
   }
-  const std::pair<const char*, const char*> options[] = {{"--adapter", "lora"},
-                                                         {"--weights", "q8"},
-                                                         {"--weights", "q4"},
-                                                         {"--compute", "int8"},
-                                                         {"--numerics", "bv"},
-                                                         {"--window", "hf"},
-                                                         {"--device", "cuda"},
-                                                         {"--device", "cuda:1"},
-                                                         {"--temperature", "0.7"},
-                                                         {"--top-k", "5"},
-                                                         {"--top-p", "0.9"},
-                                                         {"--min-p", "0.1"},
-                                                         {"--repetition-penalty", "1.1"},
-                                                         {"--seed", "1"},
-                                                         {"--beams", "4"},
-                                                         {"--beam-score", "sum"},
-                                                         {"--length-penalty", "1"},
-                                                         {"--resize", "keras"}};
+  const std::pair<const char*, const char*> options[] = {
+      {"--weights", "q8"},  {"--weights", "q4"},  {"--compute", "int8"},   {"--numerics", "bv"},
+      {"--window", "hf"},   {"--device", "cuda"}, {"--device", "cuda:1"},  {"--temperature", "0.7"},
+      {"--top-k", "5"},     {"--top-p", "0.9"},   {"--min-p", "0.1"},      {"--repetition-penalty", "1.1"},
+      {"--seed", "1"},      {"--beams", "4"},     {"--beam-score", "sum"}, {"--length-penalty", "1"},
+      {"--resize", "keras"}};
   for (const auto& [option, value] : options) {
     expect_usage({"ocr", kBeach, option, value}, join("not available in this version: ", option, " ", value));
   }
