@@ -8,7 +8,7 @@ namespace paligemma {
 namespace {
 
 constexpr std::int64_t kMaxRank = 1 << 20;
-constexpr std::size_t kMaxPatterns = 2000;  // some for each module of the largest model
+constexpr std::size_t kMaxPatterns = 2000;  // and names in a list; the largest model has a quarter as many modules
 
 // Fields that say nothing about what a trained adapter computes, or that the tensors say themselves. PEFT turns
 // fan_in_fan_out off for linear layers, and these models have no others.
@@ -94,7 +94,8 @@ class Fields {
     std::vector<std::string> out;
     const Json* list = find(key);
     if (!list) return out;
-    if (!list->is_array()) refuse(key, "a list of names", *list);
+    if (!list->is_array() || list->size() > kMaxPatterns)
+      refuse(key, join("a list of at most ", kMaxPatterns, " names"), *list);
     for (const Json& value : *list) {
       if (!value.is_string()) refuse(key, "a list of names", *list);
       out.push_back(value.get<std::string>());
@@ -108,7 +109,9 @@ class Fields {
     const Json* type = find("peft_type");
     if (!type || *type != "LORA") refuse("peft_type", "LORA", type ? *type : Json());
     const Json* init = find("init_lora_weights");
-    if (init && !init->is_boolean() && std::ranges::count(kHarmlessInits, *init) == 0)
+    const bool harmless = !init || init->is_boolean() ||
+                          (init->is_string() && std::ranges::count(kHarmlessInits, init->get<std::string>()) > 0);
+    if (!harmless)
       refuse("init_lora_weights", "an adapter converted to plain LoRA (path_initial_model_for_weight_conversion)",
              *init);
     for (const auto& [key, value] : json_.items()) {

@@ -28,7 +28,7 @@ struct TensorSource {
   // Rows [first, first + count) along the first axis, as a (count, ...) tensor. Valid until the next call. What is
   // computed on the way comes in f32, whatever dtype() says that it is in the file.
   std::function<HostTensor(std::string_view name, std::int64_t first, std::int64_t count)> rows;
-  // The tensor will not be asked for again.
+  // The network has the tensor: what holds it in memory may go. Only what an adapter needs is asked for again.
   std::function<void(std::string_view name)> release;
 };
 

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "engine/model.h"
 #include "support/isas.h"
@@ -79,22 +80,32 @@ TEST_P(LoraCase, Merged) {
   expect_case(model, nullptr, GetParam().reference, "merged_logits_last");
 }
 
-// In bf16 an adapter costs no more than the base model's rounding: the logits stay as close to PEFT's in f32 as
-// transformers' own bf16 stays to its f32 without an adapter, by the largest of its distances.
-TEST_P(LoraCase, Bf16) {
-  TestModel model("pg2", GetParam().isa, Precision::bf16);
-  const AdapterSet* adapter = model.attach(model.adapter(GetParam().adapter));
-  Taps seen;
-  collect(*model.engine, seen);
-  model.see({patches(model)}, {adapter});
-  EnginePrompt prompt = make_prompt(pairs[0], 1);
-  prompt.adapter = adapter;
-  model.answer(prompt);
-  double largest = 0;
-  for (const Json& pair : pairs)
-    largest = std::max(largest, pair["bf16_distance"]["logits_last"]["rel_rms"].get<double>());
-  EXPECT_LE(relative_rms(seen.at("logits"), values(expected.tensors.at(GetParam().reference + "/logits_last"))),
-            largest);
+// In bf16 the logits are at least as close to f32 as PEFT's own are: root mean square over three pairs. f32 is our own
+// here, which the tests above hold against PEFT's.
+TEST_P(LoraCase, Bf16IsAsCloseAsPeft) {
+  double ours = 0, theirs = 0;
+  std::vector<std::vector<float>> in_f32;
+  for (const Precision precision : {Precision::f32, Precision::bf16}) {
+    TestModel model("pg2", GetParam().isa, precision);
+    const AdapterSet* adapter = model.attach(model.adapter(GetParam().adapter));
+    for (std::size_t pair = 0; pair < 3; ++pair) {
+      Taps seen;
+      collect(*model.engine, seen);
+      model.see({patches(model, static_cast<int>(pair))}, {adapter});
+      EnginePrompt prompt = make_prompt(pairs[pair], 1);
+      prompt.adapter = adapter;
+      model.answer(prompt);
+      if (precision == Precision::f32) {
+        in_f32.push_back(seen.at("logits"));
+        continue;
+      }
+      const double distance = relative_rms(seen.at("logits"), in_f32[pair]);
+      const double reference = golden_json("lora/bf16_distance.json")[GetParam().reference][pair].get<double>();
+      ours += distance * distance, theirs += reference * reference;
+    }
+  }
+  RecordProperty("ours", std::to_string(std::sqrt(ours / theirs)));
+  EXPECT_LE(std::sqrt(ours / theirs), 1);
 }
 
 class LoraIsa : public Lora, public ::testing::WithParamInterface<std::string> {};
@@ -107,7 +118,7 @@ TEST_P(LoraIsa, MixedBatchesEqualSinglePrompts) {
   for (const Precision precision : {Precision::f32, Precision::bf16}) {
     TestModel model("pg2", GetParam(), precision);
     std::vector<const AdapterSet*> adapters{nullptr};
-    for (const char* name : {"plain", "dora", "projector", "patterns"})
+    for (const char* name : {"plain", "dora", "projector", "tables", "biases", "dora-vision", "patterns"})
       adapters.push_back(model.attach(model.adapter(name)));
     adapters.insert(adapters.begin() + 2, nullptr);
     adapters.push_back(adapters[1]);
@@ -136,6 +147,40 @@ TEST_P(LoraIsa, MixedBatchesEqualSinglePrompts) {
     prompts[0].pictures = {0};
     EXPECT_EQ(plain.answer(prompts[0]).logprobs, together[0].logprobs);
   }
+}
+
+// Low rank of the embedding, the tied head and the patches, whole norms (tables); biases of both kinds (biases); DoRA
+// of the vision tower with biases of its own (dora-vision).
+TEST_P(LoraIsa, RarerFormsAnswerAsPeft) {
+  const Json cases = golden_json("lora/more.json")["adapters"];
+  TestModel model("pg2", GetParam(), Precision::f32);
+  for (const auto& [name, case_] : cases.items()) {
+    SCOPED_TRACE(name);
+    const AdapterSet* adapter = model.attach(model.adapter(name));
+    model.see({patches(model)}, {adapter});
+    EnginePrompt prompt = make_prompt(pairs[0], 16);
+    prompt.adapter = adapter;
+    expect_answer(model.answer(prompt), case_["greedy"]);
+  }
+  TestModel merged("pg2", GetParam(), Precision::f32, {"dora-vision"});
+  merged.see({patches(merged)});
+  expect_answer(merged.answer(make_prompt(pairs[0], 16)), cases["dora-vision"]["greedy"]);
+}
+
+// Where the head has its own weight, what changes the embedding and the head apart can be merged.
+TEST_P(LoraIsa, MergedTablesEqualAttachedOnes) {
+  const auto untied = [&](const std::vector<std::string>& merge) {
+    TestModel model("pg2-memory-names-with-lm-head", GetParam(), Precision::f32, merge, false);
+    const AdapterSet* adapter = merge.empty() ? model.attach(model.adapter("tables")) : nullptr;
+    Taps seen;
+    collect(*model.engine, seen);
+    model.see({patches(model)}, {adapter});
+    EnginePrompt prompt = make_prompt(pairs[0], 4);
+    prompt.adapter = adapter;
+    model.answer(prompt);
+    return seen.at("logits");
+  };
+  EXPECT_LE(relative_rms(untied({"tables"}), untied({})), testing::kTapRelativeRms);
 }
 
 // Tensors merged one by one, against those that PEFT merged.

@@ -29,12 +29,13 @@ using testing::values;
 struct TestModel {
   // `merge` names adapters of tests/golden/lora that are merged as the model is loaded, and held in f32.
   TestModel(const std::string& folder, const std::string& isa, Precision precision,
-            const std::vector<std::string>& merge = {})
+            const std::vector<std::string>& merge = {}, bool tied_head = true)
       : backend(make_cpu_backend({.threads = 2, .isa = isa})),
         checkpoint(Folder::on_disk(golden("models/" + folder), ErrorKind::model)),
         source(checkpoint.source()),
         config(read_config(golden_json("models/" + folder + "/config.json"), source.shape, folder)),
         holding{.precision = precision} {
+    config.decoder.tied_head = tied_head;
     for (const std::string& name : merge) {
       adapters.push_back(adapter(name));
       source = merged(source, adapters.back(), *backend);
