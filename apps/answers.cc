@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "engine/decoding.h"
 #include "inputs.h"
+#include "pipeline.h"
 #include "placement.h"
 #include "report/printable.h"
 #include "signals.h"
@@ -169,10 +170,11 @@ void Answering::print_failure(std::size_t job, const Error& error) {
 }
 
 // What can be known to be wrong before the model is opened.
-void check_jobs(std::span<const Job> jobs) {
+void check_jobs(const AnswerOptions& options, std::span<const Job> jobs) {
   for (const Job& job : jobs)
     at_job(job, [&] {
       check_decoding(job.request.sampling, job.request.beams);
+      find_adapter(options.model_options.adapters, job.request);
       return prompt_text(job.request);
     });
 }
@@ -187,7 +189,7 @@ int answer_pictures(const AnswerOptions& options, std::span<const std::string> w
 }
 
 int answer_jobs(const AnswerOptions& options, std::span<const Job> jobs, std::size_t batch, Session& session) {
-  check_jobs(jobs);
+  check_jobs(options, jobs);
   Answering answering(options, jobs, session);
   session.output.several = jobs.size() > 1;
   session.output.fields = {.tokens = options.request.logprobs, .timings = options.timings};

@@ -34,7 +34,8 @@ struct Keyword {
 };
 
 // The options of one command; what is left of the line are its words. Each option stands in --help under its `group`,
-// or not at all when that is empty. `names` are "--long" or "-s,--long". Given twice, the last one counts.
+// or not at all when that is empty. `names` are "--long" or "-s,--long". Given twice, the last one counts, but for
+// each().
 class Arguments {
  public:
   Arguments();

@@ -18,7 +18,6 @@ struct LaterOption {
 };
 
 constexpr LaterOption kLaterOptions[] = {
-    {"--adapter", ""},
     {"--device", "auto|cpu"},
 };
 
@@ -124,6 +123,9 @@ void add_model_options(Arguments& arguments, AnswerOptions& options) {
                  "A Hugging Face directory ($PALIGEMMA_MODEL, else the embedded model)");
   arguments.text(group, "--tokenizer", "PATH", model.tokenizer, "tokenizer.model or tokenizer.json (in the model)");
   arguments.text(group, "--codec", "PATH", model.codec, "Mask codec, vae-oid.npz (in the model)");
+  arguments.values(
+      group, "--adapter", "PATH", [&model](const std::string& path) { model.adapters.emplace_back(path); },
+      "A LoRA adapter, a PEFT directory. Repeatable: the first answers, unless a line of --requests names another");
   add_arithmetic_options(arguments, model);
   add_switch("--final-softcap", model.final_softcap);
   add_switch("--attention-softcap", model.attention_softcap);

@@ -29,8 +29,13 @@ class Line {
         job.request.suffix = string(key, value);
       } else if (key == "max_tokens") {
         job.request.max_tokens = whole<int>(key, value, {0, 1 << 20});
+      } else if (key == "adapter") {
+        if (value.is_null())
+          job.request.adapter.reset();
+        else
+          job.request.adapter = string(key, value);
       } else if (key != "image" && key != "images" && !take_decoding(key, value, job.request)) {
-        refuse("only image, images, prompt, suffix, max_tokens and what chooses tokens", key);
+        refuse("only image, images, prompt, suffix, max_tokens, adapter and what chooses tokens", key);
       }
     }
     if (!fields_.contains("prompt")) refuse("a prompt", "none");

@@ -3,6 +3,7 @@
 #include <chrono>
 
 #include "base/memory.h"
+#include "model/merge.h"
 #include "model/pocket.h"
 #include "pipeline.h"
 
@@ -57,7 +58,42 @@ std::optional<MaskCodec> open_codec(const Folder& folder, const ModelOptions& op
   return {};
 }
 
+std::vector<Adapter> read_adapters(const ModelOptions& options, const Config& config) {
+  std::vector<Adapter> adapters;
+  for (const std::filesystem::path& path : options.adapters)
+    adapters.push_back(read_adapter(Folder::on_disk(path, ErrorKind::model), folder_name(path), config));
+  return adapters;
+}
+
 }  // namespace
+
+std::string folder_name(const std::filesystem::path& path) {
+  const auto absolute = std::filesystem::absolute(path).lexically_normal();
+  return (absolute.has_filename() ? absolute.filename() : absolute.parent_path().filename()).string();
+}
+
+std::optional<std::size_t> find_adapter(std::span<const std::filesystem::path> adapters, const Request& request) {
+  if (!request.adapter || adapters.empty()) {
+    if (request.adapter && !request.adapter->empty())
+      fail(ErrorKind::usage, "adapter", "no such adapter: ", *request.adapter,
+           ": expected one that is loaded, got none");
+    return {};
+  }
+  if (request.adapter->empty()) return 0;
+  std::string names;
+  std::vector<std::size_t> found;
+  for (std::size_t i = 0; i < adapters.size(); ++i) {
+    if (adapters[i] == *request.adapter) return i;
+    const std::string name = folder_name(adapters[i]);
+    names += (i > 0 ? ", " : "") + name;
+    if (name == *request.adapter) found.push_back(i);
+  }
+  if (found.size() != 1)
+    fail(ErrorKind::usage, "adapter",
+         found.empty() ? "no such adapter: " : "two adapters have this name: ", *request.adapter, ": expected one of ",
+         names, found.empty() ? "" : ". Try: its path as given to --adapter");
+  return found.front();
+}
 
 MemoryNeed memory_need(const Config& config, const TensorSource& source, const Holding& holding, const Backend& backend,
                        std::int64_t positions) {
@@ -101,7 +137,7 @@ std::unique_ptr<Pipeline> open_pipeline(const Folder& folder, std::string name, 
   pipeline->backend = make_cpu_backend({.threads = options.threads});
 
   const Checkpoint checkpoint(folder);
-  const TensorSource source = checkpoint.source();
+  TensorSource source = checkpoint.source();
   Config& config = pipeline->config;
   config = read_config(folder, source.shape);
   choose_numerics(config, pipeline->options);
@@ -116,9 +152,18 @@ std::unique_ptr<Pipeline> open_pipeline(const Folder& folder, std::string name, 
   const Precision precision = pipeline->options.compute == Compute::f32 ? Precision::f32 : Precision::bf16;
   const Holding holding{held_as(options.weights), precision};
   const std::int64_t positions = config.vision.tokens() + kTypicalAnswer;
-  require_memory(folder.name, memory_need(config, source, holding, *pipeline->backend, positions),
-                 options.memory_limit);
-  pipeline->network = load_network(config, source, holding, *pipeline->backend);
+  Backend& backend = *pipeline->backend;
+  const std::vector<Adapter> adapters = read_adapters(options, config);
+  if (options.merge_adapters)
+    for (const Adapter& adapter : adapters) source = merged(std::move(source), adapter, backend);
+  MemoryNeed need = memory_need(config, source, holding, backend, positions);
+  if (!options.merge_adapters)
+    for (const Adapter& adapter : adapters) need.weights += adapter_bytes(adapter, config, holding, backend);
+  require_memory(folder.name, need, options.memory_limit);
+  pipeline->network = load_network(config, source, holding, backend);
+  if (!options.merge_adapters)
+    for (const Adapter& adapter : adapters)
+      pipeline->adapters.push_back(place_adapter(adapter, pipeline->network, config, source, holding, backend));
   pipeline->engine.emplace(*pipeline->backend, config, pipeline->network,
                            EngineOptions{.precision = precision,
                                          .image_token = tokenizer.image().value_or(-1),
@@ -141,9 +186,7 @@ Model& Model::operator=(Model&&) noexcept = default;
 Model::~Model() = default;
 
 Model Model::open(const std::filesystem::path& path, const ModelOptions& options) {
-  const auto absolute = std::filesystem::absolute(path).lexically_normal();
-  const auto name = absolute.has_filename() ? absolute.filename() : absolute.parent_path().filename();
-  return Model(open_pipeline(Folder::on_disk(path, ErrorKind::model), name.string(), options));
+  return Model(open_pipeline(Folder::on_disk(path, ErrorKind::model), folder_name(path), options));
 }
 
 Model Model::embedded(const ModelOptions& options) {

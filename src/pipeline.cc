@@ -89,6 +89,9 @@ EnginePrompt engine_prompt(const Pipeline& pipeline, const Request& request, con
                    .max_tokens = request.max_tokens,
                    .sampling = request.sampling,
                    .beams = request.beams};
+  const std::size_t count = pipeline.adapters.size();
+  if (const auto adapter = find_adapter(std::span(pipeline.options.adapters).first(count), request))
+    out.adapter = &pipeline.adapters[*adapter];
   for (std::size_t i = 0; i < request.pictures.size(); ++i)
     out.pictures.push_back(first_picture + static_cast<std::int64_t>(i));
   return out;
@@ -147,7 +150,7 @@ std::vector<Result> Model::answer(std::span<const Request> requests, const std::
   const auto start = Clock::now();
   std::vector<Result> results(requests.size());
   std::vector<EnginePrompt> prompts;
-  std::int64_t pictures = 0;
+  std::vector<const AdapterSet*> picture_adapters;
   for (std::size_t i = 0; i < requests.size(); ++i) {
     const Request& request = requests[i];
     Result& result = results[i];
@@ -155,8 +158,9 @@ std::vector<Result> Model::answer(std::span<const Request> requests, const std::
     result.prompt = request_prompt(pipeline, request);
     const Prompt prompt = layout_prompt(*pipeline.tokenizer, result.prompt, static_cast<int>(request.pictures.size()),
                                         static_cast<int>(pipeline.config.vision.tokens()), specials_of(request));
+    const auto pictures = static_cast<std::int64_t>(picture_adapters.size());
     prompts.push_back(engine_prompt(pipeline, request, prompt, pictures));
-    pictures += static_cast<std::int64_t>(request.pictures.size());
+    picture_adapters.insert(picture_adapters.end(), request.pictures.size(), prompts.back().adapter);
     result.task = request.task;
     result.model = pipeline.info.name;
     result.prompt_tokens = static_cast<int>(prompt.ids.size());
@@ -173,8 +177,9 @@ std::vector<Result> Model::answer(std::span<const Request> requests, const std::
   const double image_ms = milliseconds_since(start);
   engine.timings = {};
   const VisionConfig& vision = pipeline.config.vision;
-  engine.encode_pictures({patches.data(), pictures * vision.tokens(), vision.patch_values()});  // stages 3, 4
-  const std::vector<EngineAnswer> answers = engine.generate(prompts, stop);                     // stage 5
+  const auto rows = static_cast<std::int64_t>(picture_adapters.size()) * vision.tokens();
+  engine.encode_pictures({patches.data(), rows, vision.patch_values()}, picture_adapters);  // stages 3, 4
+  const std::vector<EngineAnswer> answers = engine.generate(prompts, stop);                 // stage 5
 
   const auto post_start = Clock::now();
   for (std::size_t i = 0; i < requests.size(); ++i) {

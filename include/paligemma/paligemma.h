@@ -129,6 +129,9 @@ struct Request {
   Beams beams{};
   bool logprobs = false;  // fill Token::logprob and Result::tokens
   bool causal = false;    // no bidirectional prefix: what a wrong caller of the reference computes
+  // Which of ModelOptions::adapters answers: the name of its folder, or its path as given there. Empty text: the first
+  // one, if there is any; no text: the model without adapters.
+  std::optional<std::string> adapter = std::string();
 };
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -214,6 +217,11 @@ enum class MaskProfile { standard, evaluator };
 struct ModelOptions {
   std::filesystem::path tokenizer{};  // tokenizer.model or tokenizer.json; empty: in the model's folder
   std::filesystem::path codec{};      // mask codec (.npz or .safetensors); empty: in the model's folder
+  // LoRA adapters: folders as PEFT writes them. Each request chooses one, and prompts with different ones are answered
+  // together. With `merge_adapters` all are added into the weights as the model is opened, one after the other: answers
+  // are as fast as without, nobody can choose, and weights held in bf16 are rounded once more.
+  std::vector<std::filesystem::path> adapters{};
+  bool merge_adapters = false;
   WeightType weights = WeightType::automatic;
   Compute compute = Compute::automatic;
   Switch final_softcap = Switch::automatic;
@@ -246,8 +254,8 @@ struct Pipeline;  // internal
 // after the other by the caller.
 class Model {
  public:
-  // A Hugging Face directory. Throws Error{model} for a damaged or inconsistent checkpoint, Error{resource} when it
-  // does not fit (said before anything is loaded).
+  // A Hugging Face directory. Throws Error{model} for a damaged or inconsistent checkpoint or adapter, Error{resource}
+  // when it does not fit (said before anything is loaded).
   static Model open(const std::filesystem::path& path, const ModelOptions& options = {});
   // The small model that is part of the library.
   static Model embedded(const ModelOptions& options = {});
@@ -260,7 +268,7 @@ class Model {
 
   // Answers one request, or several as one batch; the results are the same either way. `stop` is asked between
   // tokens; when it says true the call ends with Error{failure, "interrupted"}. Throws Error{usage, "decoding"} for
-  // settings of sampling or beams outside their limits.
+  // settings of sampling or beams outside their limits, Error{usage, "adapter"} for a name that no adapter has, or two.
   Result answer(const Request& request, const std::function<bool()>& stop = {});
   std::vector<Result> answer(std::span<const Request> requests, const std::function<bool()>& stop = {});
 

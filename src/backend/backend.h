@@ -71,11 +71,12 @@ struct KvCache {
   Buffer storage{nullptr, [](std::byte*) {}};
 };
 
-// y = x W^T + bias, into `out`.
+// y = x W^T + bias, into `out`, or added to what is there.
 struct LinearPart {
   const Weight* weight = nullptr;  // matrix (N, K)
   const Weight* bias = nullptr;    // vector (1, N), or null
   View out;                        // (R, N)
+  bool accumulate = false;
 };
 
 struct AttentionShape {
@@ -112,6 +113,10 @@ class Backend {
   virtual void gated_gelu(ConstView x, const Weight& gate, const Weight& up, View y, Precision precision) = 0;
   // x = gelu_tanh(x), in place.
   virtual void gelu(View x) = 0;
+  // x = gelu_tanh(x) * up, in place: with the two factors that linear gives the bits of the gated_gelu above.
+  virtual void gated_gelu(ConstView up, View x) = 0;
+  // x = x * scale + offset, column by column, in place.
+  virtual void affine(const Weight& scale, const Weight& offset, View x) = 0;
   // y = (x - mean) / sqrt(variance + eps) * weight + bias, two-pass statistics. y may be x.
   virtual void layer_norm(ConstView x, const Weight& weight, const Weight& bias, float eps, View y) = 0;
   // y = x / sqrt(mean(x^2) + eps) * (1 + weight). y may be x.

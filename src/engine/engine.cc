@@ -35,6 +35,15 @@ void copy_rows(ConstView from, View to) {
     std::memcpy(to.row(r), from.row(r), static_cast<std::size_t>(from.cols) * sizeof(float));
 }
 
+// Adds the next `rows` rows to the table of a pass that has `first` already.
+void add_rows(std::vector<AdapterRows>& table, std::int64_t first, std::int64_t rows, const AdapterSet* adapter) {
+  if (!adapter) return;
+  if (!table.empty() && table.back().adapter == adapter && table.back().row + table.back().rows == first)
+    table.back().rows += rows;
+  else
+    table.push_back({first, rows, adapter});
+}
+
 }  // namespace
 
 struct Engine::Running {
@@ -69,7 +78,7 @@ struct Engine::Running {
 Engine::Engine(Backend& backend, const Config& config, const Network& network, const EngineOptions& options)
     : backend_(backend), config_(config), network_(network), options_(options), arena_(backend) {}
 
-void Engine::encode_pictures(ConstView patches) {
+void Engine::encode_pictures(ConstView patches, std::span<const AdapterSet* const> adapters) {
   const Stopwatch watch(timings.vision);
   const std::int64_t tokens = config_.vision.tokens();
   const std::int64_t at_once =
@@ -81,10 +90,13 @@ void Engine::encode_pictures(ConstView patches) {
   const std::int64_t width = config_.decoder.width;
   picture_storage_ = backend_.allocate(static_cast<std::size_t>(patches.rows * width) * sizeof(float));
   pictures_ = {reinterpret_cast<float*>(picture_storage_.get()), patches.rows, width};
-  Pass pass = this->pass();
   for (std::int64_t row = 0; row < patches.rows; row += at_once * tokens) {
     const ArenaScope scope(arena_);
     const std::int64_t rows = std::min(at_once * tokens, patches.rows - row);
+    std::vector<AdapterRows> table;
+    for (std::int64_t at = 0; at < rows && !adapters.empty(); at += tokens)
+      add_rows(table, at, tokens, adapters[static_cast<std::size_t>((row + at) / tokens)]);
+    Pass pass = this->pass(table);
     const View features =
         vision_tower(pass, config_.vision, network_.vision, patches.row_range(row, rows), vision_memory_);
     copy_rows(projector(pass, network_, features), pictures_.row_range(row, rows));
@@ -183,17 +195,20 @@ void Engine::advance_beams(Running& running) {
 
 void Engine::prefill(std::span<Running> batch) {
   const ArenaScope scope(arena_);
-  Pass pass = this->pass();
   std::vector<std::int32_t> ids;
   std::vector<Sequence> sequences;
+  std::vector<AdapterRows> adapters;
   for (Running& running : batch) {
+    const auto row = static_cast<std::int64_t>(ids.size());
     Running::Strand& strand = running.strands.front();
     pool_.make_writable(backend_, strand.blocks, 0, running.prefill_rows());
-    sequences.push_back(running.sequence(strand, static_cast<std::int64_t>(ids.size()), running.prefill_rows()));
+    sequences.push_back(running.sequence(strand, row, running.prefill_rows()));
+    add_rows(adapters, row, running.prefill_rows(), running.prompt->adapter);
     // Placeholders may lie beyond the embedding's rows; what is looked up for them is overwritten.
     for (const std::int32_t id : running.prompt->ids) ids.push_back(id == options_.image_token ? 0 : id);
     ids.insert(ids.end(), running.prompt->suffix.begin(), running.prompt->suffix.end());
   }
+  Pass pass = this->pass(adapters);
   const View x = embed_text(pass, config_, network_, ids);
   insert_pictures(batch, x);
   const View y = decoder(pass, config_, network_, x, pool_.cache(), sequences);
@@ -206,8 +221,11 @@ void Engine::prefill(std::span<Running> batch) {
     const ConstView rows = y.row_range(sequences[b].row + sequences[b].rows - predicting, predicting);
     for (std::int64_t first = 0; first < predicting; first += kLogitRows) {
       const ArenaScope inner(arena_);
-      const View l = logits(pass, config_, network_, rows.row_range(first, std::min(kLogitRows, predicting - first)),
-                            config_.numerics.caps_prompt_logits);
+      const std::int64_t count = std::min(kLogitRows, predicting - first);
+      adapters.clear();
+      add_rows(adapters, 0, count, running.prompt->adapter);
+      pass.adapters = adapters;
+      const View l = logits(pass, config_, network_, rows.row_range(first, count), config_.numerics.caps_prompt_logits);
       for (std::int64_t r = 0; r < l.rows; ++r) {
         const std::span<const float> row = counted(l, r);
         const auto place = static_cast<std::size_t>(first + r);
@@ -226,24 +244,34 @@ void Engine::prefill(std::span<Running> batch) {
 
 void Engine::decode_step(std::span<Running*> batch) {
   const ArenaScope scope(arena_);
-  Pass pass = this->pass();
   std::vector<std::int32_t> ids;
   std::vector<Sequence> sequences;
+  std::vector<AdapterRows> adapters;
   std::vector<Running*> of_row;
   for (Running* running : batch) {
     for (Running::Strand& strand : running->strands) {
+      const auto row = static_cast<std::int64_t>(ids.size());
       pool_.make_writable(backend_, strand.blocks, running->cached, running->cached + 1);
-      sequences.push_back(running->sequence(strand, static_cast<std::int64_t>(ids.size()), 1));
+      sequences.push_back(running->sequence(strand, row, 1));
+      add_rows(adapters, row, 1, running->prompt->adapter);
       ids.push_back(strand.last);
       of_row.push_back(running);
     }
     ++running->cached;
   }
+  Pass pass = this->pass(adapters);
   const View y = decoder(pass, config_, network_, embed_text(pass, config_, network_, ids), pool_.cache(), sequences);
   for (std::int64_t first = 0; first < y.rows; first += kLogitRows) {
     const ArenaScope inner(arena_);
-    const View l = logits(pass, config_, network_, y.row_range(first, std::min(kLogitRows, y.rows - first)));
-    for (std::int64_t r = 0; r < l.rows; ++r) read_logits(*of_row[static_cast<std::size_t>(first + r)], counted(l, r));
+    const std::int64_t count = std::min(kLogitRows, y.rows - first);
+    const std::span<Running*> running =
+        std::span(of_row).subspan(static_cast<std::size_t>(first), static_cast<std::size_t>(count));
+    adapters.clear();
+    for (std::int64_t r = 0; r < count; ++r)
+      add_rows(adapters, r, 1, running[static_cast<std::size_t>(r)]->prompt->adapter);
+    pass.adapters = adapters;
+    const View l = logits(pass, config_, network_, y.row_range(first, count));
+    for (std::int64_t r = 0; r < count; ++r) read_logits(*running[static_cast<std::size_t>(r)], counted(l, r));
   }
   for (Running* running : batch)
     if (running->search) advance_beams(*running);

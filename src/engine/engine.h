@@ -23,6 +23,7 @@ struct EnginePrompt {
   int max_tokens = 0;                  // beyond the suffix; 0: score the suffix and the eos after it
   Sampling sampling{};
   Beams beams{};
+  const AdapterSet* adapter = nullptr;
 };
 
 struct EngineAnswer {
@@ -49,7 +50,8 @@ class Engine {
   Engine(Backend& backend, const Config& config, const Network& network, const EngineOptions& options);
 
   // Image embeddings of pictures given as patches, one after the other: (B tokens, P) -> kept for generate().
-  void encode_pictures(ConstView patches);
+  // `adapters` has that of each picture, or is empty when none has one.
+  void encode_pictures(ConstView patches, std::span<const AdapterSet* const> adapters = {});
 
   // Answers all prompts; the answer to one does not depend on the others. `stop` is asked between steps.
   // Throws Error{usage, "prompt_too_long" | "decoding"}, Error{failure, "interrupted"}.
@@ -71,7 +73,7 @@ class Engine {
   void reserve_cache(std::span<const Running> all);
   std::span<const float> counted(ConstView logits, std::int64_t row) const;
   void insert_pictures(std::span<const Running> batch, View x);
-  Pass pass() { return {backend_, arena_, options_.precision, tap}; }
+  Pass pass(std::span<const AdapterRows> adapters) { return {backend_, arena_, options_.precision, tap, adapters}; }
 
   Backend& backend_;
   const Config& config_;

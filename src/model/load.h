@@ -18,6 +18,11 @@ struct Holding {
   DType parameter(DType in_file) const;
 };
 
+// One tensor, and the bytes that it takes.
+Weight load_tensor(const std::string& name, const Shape& shape, Weight::Form form, const TensorSource& source,
+                   const Holding& holding, const NumericsProfile& numerics, Backend& backend);
+std::size_t tensor_bytes(const Shape& shape, Weight::Form form, DType held, const Backend& backend);
+
 // Bytes that the weights will take, without loading any.
 std::size_t weight_bytes(const Config& config, const TensorSource& source, const Holding& holding,
                          const Backend& backend);

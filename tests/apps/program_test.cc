@@ -54,6 +54,42 @@ TEST(Program, ChoosesTokensAsTold) {
   expect_out({"caption", kBeach, "--numerics", "bv", "--window", "hf", "--resize", "keras"}, kBeachCaption);
 }
 
+// Golden answers of PEFT, cut after four tokens.
+TEST(Program, AnswersWithAdapters) {
+  const std::string golden = std::string(GOLDEN_DIR) + "/", lora = golden + "lora/";
+  const std::string picture = golden + "pictures/astronaut.jpg";
+  const std::vector<std::string> options = {
+      "-m", golden + "models/pg2", "--compute",    "f32",       "--exif",          "ignore", "-q", "--max-tokens",
+      "4",  "--adapter",           lora + "plain", "--adapter", lora + "projector"};
+  const auto with = [&](std::vector<std::string> words) {
+    words.insert(words.end(), options.begin(), options.end());
+    return words;
+  };
+  const std::string plain = "<loc0572><loc1012><loc1012><loc1012>\n";
+  const std::string projector = "<loc0289><loc0289><loc0289><loc0289>\n";
+  expect_out(with({"run", "caption en", picture}), plain);
+
+  const Scratch scratch;
+  const std::string line = "{\"image\":\"" + picture + "\",\"prompt\":\"caption en\"";
+  const std::string file =
+      scratch.write("q.jsonl", line + ",\"adapter\":\"projector\"}\n" + line + "}\n" + line + ",\"adapter\":null}\n");
+  const Ended ended = run_program(with({"run", "--requests", file}));
+  EXPECT_EQ(ended.code, 0) << ended.err;
+  const std::vector<std::string> lines = lines_of(ended.out);
+  ASSERT_EQ(lines.size(), 3u);
+  EXPECT_EQ(lines[0] + "\n", picture + "\t" + projector);
+  EXPECT_EQ(lines[1] + "\n", picture + "\t" + plain);
+  EXPECT_THAT(lines[2], Not(HasSubstr("<loc0572><loc1012>")));
+
+  const Ended unknown =
+      run_program(with({"run", "--requests", scratch.write("r.jsonl", line + ",\"adapter\":\"x\"}")}));
+  EXPECT_EQ(unknown.code, 2);
+  EXPECT_THAT(unknown.err, AllOf(HasSubstr("r.jsonl line 1"), HasSubstr("no such adapter: x")));
+  const Ended missing = run_program({"caption", kBeach, "--adapter", scratch.path("none")});
+  EXPECT_EQ(missing.code, 4);
+  EXPECT_THAT(missing.err, HasSubstr("none"));
+}
+
 TEST(Program, AnswersOnePicturePlainly) {
   expect_out({"caption", kBeach}, kBeachCaption);
   expect_out({"caption", "--lang", "ko", kBeach}, "해변에 소와 사자와 표지판이 있다\n");

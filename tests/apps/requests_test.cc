@@ -57,6 +57,18 @@ TEST(Requests, SayHowTokensAreChosen) {
   EXPECT_EQ(jobs[1].request.beams.length_penalty, -1);
 }
 
+TEST(Requests, NameTheirAdapter) {
+  const Scratch scratch;
+  const std::string file = scratch.write("q.jsonl",
+                                         "{\"image\":\"a\",\"prompt\":\"p\",\"adapter\":\"b\"}\n"
+                                         "{\"image\":\"a\",\"prompt\":\"p\",\"adapter\":null}\n"
+                                         "{\"image\":\"a\",\"prompt\":\"p\"}\n");
+  const std::vector<Job> jobs = read_requests(file, {});
+  EXPECT_EQ(jobs[0].request.adapter, "b");
+  EXPECT_EQ(jobs[1].request.adapter, std::nullopt);
+  EXPECT_EQ(jobs[2].request.adapter, "");
+}
+
 TEST(Requests, RefuseABadLineByItsNumber) {
   const Scratch scratch;
   const std::pair<const char*, const char*> lines[] = {
@@ -81,6 +93,7 @@ TEST(Requests, RefuseABadLineByItsNumber) {
       {R"({"image":"a","prompt":"p","seed":-1})", "seed to be a whole number"},
       {R"({"image":"a","prompt":"p","beams":65})", "beams to be a whole number from 1 to 64, got 65"},
       {R"({"image":"a","prompt":"p","beam_score":"best"})", "beam_score to be mean or sum, got best"},
+      {R"({"image":"a","prompt":"p","adapter":3})", "adapter to be text, got 3"},
       {R"({"image":"a","prompt":"p","prompt":"q"})", "line 2"},  // a key twice
       {R"(["image"])", "expected an object"},
       {R"({"image":)", "JSON"},

@@ -92,9 +92,8 @@ TEST(Usage, WhatLaterVersionsBringIsNotAvailable) {
                               "label", "serve", "pull", "list", "completions"}) {
     expect_usage({command, "--anything"}, join("not available in this version: paligemma ", command));
   }
-  const std::pair<const char*, const char*> options[] = {{"--adapter", "lora"}, {"--weights", "q8"},
-                                                         {"--weights", "q4"},   {"--compute", "int8"},
-                                                         {"--device", "cuda"},  {"--device", "cuda:1"}};
+  const std::pair<const char*, const char*> options[] = {
+      {"--weights", "q8"}, {"--weights", "q4"}, {"--compute", "int8"}, {"--device", "cuda"}, {"--device", "cuda:1"}};
   for (const auto& [option, value] : options) {
     expect_usage({"ocr", kBeach, option, value}, join("not available in this version: ", option, " ", value));
   }

@@ -6,31 +6,9 @@
 
 #include "loaded.h"
 #include "support/isas.h"
-#include "support/tolerances.h"
 
 namespace paligemma {
 namespace {
-
-using testing::golden_json;
-using testing::golden_tensors;
-using testing::ids;
-using testing::relative_rms;
-using testing::values;
-
-void expect_answer(const EngineAnswer& answer, const Json& expected) {
-  EXPECT_EQ(answer.ids, ids(expected["ids"]));
-  const auto logprobs = expected["logprobs"].get<std::vector<double>>();
-  ASSERT_EQ(answer.logprobs.size(), logprobs.size());
-  for (std::size_t i = 0; i < logprobs.size(); ++i)
-    EXPECT_NEAR(answer.logprobs[i], logprobs[i], testing::kLogprob) << "token " << i;
-}
-
-void expect_scores(const EngineAnswer& answer, const Json& expected) {
-  const auto logprobs = expected["logprobs"].get<std::vector<double>>();
-  ASSERT_EQ(answer.logprobs.size(), logprobs.size());
-  for (std::size_t i = 0; i < logprobs.size(); ++i)
-    EXPECT_NEAR(answer.logprobs[i], logprobs[i], testing::kLogprob) << "token " << i;
-}
 
 struct Case {
   std::string folder, reference, isa;

@@ -53,9 +53,9 @@ CpuBackend::Operand CpuBackend::prepare(ConstView x, Precision precision, bool b
   return operand;
 }
 
-// out = rows [first, first + out.rows) of x times columns [column, column + out.cols) of W^T.
+// out = rows [first, first + out.rows) of x times columns [column, column + out.cols) of W^T, or += when `accumulate`.
 void CpuBackend::multiply(const Operand& x, std::int64_t first, const Weight& weight, std::int64_t column,
-                          const ProductKernel& kernel, View out) const {
+                          const ProductKernel& kernel, View out, bool accumulate) const {
   const std::int64_t panel = panel_bytes(x.k, weight.dtype), size = x.bf16 ? 2 : 4;
   const std::byte* b = weight.storage.get() + column / kPanel * panel;
   for (std::int64_t start = 0; start < x.k; start += x.k_block) {
@@ -70,7 +70,7 @@ void CpuBackend::multiply(const Operand& x, std::int64_t first, const Weight& we
                 .rows = out.rows,
                 .columns = out.cols,
                 .k = width,
-                .accumulate = start > 0,
+                .accumulate = accumulate || start > 0,
                 .next = start + width < x.k ? b + panel_bytes(start + width, weight.dtype) : nullptr});
   }
 }
@@ -110,7 +110,7 @@ void CpuBackend::linear(ConstView x, std::span<const LinearPart> parts, Precisio
       const ProductKernel& kernel = product(precision, part->weight->dtype);
       const View out = part->out.row_range(start + row, std::min(cut.rows, rows.rows - row))
                            .col_range(column, std::min(cut.columns, part->out.cols - column));
-      multiply(operands[kernel.bf16_a], row, *part->weight, column, kernel, out);
+      multiply(operands[kernel.bf16_a], row, *part->weight, column, kernel, out, part->accumulate);
       if (part->bias == nullptr) return;
       for (std::int64_t r = 0; r < out.rows; ++r) kernels_.add(out.cols, part->bias->view().data + column, out.row(r));
     });
