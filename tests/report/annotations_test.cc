@@ -161,6 +161,8 @@ TEST(Csv, QuotesWhatHoldsCommasOrQuotes) {
   EXPECT_THAT(rows, HasSubstr("cow,0.1,1,0.5,3.25,2,5130c0\r\n"));
   EXPECT_THAT(rows, HasSubstr(",8,4,\r\n"));
   EXPECT_EQ(csv_rows({}), "");
+  const Result quoted{.path = "a.png", .objects = {Object{.label = "a \"b\""}}};
+  EXPECT_EQ(csv_rows(quoted), "a.png,\"a \"\"b\"\"\",,0,0,0,0\r\n");
 }
 
 TEST(Annotations, AnEmptyMaskIsItsBox) {
