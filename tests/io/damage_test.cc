@@ -1,0 +1,88 @@
+// Every reader of this folder with its files cut and changed (support/mutations.h).
+#include <string>
+
+#include "io/hdf5.h"
+#include "io/json.h"
+#include "io/npz.h"
+#include "io/safetensors.h"
+#include "support/crc32.h"
+#include "support/mutations.h"
+
+namespace paligemma {
+namespace {
+
+using testing::expect_survives;
+using testing::file_content;
+
+using Bytes = std::span<const std::byte>;
+
+// Every byte that a reader gives, in short.
+void add(std::string& digest, std::string_view name, const HostTensor& tensor) {
+  digest += join(name, ' ', paligemma::name(tensor.dtype), ' ', testing::crc32(tensor.bytes));
+  for (const auto n : tensor.shape) digest += join(' ', n);
+  digest += '\n';
+}
+
+std::string hdf5(Bytes bytes) {
+  const Hdf5 file = read_hdf5(FileBytes::borrow(bytes), "x");
+  std::string digest;
+  for (const auto& [path, tensor] : file.datasets) add(digest, path, tensor);
+  for (const auto* texts : {&file.names, &file.skipped})
+    for (const auto& [path, text] : *texts) digest += join(path, ' ', text, '\n');
+  return digest;
+}
+
+TEST(DamagedFiles, Hdf5) {
+  expect_survives(file_content(GOLDEN_DIR "/io/mixed.h5"), ErrorKind::model, hdf5, {.changed = 4096});
+  expect_survives(file_content(GOLDEN_DIR "/keras/pg2_f32_sharded/model_00001.weights.h5"), ErrorKind::model, hdf5,
+                  {.changed = 1024});
+  expect_survives(file_content(GOLDEN_DIR "/keras/pg2_bf16/model.weights.h5"), ErrorKind::model, hdf5);
+}
+
+// The end that the superblock tells is all that the reader knows of a file that was cut; here it is made to fit.
+TEST(DamagedFiles, Hdf5WhoseEndIsWhereItWasCut) {
+  std::string file = file_content(GOLDEN_DIR "/io/mixed.h5");
+  for (std::size_t length = file.size() - 1; length >= 96; --length) {
+    file.resize(length);
+    for (int i = 0; i < 8; ++i) file[40 + i] = static_cast<char>(length >> 8 * i);
+    try {
+      hdf5(std::as_bytes(std::span(file)));
+    } catch (const Error& error) {
+      EXPECT_EQ(error.kind(), ErrorKind::model);
+      EXPECT_EQ(error.code(), "hdf5");
+    }
+  }
+}
+
+TEST(DamagedFiles, Safetensors) {
+  const auto read = [](Bytes bytes) {
+    const Safetensors file = read_safetensors(FileBytes::borrow(bytes), "x");
+    std::string digest;
+    for (const auto& [name, tensor] : file.tensors) add(digest, name, tensor);
+    for (const auto& [name, tensor] : file.others) digest += join(name, testing::crc32(tensor.bytes), '\n');
+    return digest;
+  };
+  expect_survives(file_content(GOLDEN_DIR "/io/mixed.safetensors"), ErrorKind::model, read, {.changed = 1000});
+  expect_survives(file_content(GOLDEN_DIR "/models/pg2/model-00002-of-00006.safetensors"), ErrorKind::model, read,
+                  {.changed = 1024});
+}
+
+TEST(DamagedFiles, Npz) {
+  const auto read = [](Bytes bytes) {
+    std::string digest;
+    for (const auto& [name, array] : read_npz(FileBytes::borrow(bytes), "x", 1 << 24)) add(digest, name, array.tensor);
+    return digest;
+  };
+  for (const char* name : {"/io/stored.npz", "/io/deflated.npz"})
+    expect_survives(file_content(std::string(GOLDEN_DIR) + name), ErrorKind::model, read, {.changed = 1024});
+}
+
+TEST(DamagedFiles, Json) {
+  const auto read = [](Bytes bytes) {
+    return dump_json(parse_json({reinterpret_cast<const char*>(bytes.data()), bytes.size()}, "x", ErrorKind::model));
+  };
+  expect_survives(file_content(GOLDEN_DIR "/models/pg2/config.json"), ErrorKind::model, read, {.changed = 4000});
+}
+
+}  // namespace
+}  // namespace paligemma
