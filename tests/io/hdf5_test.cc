@@ -165,6 +165,7 @@ TEST_F(DamagedHdf5, AddressesAndSizesAreChecked) {
   expect_refused(space + 8, std::string_view("\1\0\0\0\0\0\0\x40", 8), "the product of its shape is too large");
   expect_refused(space + 1, "\xff", "at most 32 dimensions");
   expect_refused(layout + 2, far, "of a file of 63408");
+  expect_refused(layout + 2, std::string_view("\xa8\xf7\0\0\0\0\0\0", 8), "bytes 63400 to ");
   expect_refused(layout + 2, none, "expected data, got none");
   expect_refused(layout + 10, "\1", "bytes for its shape, got");
 }
