@@ -95,5 +95,58 @@ TEST(DamagedFiles, Json) {
   expect_survives(file_content(GOLDEN_DIR "/models/pg2/config.json"), ErrorKind::model, read, {.changed = 4000});
 }
 
+// What a reader holds at most while it reads `text`, which it may refuse.
+template <class Read>
+std::size_t memory_for(const std::string& text, const Read& read) {
+  return testing::peak_bytes([&] {
+    try {
+      read(text);
+    } catch (const Error& error) {
+      EXPECT_EQ(error.kind(), ErrorKind::model);
+      EXPECT_LE(std::string_view(error.what()).size(), kLongestMessage + 3);
+    }
+  });
+}
+
+constexpr std::size_t kMegabyte = 1'000'000;
+
+TEST(Memory, OfJson) {
+  const auto read = [](const std::string& text) { parse_json(text, "x", ErrorKind::model); };
+  EXPECT_LT(memory_for(std::string(100'000, '['), read), kMegabyte);
+  std::string deep;
+  for (int i = 0; i < 100'000; ++i) deep += "{\"a\":";
+  EXPECT_LT(memory_for(deep, read), kMegabyte);
+  const std::string digits(kMegabyte, '7');
+  for (const std::string& number : {digits, "-" + digits, "0." + digits, "1e" + digits, "1e-" + digits, digits + "e1"})
+    EXPECT_LT(memory_for("[" + number + "]", read), 16 * kMegabyte);
+  EXPECT_LT(memory_for("\"" + digits, read), 16 * kMegabyte);
+  std::string same = "{\"a\":0";
+  for (int i = 0; i < 600'000; ++i) same += ",\"a\":0";
+  EXPECT_LT(memory_for(same + "}", read), 50 * same.size());
+}
+
+// Every tensor costs a name, a shape and an entry.
+TEST(Memory, OfSafetensorsOf600000Tensors) {
+  const auto read = [](const std::string& text) {
+    read_safetensors(FileBytes::borrow(std::as_bytes(std::span(text))), "x");
+  };
+  const auto file_of = [](const std::string& header) {
+    std::string length;
+    for (int i = 0; i < 8; ++i) length += static_cast<char>(header.size() >> 8 * i);
+    return length + header;
+  };
+  const auto header_of = [](const auto& name) {
+    std::string header = "{";
+    for (int i = 0; i < 600'000; ++i)
+      header += join(i == 0 ? "\"" : ",\"", name(i), R"(":{"dtype":"F32","shape":[0],"data_offsets":[0,0]})");
+    return header + "}";
+  };
+  const std::string many = file_of(header_of([](int i) { return i; }));
+  EXPECT_LT(memory_for(many, read), 12 * many.size());
+  EXPECT_LT(memory_for(file_of(header_of([](int) { return "a"; })), read), kMegabyte);  // the second ends it
+  const std::string cut = many.substr(0, many.size() - 1);
+  EXPECT_LT(memory_for(cut, read), kMegabyte);  // the length says so at once
+}
+
 }  // namespace
 }  // namespace paligemma
