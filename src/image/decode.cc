@@ -46,6 +46,7 @@ FileBytes open_picture(const std::filesystem::path& path) {
   try {
     return FileBytes::map(path, ErrorKind::input);
   } catch (const Error& error) {
+    if (error.kind() != ErrorKind::input) throw;
     throw Error(error.kind(), error.code() == "file_not_found" ? "image_not_found" : "image_unreadable", error.what());
   }
 }

@@ -50,6 +50,9 @@ FileBytes FileBytes::map(const fs::path& path, ErrorKind kind) {
   if (status.st_size == 0) return result;
   const auto size = static_cast<std::size_t>(status.st_size);
   void* start = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, file.value, 0);
+  if (start == MAP_FAILED && errno == ENOMEM)
+    fail(ErrorKind::resource, "out_of_memory", "not enough memory: ", path.native(), ": ", size,
+         " bytes of address space");
   if (start == MAP_FAILED) fail(kind, "file_unreadable", "cannot read: ", path.native(), ": ", reason(errno));
   result.bytes_ = {static_cast<const std::byte*>(start), size};
   result.mapped_ = true;

@@ -19,8 +19,8 @@ namespace paligemma {
 class FileBytes {
  public:
   FileBytes() = default;
-  // Maps `path`. Throws Error{kind, "file_not_found" | "file_unreadable"} that names the path. An empty file is
-  // allowed.
+  // Maps `path`. Throws Error{kind, "file_not_found" | "file_unreadable"} that names the path, or Error{resource,
+  // "out_of_memory"}. An empty file is allowed.
   static FileBytes map(const std::filesystem::path& path, ErrorKind kind);
   static FileBytes borrow(std::span<const std::byte> bytes);
 
