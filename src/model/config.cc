@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 namespace paligemma {
 namespace {
@@ -31,8 +32,10 @@ class Section {
   double number(const char* key, double fallback) const {
     if (!has(key)) return fallback;
     const Json& value = json_->at(key);
-    if (!value.is_number() || !(value.get<double>() > 0) || !std::isfinite(value.get<double>()))
-      complain(key, "a positive number", value.dump());
+    // Also as the float that most of them become: a soft cap that is infinite there would make NaN of everything.
+    if (!value.is_number() || !(value.get<double>() >= std::numeric_limits<float>::min()) ||
+        value.get<double>() > std::numeric_limits<float>::max())
+      complain(key, "a positive number that fits a float", value.dump());
     return value.get<double>();
   }
 

@@ -130,6 +130,14 @@ TEST(Config, OtherComputationsAreRefused) {
   EXPECT_THAT(other.error(), HasSubstr("llava"));
 }
 
+TEST(Config, NumbersMustFitAFloat) {
+  for (const double value : {0.0, -1.0, 1e300, 1e-300}) {
+    Files files("pg2-28b-like");
+    files.json["text_config"]["final_logit_softcapping"] = value;
+    EXPECT_THAT(files.error(), HasSubstr("final_logit_softcapping: expected a positive number that fits a float"));
+  }
+}
+
 TEST(Config, BothSpellingsOfRopeAndImageToken) {
   Files files("pg2");
   files.json["text_config"].erase("rope_theta");
