@@ -141,7 +141,7 @@ std::string model_path(const std::string& given) {
   const char* set = std::getenv("PALIGEMMA_MODEL");
   const std::string path = given.empty() && set != nullptr ? set : given;
   const std::string suffix = std::filesystem::path(path).extension().string();
-  if (is_one_of(suffix, ".npz|.gguf|.keras|.h5")) not_available(join("models of the form ", suffix, ": ", path));
+  if (is_one_of(suffix, ".gguf|.keras|.h5")) not_available(join("models of the form ", suffix, ": ", path));
   std::error_code ignored;
   if (!path.empty() && std::filesystem::exists(std::filesystem::path(path) / "model.weights.h5", ignored)) {
     not_available(join("KerasHub presets: ", path));

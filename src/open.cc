@@ -23,17 +23,21 @@ void apply(Switch choice, float& cap, float when_on) {
   if (choice == Switch::on && cap == 0) cap = when_on;
 }
 
-Tokenizer open_tokenizer(const Folder& folder, const ModelOptions& options, std::optional<int> image_token) {
+Tokenizer open_tokenizer(const ModelFiles& files, const std::filesystem::path& given) {
   const auto read = [&](const FileBytes& file, const std::string& where) {
-    return where.ends_with(".json") ? Tokenizer::from_json(file.text(), where, image_token)
-                                    : Tokenizer::from_sentencepiece(file.bytes(), where, image_token);
+    const auto image = files.config.image_token;
+    return where.ends_with(".json") ? Tokenizer::from_json(file.text(), where, image)
+                                    : Tokenizer::from_sentencepiece(file.bytes(), where, image);
   };
-  if (!options.tokenizer.empty())
-    return read(FileBytes::map(options.tokenizer, ErrorKind::model), options.tokenizer.string());
-  for (const char* name : {"tokenizer.model", "tokenizer.json"})
+  if (!given.empty()) return read(FileBytes::map(given, ErrorKind::model), given.string());
+  const Folder& folder = files.tokenizer_folder;
+  std::string expected;
+  for (const std::string& name : files.tokenizer_names) {
     if (folder.has(name)) return read(folder.open(name), folder.name + "/" + name);
-  fail(ErrorKind::model, "no_tokenizer", "no tokenizer: ", folder.name,
-       ": expected tokenizer.model or tokenizer.json. Try: --tokenizer PATH");
+    expected += (expected.empty() ? "" : " or ") + name;
+  }
+  fail(ErrorKind::model, "no_tokenizer", "no tokenizer: ", files.where, ": expected ", expected, " in ", folder.name,
+       ". Try: --tokenizer PATH");
 }
 
 std::optional<MaskCodec> open_codec(const Folder& folder, const ModelOptions& options) {
@@ -79,7 +83,7 @@ ModelInfo describe(const Config& config, std::string name) {
           .image_tokens = static_cast<int>(config.vision.tokens())};
 }
 
-std::unique_ptr<Pipeline> open_pipeline(const Folder& folder, std::string name, const ModelOptions& options) {
+std::unique_ptr<Pipeline> open_pipeline(const ModelFiles& files, std::string name, const ModelOptions& options) {
   const auto start = std::chrono::steady_clock::now();
   auto pipeline = std::make_unique<Pipeline>();
   if (options.box_divisor != 0 && options.box_divisor != 1023 && options.box_divisor != 1024)
@@ -87,24 +91,24 @@ std::unique_ptr<Pipeline> open_pipeline(const Folder& folder, std::string name, 
   pipeline->options = options;
   pipeline->backend = make_cpu_backend({.threads = options.threads});
 
-  const Checkpoint checkpoint(folder);
-  const TensorSource source = checkpoint.source();
+  const TensorSource& source = files.source;
   Config& config = pipeline->config;
-  config = read_config(folder, source.shape);
+  config = files.config;
   apply(options.final_softcap, config.decoder.final_cap, 30);
   apply(options.attention_softcap, config.decoder.attention_cap, 50);
-  pipeline->tokenizer = open_tokenizer(folder, options, config.image_token);
+  pipeline->tokenizer = open_tokenizer(files, options.tokenizer);
   const Tokenizer& tokenizer = *pipeline->tokenizer;
-  pipeline->codec = open_codec(folder, options);
-  pipeline->preprocessor = read_preprocessor(folder, config.vision.image_size());
+  pipeline->codec = open_codec(files.folder, options);
+  if (files.form == Form::hugging_face)
+    pipeline->preprocessor = read_preprocessor(files.folder, config.vision.image_size());
   if (tokenizer.real_size() > config.decoder.vocabulary)
-    fail(ErrorKind::model, "tokenizer", "tokenizer and model disagree: ", folder.name, ": the tokenizer has ",
+    fail(ErrorKind::model, "tokenizer", "tokenizer and model disagree: ", files.where, ": the tokenizer has ",
          tokenizer.real_size(), " pieces, the embedding ", config.decoder.vocabulary, " rows");
 
   const Precision precision = options.compute == Compute::f32 ? Precision::f32 : Precision::bf16;
   const Holding holding{held_as(options.weights), precision};
   const std::int64_t positions = config.vision.tokens() + kTypicalAnswer;
-  require_memory(folder.name, memory_need(config, source, holding, *pipeline->backend, positions),
+  require_memory(files.where, memory_need(config, source, holding, *pipeline->backend, positions),
                  options.memory_limit);
   pipeline->network = load_network(config, source, holding, *pipeline->backend);
   pipeline->engine.emplace(*pipeline->backend, config, pipeline->network,
@@ -131,13 +135,13 @@ Model::~Model() = default;
 Model Model::open(const std::filesystem::path& path, const ModelOptions& options) {
   const auto absolute = std::filesystem::absolute(path).lexically_normal();
   const auto name = absolute.has_filename() ? absolute.filename() : absolute.parent_path().filename();
-  return Model(open_pipeline(Folder::on_disk(path, ErrorKind::model), name.string(), options));
+  return Model(open_pipeline(open_model_files(path), name.string(), options));
 }
 
 Model Model::embedded(const ModelOptions& options) {
   ModelOptions chosen = options;
   if (chosen.compute == Compute::automatic) chosen.compute = Compute::f32;  // small enough to be exact and fast
-  return Model(open_pipeline(pocket_folder(), std::string(kPocketName), chosen));
+  return Model(open_pipeline(open_model_files(pocket_folder()), std::string(kPocketName), chosen));
 }
 
 const ModelInfo& Model::info() const { return pipeline_->info; }

@@ -11,6 +11,7 @@
 #include "engine/engine.h"
 #include "image/preprocessor.h"
 #include "model/load.h"
+#include "model/model_files.h"
 #include "text/tokenizer.h"
 
 namespace paligemma {
@@ -27,8 +28,8 @@ struct Pipeline {
   std::optional<Engine> engine;  // refers to backend, config and network: a pipeline stays where it is made
 };
 
-// Opens the model that lies in `folder`. Throws as Model::open does.
-std::unique_ptr<Pipeline> open_pipeline(const Folder& folder, std::string name, const ModelOptions& options);
+// Loads an opened model. Throws as Model::open does.
+std::unique_ptr<Pipeline> open_pipeline(const ModelFiles& files, std::string name, const ModelOptions& options);
 
 // Tokens of prompt and answer beside the picture that memory estimates count with.
 constexpr std::int64_t kTypicalAnswer = 512;

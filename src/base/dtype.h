@@ -44,4 +44,19 @@ constexpr float f16_to_f32(std::uint16_t half) {
   return std::bit_cast<float>(sign | ((113u - shift) << 23) | ((mantissa & 0x3ffu) << 13));
 }
 
+// Rounds to nearest even, beyond 65504 to infinity; a NaN stays a NaN.
+constexpr std::uint16_t f32_to_f16(float value) {
+  const auto bits = std::bit_cast<std::uint32_t>(value);
+  const auto sign = static_cast<std::uint16_t>(bits >> 16 & 0x8000u);
+  const std::uint32_t size = bits & 0x7fffffffu;
+  if (size > 0x7f800000u) return static_cast<std::uint16_t>(sign | 0x7e00u);
+  // Below the smallest normal number the unit is 2^-24: adding 2^-1 leaves it as the last bit of a float.
+  if (size < 0x38800000u)
+    return static_cast<std::uint16_t>(
+        sign | (std::bit_cast<std::uint32_t>(std::bit_cast<float>(size) + 0.5f) - std::bit_cast<std::uint32_t>(0.5f)));
+  const std::uint32_t rounded = size + 0xfffu + (size >> 13 & 1u);
+  if (rounded >= 0x47800000u) return static_cast<std::uint16_t>(sign | 0x7c00u);
+  return static_cast<std::uint16_t>(sign | ((rounded >> 13) - (112u << 10)));
+}
+
 }  // namespace paligemma

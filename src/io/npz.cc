@@ -2,221 +2,204 @@
 
 #include <zip.h>
 
-#include <charconv>
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <optional>
 #include <utility>
+
+#include "io/npy.h"
 
 namespace paligemma {
 namespace {
 
 // The densest that deflate can be: 258 bytes in two bits.
 constexpr std::uint64_t kMaxDeflateRatio = 1032;
+constexpr std::size_t kMaxHeader = std::size_t{1} << 16;
 
-// What an .npy file says of itself.
-struct NpyHeader {
-  std::string descr;
-  bool fortran_order = false;
-  std::vector<std::int64_t> shape;
-  std::size_t data_offset = 0;
+struct Closer {
+  void operator()(zip_t* zip) const { zip_discard(zip); }
+  void operator()(zip_file_t* file) const { zip_fclose(file); }
 };
 
-// Reads the header, a dictionary in Python's notation: {'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), }.
-// https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html
-class NpyParser {
+}  // namespace
+
+class NpzFile::Archive {
  public:
-  static std::optional<NpyHeader> parse(std::string_view file) {
-    if (!file.starts_with("\x93NUMPY") || file.size() < 10) return {};
-    const int version = static_cast<unsigned char>(file[6]);
-    if (version < 1 || version > 3) return {};
-    const std::size_t digits = version == 1 ? 2 : 4, start = 8 + digits;
-    if (file.size() < start) return {};
-    std::size_t length = 0;
-    for (std::size_t i = 0; i < digits; ++i)
-      length |= static_cast<std::size_t>(static_cast<unsigned char>(file[8 + i])) << 8 * i;
-    if (length > file.size() - start) return {};
-    NpyParser parser(file.substr(start, length));
-    if (!parser.dictionary()) return {};
-    parser.header_.data_offset = start + length;
-    return std::move(parser.header_);
-  }
-
- private:
-  explicit NpyParser(std::string_view text) : rest_(text) {}
-
-  bool dictionary() {
-    unsigned seen = 0;
-    if (!take("{")) return false;
-    while (!take("}")) {
-      const auto key = quoted();
-      if (!key || !take(":")) return false;
-      unsigned bit = 0;
-      if (*key == "descr") {
-        const auto descr = quoted();
-        if (!descr) return false;
-        header_.descr = *descr;
-        bit = 1;
-      } else if (*key == "fortran_order") {
-        header_.fortran_order = take("True");
-        if (!header_.fortran_order && !take("False")) return false;
-        bit = 2;
-      } else if (*key == "shape") {
-        if (!tuple()) return false;
-        bit = 4;
-      }
-      if (bit == 0 || (seen & bit) != 0) return false;
-      seen |= bit;
-      if (!take(",") && !rest_.starts_with('}')) return false;
+  Archive(std::vector<FileBytes> pieces, std::string where) : pieces_(std::move(pieces)), where_(std::move(where)) {
+    for (const FileBytes& piece : pieces_) {
+      file_bytes_ += piece.bytes().size();
+      fragments_.push_back(
+          {reinterpret_cast<zip_uint8_t*>(const_cast<std::byte*>(piece.bytes().data())), piece.bytes().size()});
     }
-    skip_space();
-    return seen == 7 && rest_.empty();
-  }
-
-  bool tuple() {
-    if (!take("(")) return false;
-    while (!take(")")) {
-      std::int64_t value = -1;
-      const auto [end, error] = std::from_chars(rest_.data(), rest_.data() + rest_.size(), value);
-      if (error != std::errc{} || value < 0) return false;
-      rest_.remove_prefix(static_cast<std::size_t>(end - rest_.data()));
-      header_.shape.push_back(value);
-      take("L");  // as Python 2 wrote them
-      if (!take(",") && !rest_.starts_with(')')) return false;
-    }
-    return true;
-  }
-
-  std::optional<std::string_view> quoted() {
-    const std::string_view quote = rest_.starts_with('"') ? "\"" : "'";
-    if (!take(quote)) return {};
-    const std::size_t end = rest_.find(quote);
-    if (end == rest_.npos) return {};
-    const auto text = rest_.substr(0, end);
-    rest_.remove_prefix(end + 1);
-    skip_space();
-    return text;
-  }
-
-  bool take(std::string_view token) {
-    skip_space();
-    if (!rest_.starts_with(token)) return false;
-    rest_.remove_prefix(token.size());
-    skip_space();
-    return true;
-  }
-
-  void skip_space() { rest_.remove_prefix(std::min(rest_.find_first_not_of(" \t\n"), rest_.size())); }
-
-  std::string_view rest_;
-  NpyHeader header_;
-};
-
-std::optional<DType> dtype_of(std::string_view descr) {
-  if (descr == "<f4") return DType::f32;
-  if (descr == "<f2") return DType::f16;
-  if (descr == "|V2") return DType::bf16;
-  return {};
-}
-
-class Archive {
- public:
-  Archive(const FileBytes& file, std::string_view where) : where_(where), file_bytes_(file.bytes().size()) {
     if (file_bytes_ == 0) damaged("not a zip archive: the file is empty");  // libzip would take it for an empty one
     zip_error_t error;
     zip_error_init(&error);
-    zip_source_t* source = zip_source_buffer_create(file.bytes().data(), file_bytes_, 0, &error);
+    zip_source_t* source = zip_source_buffer_fragment_create(fragments_.data(), fragments_.size(), 0, &error);
     zip_.reset(source ? zip_open_from_source(source, ZIP_RDONLY, &error) : nullptr);
     const std::string reason = zip_ ? "" : zip_error_strerror(&error);
     if (!zip_ && source) zip_source_free(source);
     zip_error_fini(&error);
     if (!zip_) damaged("not a zip archive: ", reason);
+    list();
   }
 
-  std::map<std::string, NpzArray, std::less<>> read(std::uint64_t max_bytes) {
-    std::map<std::string, NpzArray, std::less<>> result;
-    const auto entries = static_cast<zip_uint64_t>(zip_get_num_entries(zip_.get(), 0));
-    for (zip_uint64_t i = 0; i < entries; ++i) {
-      zip_stat_t entry;
-      constexpr zip_uint64_t kNeeded = ZIP_STAT_NAME | ZIP_STAT_SIZE | ZIP_STAT_COMP_SIZE | ZIP_STAT_COMP_METHOD;
-      if (zip_stat_index(zip_.get(), i, 0, &entry) != 0 || (entry.valid & kNeeded) != kNeeded)
-        damaged("entry ", i, ": no size");
-      std::string name = entry.name;
-      if (!name.ends_with(".npy")) continue;
-      name.resize(name.size() - 4);
-      check_size(name, entry);
-      if (entry.size > max_bytes) damaged("array ", name, ": more data than the limit");
-      max_bytes -= entry.size;
-      NpzArray array = parse(name, unpack(name, i, entry.size));
-      if (!result.try_emplace(name, std::move(array)).second) damaged("array ", name, " is there twice");
-    }
-    return result;
+  const std::map<std::string, NpzEntry, std::less<>>& entries() const { return entries_; }
+
+  void read(std::string_view name, std::uint64_t offset, std::span<std::byte> to) {
+    const NpzEntry& entry = entries_.find(name)->second;
+    Reading& reading = readings_[entry.index];
+    const std::uint64_t begin = entry.data_offset + offset;
+    seek(name, entry, reading, begin);
+    take(name, reading, to);
+    if (reading.position != entry.data_offset + entry.bytes) return;
+    std::byte beyond;
+    const zip_int64_t n = zip_fread(reading.file.get(), &beyond, 1);
+    if (n != 0) damaged("array ", name, ": ", n < 0 ? zip_file_strerror(reading.file.get()) : "longer than it says");
+    readings_.erase(entry.index);
   }
 
- private:
-  struct Closer {
-    void operator()(zip_t* zip) const { zip_discard(zip); }
-    void operator()(zip_file_t* file) const { zip_fclose(file); }
-  };
+  void release() const noexcept {
+    for (const FileBytes& piece : pieces_) piece.release(piece.bytes());
+  }
 
   template <class... Parts>
   [[noreturn]] void damaged(Parts&&... parts) const {
     fail(ErrorKind::model, "npz", "cannot read: ", where_, ": ", std::forward<Parts>(parts)...);
   }
 
-  // Before anything of that size is allocated.
-  void check_size(const std::string& name, const zip_stat_t& entry) const {
-    if (entry.comp_method != ZIP_CM_STORE && entry.comp_method != ZIP_CM_DEFLATE)
-      damaged("array ", name, ": expected it stored or deflated, got method ", entry.comp_method);
-    const std::uint64_t ratio = entry.comp_method == ZIP_CM_STORE ? 1 : kMaxDeflateRatio;
-    if (entry.comp_size > file_bytes_ || entry.size / ratio > entry.comp_size)
-      damaged("array ", name, ": claims ", entry.size, " bytes out of ", entry.comp_size, " in a file of ",
-              file_bytes_);
-  }
+ private:
+  // An entry that is being read: one each, so that arrays may be read in turns.
+  struct Reading {
+    std::unique_ptr<zip_file_t, Closer> file;
+    std::uint64_t position = 0;
+  };
 
-  std::vector<std::byte> unpack(const std::string& name, zip_uint64_t index, std::uint64_t size) {
-    const std::unique_ptr<zip_file_t, Closer> file(zip_fopen_index(zip_.get(), index, 0));
-    if (!file) damaged("array ", name, ": ", zip_strerror(zip_.get()));
-    std::vector<std::byte> bytes(size);
-    std::uint64_t done = 0;
-    while (done < size) {
-      const zip_int64_t n = zip_fread(file.get(), bytes.data() + done, size - done);
-      if (n <= 0) damaged("array ", name, ": ", n < 0 ? zip_file_strerror(file.get()) : "it ends early");
-      done += static_cast<std::uint64_t>(n);
+  void list() {
+    const auto count = static_cast<zip_uint64_t>(zip_get_num_entries(zip_.get(), 0));
+    for (zip_uint64_t i = 0; i < count; ++i) {
+      zip_stat_t stat;
+      constexpr zip_uint64_t kNeeded = ZIP_STAT_NAME | ZIP_STAT_SIZE | ZIP_STAT_COMP_SIZE | ZIP_STAT_COMP_METHOD;
+      if (zip_stat_index(zip_.get(), i, 0, &stat) != 0 || (stat.valid & kNeeded) != kNeeded)
+        damaged("entry ", i, ": no size");
+      std::string name = stat.name;
+      if (!name.ends_with(".npy")) continue;
+      name.resize(name.size() - 4);
+      check_size(name, stat);
+      NpzEntry entry = parse(name, i, stat.size);
+      entry.stored = stat.comp_method == ZIP_CM_STORE;
+      if (!entries_.try_emplace(name, std::move(entry)).second) damaged("array ", name, " is there twice");
     }
-    std::byte beyond;  // the checksum is compared when the end is read
-    const zip_int64_t n = zip_fread(file.get(), &beyond, 1);
-    if (n != 0) damaged("array ", name, ": ", n < 0 ? zip_file_strerror(file.get()) : "longer than it says");
-    return bytes;
   }
 
-  NpzArray parse(const std::string& name, std::vector<std::byte> bytes) const {
-    auto header = NpyParser::parse({reinterpret_cast<const char*>(bytes.data()), bytes.size()});
+  // Before anything of that size is allocated.
+  void check_size(const std::string& name, const zip_stat_t& stat) const {
+    if (stat.comp_method != ZIP_CM_STORE && stat.comp_method != ZIP_CM_DEFLATE)
+      damaged("array ", name, ": expected it stored or deflated, got method ", stat.comp_method);
+    const std::uint64_t ratio = stat.comp_method == ZIP_CM_STORE ? 1 : kMaxDeflateRatio;
+    if (stat.comp_size > file_bytes_ || stat.size / ratio > stat.comp_size)
+      damaged("array ", name, ": claims ", stat.size, " bytes out of ", stat.comp_size, " in a file of ", file_bytes_);
+  }
+
+  NpzEntry parse(const std::string& name, zip_uint64_t index, std::uint64_t size) {
+    Reading reading{open(name, index)};
+    std::string text(std::min<std::uint64_t>(size, kNpyPreamble), '\0');
+    take(name, reading, std::as_writable_bytes(std::span(text)));
+    const std::size_t header_size = npy_header_size(text), taken = text.size();
+    if (header_size < taken || header_size > std::min<std::uint64_t>(size, kMaxHeader))
+      damaged("array ", name, ": expected an .npy header");
+    text.resize(header_size);
+    take(name, reading, std::as_writable_bytes(std::span(text)).subspan(taken));
+    auto header = parse_npy_header(text);
     if (!header) damaged("array ", name, ": expected an .npy header");
-    const auto dtype = dtype_of(header->descr);
-    if (!dtype) damaged("array ", name, ": expected the type <f4, <f2 or |V2, got ", header->descr);
-    if (header->fortran_order) damaged("array ", name, ": expected C order, got Fortran order");
-    std::uint64_t size = byte_size(*dtype);
-    for (const std::int64_t n : header->shape)
-      if (__builtin_mul_overflow(size, static_cast<std::uint64_t>(n), &size))
-        damaged("array ", name, ": the product of its shape is too large");
-    if (size != bytes.size() - header->data_offset)
-      damaged("array ", name, ": expected ", size, " bytes for its shape, got ", bytes.size() - header->data_offset);
-    NpzArray array{.storage = std::move(bytes), .tensor = {.dtype = *dtype, .shape = std::move(header->shape)}};
-    array.tensor.bytes = std::span(array.storage).subspan(header->data_offset);
-    return array;
+    NpzEntry entry{.descr = std::move(header->descr),
+                   .shape = std::move(header->shape),
+                   .bytes = size - header_size,
+                   .index = index,
+                   .data_offset = header_size};
+    entry.dtype = npy_dtype(entry.descr);
+    if (entry.dtype) check_shape(name, entry, header->fortran_order);
+    return entry;
   }
 
-  std::string_view where_;
-  std::uint64_t file_bytes_;
+  void check_shape(const std::string& name, const NpzEntry& entry, bool fortran_order) const {
+    if (fortran_order) damaged("array ", name, ": expected C order, got Fortran order");
+    std::uint64_t bytes = byte_size(*entry.dtype);
+    for (const std::int64_t n : entry.shape)
+      if (__builtin_mul_overflow(bytes, static_cast<std::uint64_t>(n), &bytes))
+        damaged("array ", name, ": the product of its shape is too large");
+    if (bytes != entry.bytes) damaged("array ", name, ": expected ", bytes, " bytes for its shape, got ", entry.bytes);
+  }
+
+  std::unique_ptr<zip_file_t, Closer> open(std::string_view name, std::uint64_t index) {
+    std::unique_ptr<zip_file_t, Closer> file(zip_fopen_index(zip_.get(), index, 0));
+    if (!file) damaged("array ", name, ": ", zip_strerror(zip_.get()));
+    return file;
+  }
+
+  void seek(std::string_view name, const NpzEntry& entry, Reading& reading, std::uint64_t position) {
+    if (!reading.file || (position < reading.position && !entry.stored)) reading = {open(name, entry.index)};
+    if (position == reading.position) return;
+    if (entry.stored) {
+      if (zip_fseek(reading.file.get(), static_cast<zip_int64_t>(position), SEEK_SET) != 0)
+        damaged("array ", name, ": ", zip_file_strerror(reading.file.get()));
+      reading.position = position;
+      return;
+    }
+    std::vector<std::byte> skipped(std::min<std::uint64_t>(position - reading.position, std::uint64_t{1} << 16));
+    while (reading.position < position)
+      take(name, reading, std::span(skipped).first(std::min(skipped.size(), position - reading.position)));
+  }
+
+  void take(std::string_view name, Reading& reading, std::span<std::byte> to) {
+    while (!to.empty()) {
+      const zip_int64_t n = zip_fread(reading.file.get(), to.data(), to.size());
+      if (n <= 0) damaged("array ", name, ": ", n < 0 ? zip_file_strerror(reading.file.get()) : "it ends early");
+      to = to.subspan(static_cast<std::size_t>(n));
+      reading.position += static_cast<std::uint64_t>(n);
+    }
+  }
+
+  std::vector<FileBytes> pieces_;
+  std::vector<zip_buffer_fragment_t> fragments_;
+  std::string where_;
+  std::uint64_t file_bytes_ = 0;
   std::unique_ptr<zip_t, Closer> zip_;
+  std::map<std::string, NpzEntry, std::less<>> entries_;
+  std::map<std::uint64_t, Reading> readings_;  // by index; closed before the archive is
 };
 
-}  // namespace
+NpzFile::NpzFile(std::vector<FileBytes> pieces, std::string where)
+    : archive_(std::make_unique<Archive>(std::move(pieces), std::move(where))) {}
+NpzFile::NpzFile(NpzFile&&) noexcept = default;
+NpzFile& NpzFile::operator=(NpzFile&&) noexcept = default;
+NpzFile::~NpzFile() = default;
+
+const std::map<std::string, NpzEntry, std::less<>>& NpzFile::entries() const { return archive_->entries(); }
+void NpzFile::read(std::string_view name, std::uint64_t offset, std::span<std::byte> to) {
+  archive_->read(name, offset, to);
+}
+void NpzFile::release() const noexcept { archive_->release(); }
 
 std::map<std::string, NpzArray, std::less<>> read_npz(const FileBytes& file, std::string_view where,
                                                       std::uint64_t max_bytes) {
-  return Archive(file, where).read(max_bytes);
+  std::vector<FileBytes> pieces;
+  pieces.push_back(FileBytes::borrow(file.bytes()));
+  NpzFile npz(std::move(pieces), std::string(where));
+  std::map<std::string, NpzArray, std::less<>> result;
+  for (const auto& [name, entry] : npz.entries()) {
+    if (!entry.dtype)
+      fail(ErrorKind::model, "npz", "cannot read: ", where, ": array ", name,
+           ": expected the type <f4, <f2 or |V2, got ", entry.descr);
+    if (entry.bytes > max_bytes)
+      fail(ErrorKind::model, "npz", "cannot read: ", where, ": array ", name, ": more data than the limit");
+    max_bytes -= entry.bytes;
+    NpzArray& array = result[name];
+    array.storage.resize(entry.bytes);
+    npz.read(name, 0, array.storage);
+    array.tensor = {.dtype = *entry.dtype, .shape = entry.shape, .bytes = array.storage};
+  }
+  return result;
 }
 
 }  // namespace paligemma

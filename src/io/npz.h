@@ -3,6 +3,8 @@
 #pragma once
 
 #include <map>
+#include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -12,13 +14,49 @@
 
 namespace paligemma {
 
+// Where an array of an .npz lies.
+struct NpzEntry {
+  std::string descr;           // type as written
+  std::optional<DType> dtype;  // nothing for types that are not read
+  std::vector<std::int64_t> shape;
+  std::uint64_t bytes = 0;        // of data
+  std::uint64_t index = 0;        // in the archive
+  std::uint64_t data_offset = 0;  // in the unpacked entry
+  bool stored = true;             // else deflated
+};
+
+// An .npz whose arrays are read piece by piece. The whole file is never unpacked. Move-only.
+class NpzFile {
+ public:
+  // `pieces` are the file, or the parts that it was cut into, in order. Reads the headers alone. `where` names the file
+  // in messages. Throws Error{model, "npz"}.
+  NpzFile(std::vector<FileBytes> pieces, std::string where);
+  NpzFile(NpzFile&&) noexcept;
+  NpzFile& operator=(NpzFile&&) noexcept;
+  ~NpzFile();
+
+  // By name, without ".npy".
+  const std::map<std::string, NpzEntry, std::less<>>& entries() const;
+
+  // Bytes of data from `offset` on. Any order works; a deflated array is unpacked from its beginning again whenever
+  // that is not forward. A checksum is compared where the end is reached from the beginning.
+  void read(std::string_view name, std::uint64_t offset, std::span<std::byte> to);
+
+  // The pages of the file that were read are not needed any more.
+  void release() const noexcept;
+
+ private:
+  class Archive;
+  std::unique_ptr<Archive> archive_;
+};
+
 struct NpzArray {
   std::vector<std::byte> storage;
   HostTensor tensor;  // points into storage
 };
 
-// name (without ".npy") -> array. `where` names the file in messages. Throws Error{model, "npz"}. At most `max_bytes`
-// of array data in all are unpacked; a file that claims more is refused before it is.
+// A small file as a whole: name (without ".npy") -> array. Also throws for arrays of types that are not read. At most
+// `max_bytes` of array data in all are unpacked; a file that claims more is refused before it is.
 std::map<std::string, NpzArray, std::less<>> read_npz(const FileBytes& file, std::string_view where,
                                                       std::uint64_t max_bytes = std::uint64_t{1} << 30);
 
