@@ -21,7 +21,8 @@ std::string npz_name(const std::string& file_name) {
 
 fs::path folder_of(const fs::path& file) { return file.has_parent_path() ? file.parent_path() : fs::path("."); }
 
-// The pieces of `name` in `folder`, in order: part2 before part10, partaa before partab. Numbers must follow each other.
+// The pieces of `name` in `folder`, in order: part2 before part10, partaa before partab. Numbers must follow each
+// other.
 std::vector<fs::path> find_pieces(const fs::path& folder, const std::string& name) {
   const std::string start = name + ".part";
   std::vector<std::pair<std::size_t, std::string>> found;  // by the length of the name first

@@ -1,0 +1,183 @@
+// Checkpoints that are no Hugging Face folders, against the programs that they come from: image embeddings, logits and
+// greedy answers of tests/golden/npz, made by big_vision.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <map>
+#include <memory>
+
+#include "engine/engine.h"
+#include "model/load.h"
+#include "model/model_files.h"
+#include "support/golden.h"
+#include "support/tolerances.h"
+
+namespace paligemma {
+namespace {
+
+using testing::golden;
+using testing::golden_tensors;
+using testing::relative_rms;
+using testing::values;
+
+// Whole numbers of an i32 or u8 tensor, row by row.
+std::vector<std::vector<int>> rows_of(const RawTensor& tensor) {
+  std::vector<std::vector<int>> out(static_cast<std::size_t>(tensor.shape[0]));
+  const std::size_t element = tensor.dtype == "I32" ? 4 : 1;
+  const std::size_t columns = tensor.bytes.size() / element / out.size();
+  for (std::size_t i = 0; i < out.size() * columns; ++i) {
+    int value = 0;
+    std::memcpy(&value, tensor.bytes.data() + i * element, element);
+    out[i / columns].push_back(value);
+  }
+  return out;
+}
+
+std::int32_t ones(const std::vector<int>& mask) { return static_cast<std::int32_t>(std::ranges::count(mask, 1)); }
+
+// (B, side, side, 3) in [-1, 1] to patch rows.
+std::vector<float> patch_rows(std::span<const float> images, const VisionConfig& vision) {
+  const std::int64_t side = vision.image_size(), patch = vision.patch;
+  std::vector<float> out;
+  for (std::int64_t b = 0; b < static_cast<std::int64_t>(images.size()) / (side * side * 3); ++b)
+    for (std::int64_t t = 0; t < vision.tokens(); ++t)
+      for (std::int64_t c = 0; c < 3; ++c)
+        for (std::int64_t i = 0; i < patch; ++i)
+          for (std::int64_t j = 0; j < patch; ++j) {
+            const std::int64_t y = t / vision.grid * patch + i, x = t % vision.grid * patch + j;
+            out.push_back(images[static_cast<std::size_t>(((b * side + y) * side + x) * 3 + c)]);
+          }
+  return out;
+}
+
+struct Loaded {
+  explicit Loaded(const std::filesystem::path& path)
+      : files(open_model_files(path)),
+        network(load_network(files.config, files.source, {.precision = Precision::f32}, *backend)),
+        engine(*backend, files.config, network,
+               EngineOptions{.precision = Precision::f32,
+                             .image_token = *files.config.image_token,
+                             .eos_token = 1,
+                             .real_vocabulary = files.config.decoder.vocabulary}) {
+    engine.tap = [this](std::string_view name, ConstView value) {
+      auto& all = taps[std::string(name)];
+      for (std::int64_t r = 0; r < value.rows; ++r) all.insert(all.end(), value.row(r), value.row(r) + value.cols);
+    };
+  }
+
+  void see(std::span<const float> images) {
+    const std::vector<float> patches = patch_rows(images, files.config.vision);
+    const std::int64_t values = files.config.vision.patch_values();
+    engine.encode_pictures({patches.data(), static_cast<std::int64_t>(patches.size()) / values, values});
+  }
+
+  EnginePrompt prompt(std::int64_t picture, std::span<const int> text, int max_tokens) const {
+    EnginePrompt out{.pictures = {picture}, .max_tokens = max_tokens};
+    out.ids.assign(static_cast<std::size_t>(files.config.vision.tokens()), *files.config.image_token);
+    out.ids.insert(out.ids.end(), text.begin(), text.end());
+    out.prefix = static_cast<std::int64_t>(out.ids.size());
+    return out;
+  }
+
+  // Logits at every position of the text, of which the first `prefix` see each other.
+  std::vector<float> text_logits(std::int64_t picture, std::span<const int> text, std::size_t prefix) {
+    EnginePrompt asked = prompt(picture, text.first(prefix), 0);
+    asked.suffix.assign(text.begin() + static_cast<std::ptrdiff_t>(prefix), text.end());
+    taps.clear();
+    engine.generate({&asked, 1});
+    const std::int64_t width = files.config.decoder.width, rows = static_cast<std::int64_t>(text.size());
+    const auto& normed = taps.at("decoder.norm");
+    Arena arena(*backend);
+    Pass pass{*backend, arena};
+    const View out = logits(pass, files.config, network,
+                            {normed.data() + normed.size() - static_cast<std::size_t>(rows * width), rows, width});
+    return {out.data, out.data + out.rows * out.cols};
+  }
+
+  std::unique_ptr<Backend> backend = make_cpu_backend({.threads = 2});
+  ModelFiles files;
+  Network network;
+  Engine engine;
+  std::map<std::string, std::vector<float>, std::less<>> taps;
+};
+
+// big_vision rounds scaled embeddings and the gains of norms to the type of the file: bf16 to 2^-9.
+constexpr double kParameterRounding = 3e-3;
+
+struct Case {
+  std::string folder, file, weights;  // the type whose expected values count
+  friend std::ostream& operator<<(std::ostream& out, const Case& c) { return out << c.folder << " " << c.file; }
+};
+
+class BigVision : public ::testing::TestWithParam<Case> {
+ protected:
+  const std::string folder = "npz/" + GetParam().folder + "/";
+  const Safetensors expected = golden_tensors(folder + "expected.safetensors");
+  Loaded model{golden(folder + GetParam().file)};
+
+  void SetUp() override { model.see(values(expected.tensors.at("inputs/image"))); }
+  bool exact() const { return GetParam().weights == "f32"; }
+  double tolerance() const { return exact() ? testing::kTapRelativeRms : kParameterRounding; }
+  // Logits of about 10 that are that far away from the reference's.
+  float near_tie() const { return exact() ? 0.0f : static_cast<float>(10 * kParameterRounding); }
+  std::vector<float> floats(const std::string& name) const {
+    return values(expected.tensors.at(GetParam().weights + "/" + name));
+  }
+};
+
+TEST_P(BigVision, ImageEmbeddingsAgree) {
+  EXPECT_LE(relative_rms(model.taps.at("projector"), floats("img/zimg")), testing::kTapRelativeRms);
+}
+
+// The reference's text_logits have no final soft cap.
+TEST_P(BigVision, LogitsAgree) {
+  model.files.config.decoder.final_cap = 0;
+  const auto text = rows_of(expected.others.at("inputs/text")), causal = rows_of(expected.others.at("inputs/mask_ar")),
+             there = rows_of(expected.others.at("inputs/mask_input"));
+  const std::vector<float> all = floats("text_logits");
+  const std::size_t row = all.size() / text.size();
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const auto length = static_cast<std::size_t>(ones(there[i]));
+    const auto actual = model.text_logits(static_cast<std::int64_t>(i), std::span(text[i]).first(length),
+                                          text[i].size() - static_cast<std::size_t>(ones(causal[i])));
+    const auto wanted =
+        std::span(all).subspan(i * row, length * static_cast<std::size_t>(model.files.config.decoder.vocabulary));
+    EXPECT_LE(relative_rms(actual, wanted), tolerance()) << i;
+  }
+}
+
+// Up to the first eos (the reference goes on until all answers have one) and, where it rounds otherwise, the first near
+// tie.
+TEST_P(BigVision, GreedyAnswersAgree) {
+  const auto text = rows_of(expected.others.at("prompt/text")),
+             there = rows_of(expected.others.at("prompt/mask_input"));
+  std::size_t compared = 0;
+  auto answers = rows_of(expected.others.at(GetParam().weights + "/greedy/tokens"));
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const auto length = static_cast<std::size_t>(ones(there[i]));
+    const EnginePrompt prompt = model.prompt(static_cast<std::int64_t>(i), std::span(text[i]).first(length),
+                                             static_cast<int>(answers[i].size()));
+    if (const auto eos = std::ranges::find(answers[i], 1); eos != answers[i].end())
+      answers[i].erase(eos + 1, answers[i].end());
+    const EngineAnswer got = model.engine.generate({&prompt, 1}).front();
+    const auto tie = std::ranges::find_if(got.margins, [&](float margin) { return margin < near_tie(); });
+    if (tie != got.margins.end()) answers[i].resize(static_cast<std::size_t>(tie - got.margins.begin()));
+    EXPECT_EQ(std::vector(got.ids.begin(),
+                          got.ids.begin() + static_cast<std::ptrdiff_t>(std::min(got.ids.size(), answers[i].size()))),
+              answers[i])
+        << i;
+    compared += answers[i].size();
+  }
+  EXPECT_GE(compared, 15u);
+}
+
+INSTANTIATE_TEST_SUITE_P(Golden, BigVision,
+                         ::testing::Values(Case{"pg1", "model.npz", "f32"}, Case{"pg1", "model.bf16.npz", "bf16"},
+                                           Case{"pg1", "model.f16.npz", "f16"},  // without params/
+                                           Case{"pg2", "model.npz", "f32"}, Case{"pg2", "model.bf16.npz", "bf16"},
+                                           Case{"pg2", "model.f16.npz", "f16"}, Case{"pg2_27b", "model.npz", "f32"},
+                                           Case{"pg2_27b", "model.bf16.npz", "bf16"}),
+                         [](const auto& info) { return info.param.folder + "_" + info.param.weights; });
+
+}  // namespace
+}  // namespace paligemma
