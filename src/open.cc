@@ -23,6 +23,16 @@ void apply(Switch choice, float& cap, float when_on) {
   if (choice == Switch::on && cap == 0) cap = when_on;
 }
 
+std::optional<MaskCodec> open_codec(const Folder& folder, const ModelOptions& options) {
+  if (!options.codec.empty())
+    return MaskCodec::read(FileBytes::map(options.codec, ErrorKind::model), options.codec.string());
+  for (const char* name : {"vae-oid.npz", "mask_codec.npz", "mask_codec.safetensors"})
+    if (folder.has(name)) return MaskCodec::read(folder.open(name), folder.name + "/" + name);
+  return {};
+}
+
+}  // namespace
+
 Tokenizer open_tokenizer(const ModelFiles& files, const std::filesystem::path& given) {
   const auto read = [&](const FileBytes& file, const std::string& where) {
     const auto image = files.config.image_token;
@@ -39,16 +49,6 @@ Tokenizer open_tokenizer(const ModelFiles& files, const std::filesystem::path& g
   fail(ErrorKind::model, "no_tokenizer", "no tokenizer: ", files.where, ": expected ", expected, " in ", folder.name,
        ". Try: --tokenizer PATH");
 }
-
-std::optional<MaskCodec> open_codec(const Folder& folder, const ModelOptions& options) {
-  if (!options.codec.empty())
-    return MaskCodec::read(FileBytes::map(options.codec, ErrorKind::model), options.codec.string());
-  for (const char* name : {"vae-oid.npz", "mask_codec.npz", "mask_codec.safetensors"})
-    if (folder.has(name)) return MaskCodec::read(folder.open(name), folder.name + "/" + name);
-  return {};
-}
-
-}  // namespace
 
 MemoryNeed memory_need(const Config& config, const TensorSource& source, const Holding& holding, const Backend& backend,
                        std::int64_t positions) {

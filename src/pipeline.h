@@ -31,6 +31,9 @@ struct Pipeline {
 // Loads an opened model. Throws as Model::open does.
 std::unique_ptr<Pipeline> open_pipeline(const ModelFiles& files, std::string name, const ModelOptions& options);
 
+// The model's tokenizer, or the one at `given`. Throws Error{model, "no_tokenizer" | "tokenizer" | "json"}.
+Tokenizer open_tokenizer(const ModelFiles& files, const std::filesystem::path& given);
+
 // Tokens of prompt and answer beside the picture that memory estimates count with.
 constexpr std::int64_t kTypicalAnswer = 512;
 

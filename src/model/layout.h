@@ -19,6 +19,7 @@
 #include <string_view>
 #include <vector>
 
+#include "io/streamed_array.h"
 #include "model/array_store.h"
 #include "model/checkpoint.h"
 #include "model/config.h"
@@ -96,5 +97,9 @@ struct LaidOut {
 // Throws Error{model, "tensor_missing" | "tensor_shape"} for an array that is missing or whose shape disagrees with
 // another one's; both are shown.
 LaidOut lay_out(const Layout& layout, const ArrayStore& arrays);
+
+// The other way round: the arrays that hold `config`'s tensors, in the order of the table, with the names of the file.
+// `source` must outlive them. An array of tensors of several types has the type that holds them all, f32.
+std::vector<StreamedArray> layout_arrays(const Layout& layout, const Config& config, const TensorSource& source);
 
 }  // namespace paligemma
