@@ -14,9 +14,6 @@ Json query_scalar(float scale) {
   return scalar;
 }
 
-// The shortest decimal number that is this float: 1e-6, not 9.999999974752427e-07.
-double shortest(float value) { return std::stod(Json(value).dump()); }
-
 Json cap(float value) { return value == 0 ? Json(nullptr) : Json(value); }
 
 Json text_json(const Config& config, DType dtype) {
@@ -32,7 +29,7 @@ Json text_json(const Config& config, DType dtype) {
                {"hidden_act", "gelu_pytorch_tanh"},
                {"hidden_activation", "gelu_pytorch_tanh"},
                {"max_position_embeddings", d.max_positions},
-               {"rms_norm_eps", shortest(d.eps)},
+               {"rms_norm_eps", shortest_decimal(d.eps)},
                {"rope_theta", d.rope_theta},
                {"attention_bias", false},
                {"attention_dropout", 0.0},
@@ -62,7 +59,7 @@ Json vision_json(const Config& config) {
           {"patch_size", v.patch},
           {"num_image_tokens", v.tokens()},
           {"hidden_act", "gelu_pytorch_tanh"},
-          {"layer_norm_eps", shortest(v.eps)},
+          {"layer_norm_eps", shortest_decimal(v.eps)},
           {"attention_dropout", 0.0},
           {"projection_dim", config.decoder.width},
           {"projector_hidden_act", "gelu_fast"},

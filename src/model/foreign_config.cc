@@ -221,7 +221,7 @@ Json keras_config_json(const Config& config, DType dtype) {
   fields["attention_logit_soft_cap"] = cap(d.attention_cap);
   fields["sliding_window_size"] = 4096;
   fields["use_sliding_window_attention"] = d.gemma2;
-  fields["layer_norm_epsilon"] = std::stod(Json(d.eps).dump());
+  fields["layer_norm_epsilon"] = shortest_decimal(d.eps);
   fields["dropout"] = 0;
   return {{"module", "keras_hub.src.models.pali_gemma.pali_gemma_backbone"},
           {"class_name", "PaliGemmaBackbone"},
