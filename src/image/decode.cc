@@ -29,6 +29,9 @@ Decoder decoder_of(Bytes file) {
   fail_decode("expected PNG, JPEG, WebP, GIF, BMP or PPM, got something else");
 }
 
+// More than any picture within the default limit of pixels takes; far less than what would be read by mistake.
+constexpr std::size_t kMaxFileBytes = std::size_t{2} << 30;
+
 // `where` names the picture in messages and ends in ": ", or is empty.
 Picture decode(Bytes file, const DecodeOptions& options, const std::string& where) {
   try {
@@ -44,9 +47,12 @@ Picture decode(Bytes file, const DecodeOptions& options, const std::string& wher
 
 FileBytes open_picture(const std::filesystem::path& path) {
   try {
-    return FileBytes::map(path, ErrorKind::input);
+    return FileBytes::read(path, ErrorKind::input, kMaxFileBytes);
   } catch (const Error& error) {
     throw Error(error.kind(), error.code() == "file_not_found" ? "image_not_found" : "image_unreadable", error.what());
+  } catch (const std::bad_alloc&) {
+    fail(ErrorKind::resource, "out_of_memory", "cannot read the picture: ", path.native(),
+         ": it does not fit in memory");
   }
 }
 

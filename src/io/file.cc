@@ -26,6 +26,36 @@ struct Descriptor {
   }
 };
 
+// A regular file, open for reading.
+class OpenFile {
+ public:
+  OpenFile(const fs::path& path, ErrorKind kind) : path_(path), kind_(kind) {
+    // Without O_NONBLOCK the opening of a pipe would wait for its writer.
+    file_.value = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (file_.value < 0) {
+      const bool missing = errno == ENOENT || errno == ENOTDIR;
+      fail(kind, missing ? "file_not_found" : "file_unreadable", "cannot open: ", path.native(), ": ", reason(errno));
+    }
+    struct stat status{};
+    if (::fstat(file_.value, &status) != 0) unreadable(reason(errno));
+    if (!S_ISREG(status.st_mode))
+      unreadable(join("expected a regular file, got ", S_ISDIR(status.st_mode) ? "a folder" : "something else"));
+    size_ = static_cast<std::size_t>(status.st_size);
+  }
+
+  int descriptor() const { return file_.value; }
+  std::size_t size() const { return size_; }
+  [[noreturn]] void unreadable(const std::string& why) const {
+    fail(kind_, "file_unreadable", "cannot read: ", path_.native(), ": ", why);
+  }
+
+ private:
+  const fs::path& path_;
+  ErrorKind kind_;
+  Descriptor file_;
+  std::size_t size_ = 0;
+};
+
 // A name without folders: what comes from a file (an index of shards) must not lead out of the folder.
 bool plain_name(std::string_view name) {
   return !name.empty() && name != "." && name != ".." && name.find('/') == name.npos && name.find('\0') == name.npos;
@@ -34,25 +64,32 @@ bool plain_name(std::string_view name) {
 }  // namespace
 
 FileBytes FileBytes::map(const fs::path& path, ErrorKind kind) {
-  // Without O_NONBLOCK the opening of a pipe would wait for its writer.
-  Descriptor file{::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)};
-  if (file.value < 0) {
-    const bool missing = errno == ENOENT || errno == ENOTDIR;
-    fail(kind, missing ? "file_not_found" : "file_unreadable", "cannot open: ", path.native(), ": ", reason(errno));
-  }
-  struct stat status{};
-  if (::fstat(file.value, &status) != 0)
-    fail(kind, "file_unreadable", "cannot read: ", path.native(), ": ", reason(errno));
-  if (!S_ISREG(status.st_mode))
-    fail(kind, "file_unreadable", "cannot read: ", path.native(), ": expected a regular file, got ",
-         S_ISDIR(status.st_mode) ? "a folder" : "something else");
+  const OpenFile file(path, kind);
   FileBytes result;
-  if (status.st_size == 0) return result;
-  const auto size = static_cast<std::size_t>(status.st_size);
-  void* start = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, file.value, 0);
-  if (start == MAP_FAILED) fail(kind, "file_unreadable", "cannot read: ", path.native(), ": ", reason(errno));
-  result.bytes_ = {static_cast<const std::byte*>(start), size};
+  if (file.size() == 0) return result;
+  void* start = ::mmap(nullptr, file.size(), PROT_READ, MAP_PRIVATE, file.descriptor(), 0);
+  if (start == MAP_FAILED) file.unreadable(reason(errno));
+  result.bytes_ = {static_cast<const std::byte*>(start), file.size()};
   result.mapped_ = true;
+  return result;
+}
+
+FileBytes FileBytes::read(const fs::path& path, ErrorKind kind, std::size_t max_bytes) {
+  const OpenFile file(path, kind);
+  if (file.size() > max_bytes)
+    fail(kind, "file_too_large", "cannot read: ", path.native(), ": expected at most ", max_bytes, " bytes, got ",
+         file.size());
+  FileBytes result;
+  result.owned_ = std::make_unique_for_overwrite<std::byte[]>(file.size());
+  std::size_t done = 0;
+  while (done < file.size()) {
+    const ssize_t got = ::read(file.descriptor(), result.owned_.get() + done, file.size() - done);
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) file.unreadable(reason(errno));
+    if (got == 0) break;
+    done += static_cast<std::size_t>(got);
+  }
+  result.bytes_ = {result.owned_.get(), done};
   return result;
 }
 
@@ -63,10 +100,13 @@ FileBytes FileBytes::borrow(std::span<const std::byte> bytes) {
 }
 
 FileBytes::FileBytes(FileBytes&& other) noexcept
-    : bytes_(std::exchange(other.bytes_, {})), mapped_(std::exchange(other.mapped_, false)) {}
+    : bytes_(std::exchange(other.bytes_, {})),
+      owned_(std::move(other.owned_)),
+      mapped_(std::exchange(other.mapped_, false)) {}
 
 FileBytes& FileBytes::operator=(FileBytes&& other) noexcept {
   std::swap(bytes_, other.bytes_);
+  std::swap(owned_, other.owned_);
   std::swap(mapped_, other.mapped_);
   return *this;
 }

@@ -15,13 +15,17 @@
 
 namespace paligemma {
 
-// The bytes of a file: mapped read-only from disk, or borrowed from memory that outlives this. Move-only.
+// The bytes of a file: mapped read-only from disk, read into memory, or borrowed from memory that outlives this.
+// Move-only.
 class FileBytes {
  public:
   FileBytes() = default;
   // Maps `path`. Throws Error{kind, "file_not_found" | "file_unreadable"} that names the path. An empty file is
   // allowed.
   static FileBytes map(const std::filesystem::path& path, ErrorKind kind);
+  // The same for a file that others may change meanwhile: a mapped one that is cut short ends the process. A file of
+  // more than `max_bytes` is Error{kind, "file_too_large"}.
+  static FileBytes read(const std::filesystem::path& path, ErrorKind kind, std::size_t max_bytes);
   static FileBytes borrow(std::span<const std::byte> bytes);
 
   FileBytes(FileBytes&& other) noexcept;
@@ -35,6 +39,7 @@ class FileBytes {
 
  private:
   std::span<const std::byte> bytes_;
+  std::unique_ptr<std::byte[]> owned_;
   bool mapped_ = false;
 };
 

@@ -3,51 +3,47 @@
 #pragma once
 
 #include <map>
-#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "base/tensor.h"
-#include "io/file.h"
+#include "io/zip.h"
 
 namespace paligemma {
 
-// Where an array of an .npz lies.
 struct NpzEntry {
   std::string descr;           // type as written
   std::optional<DType> dtype;  // nothing for types that are not read
   std::vector<std::int64_t> shape;
   std::uint64_t bytes = 0;        // of data
-  std::uint64_t index = 0;        // in the archive
-  std::uint64_t data_offset = 0;  // in the unpacked entry
-  bool stored = true;             // else deflated
+  std::uint64_t data_offset = 0;  // in the zip's entry
 };
 
-// An .npz whose arrays are read piece by piece. The whole file is never unpacked. Move-only.
+// An .npz whose arrays are read piece by piece: the whole is never unpacked.
 class NpzFile {
  public:
   // `pieces` are the file, or the parts that it was cut into, in order. Reads the headers alone. `where` names the file
   // in messages. Throws Error{model, "npz"}.
   NpzFile(std::vector<FileBytes> pieces, std::string where);
-  NpzFile(NpzFile&&) noexcept;
-  NpzFile& operator=(NpzFile&&) noexcept;
-  ~NpzFile();
 
   // By name, without ".npy".
-  const std::map<std::string, NpzEntry, std::less<>>& entries() const;
+  const std::map<std::string, NpzEntry, std::less<>>& entries() const { return entries_; }
 
-  // Bytes of data from `offset` on. Any order works; a deflated array is unpacked from its beginning again whenever
-  // that is not forward. A checksum is compared where the end is reached from the beginning.
+  // Bytes of data from `offset` on; ZipFile::read() says in which order to ask.
   void read(std::string_view name, std::uint64_t offset, std::span<std::byte> to);
 
-  // The pages of the file that were read are not needed any more.
-  void release() const noexcept;
+  void release() const noexcept { zip_.release(); }
 
  private:
-  class Archive;
-  std::unique_ptr<Archive> archive_;
+  template <class... Parts>
+  [[noreturn]] void damaged(const std::string& name, Parts&&... parts) const;
+  NpzEntry parse(const std::string& name, const std::string& file_name, std::uint64_t size);
+
+  std::string where_;
+  ZipFile zip_;
+  std::map<std::string, NpzEntry, std::less<>> entries_;
 };
 
 struct NpzArray {

@@ -43,4 +43,30 @@ ArrayStore npz_arrays(std::vector<FileBytes> pieces, const std::string& where) {
   return store;
 }
 
+ArrayStore hdf5_arrays(std::vector<Hdf5> files, const std::string& where, std::shared_ptr<const void> owner) {
+  struct State {
+    std::vector<Hdf5> files;
+    std::shared_ptr<const void> owner;
+    std::map<std::string, std::pair<const Hdf5*, std::span<const std::byte>>, std::less<>> places;
+  };
+  const auto state = std::make_shared<State>(State{std::move(files), std::move(owner), {}});
+  ArrayStore store{.where = where};
+  for (const Hdf5& file : state->files) {
+    for (const auto& [path, tensor] : file.datasets) {
+      if (!state->places.try_emplace(path, &file, tensor.bytes).second)
+        fail(ErrorKind::model, "tensor_twice", "an array stands twice: ", where, ": ", path, " is in two files");
+      store.arrays.emplace(path, StoredArray{path, tensor.dtype, tensor.shape});
+    }
+    store.others.insert(file.skipped.begin(), file.skipped.end());
+  }
+  store.read = [state](std::string_view name, std::uint64_t offset, std::uint64_t size) {
+    return state->places.find(name)->second.second.subspan(offset, size);
+  };
+  store.release = [state](std::string_view name) {
+    const auto& [file, bytes] = state->places.find(name)->second;
+    file->file.release(bytes);
+  };
+  return store;
+}
+
 }  // namespace paligemma

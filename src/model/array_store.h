@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <map>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
@@ -10,6 +11,7 @@
 
 #include "base/tensor.h"
 #include "io/file.h"
+#include "io/hdf5.h"
 
 namespace paligemma {
 
@@ -33,5 +35,8 @@ struct ArrayStore {
 // The file, or the parts that it was cut into, in order. The prefixes that training programs write before the names of
 // big_vision's parameters ("params/", "opt/target/") are taken off. Throws Error{model, "npz" | "tensor_twice"}.
 ArrayStore npz_arrays(std::vector<FileBytes> pieces, const std::string& where);
+
+// The datasets of all files, by path. `owner` keeps what the files borrow from. Throws Error{model, "tensor_twice"}.
+ArrayStore hdf5_arrays(std::vector<Hdf5> files, const std::string& where, std::shared_ptr<const void> owner);
 
 }  // namespace paligemma

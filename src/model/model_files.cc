@@ -4,7 +4,10 @@
 #include <charconv>
 
 #include "base/error.h"
+#include "base/memory.h"
+#include "io/zip.h"
 #include "model/foreign_config.h"
+#include "model/keras_index.h"
 #include "model/network.h"
 
 namespace paligemma {
@@ -80,6 +83,99 @@ ModelFiles open_big_vision(const fs::path& path, const std::string& name) {
   return files;
 }
 
+// Weights of a preset: one file, or an index and its shards.
+std::vector<Hdf5> open_weights(const Folder& folder) {
+  constexpr std::string_view kIndex = "model.weights.json", kSingle = "model.weights.h5";
+  std::vector<Hdf5> files;
+  const auto add = [&](const std::string& name) -> const Hdf5& {
+    return files.emplace_back(read_hdf5(folder.open(name), folder.name + "/" + name));
+  };
+  if (!folder.has(kIndex)) {
+    add(std::string(kSingle));
+    return files;
+  }
+  const std::string where = folder.name + "/" + std::string(kIndex);
+  for (const auto& [name, groups] : read_keras_index(folder.open(kIndex).text(), where)) {
+    if (!folder.has(name))
+      fail(ErrorKind::model, "shard_missing", "a part of the model is missing: ", folder.name, "/", name, ": named in ",
+           kIndex, ". Try: download it again");
+    const Hdf5& file = add(name);
+    for (const std::string& group : groups) {
+      const auto first = file.datasets.lower_bound(group + "/");
+      if (first == file.datasets.end() || !first->first.starts_with(group + "/"))
+        fail(ErrorKind::model, "index", "damaged index: ", where, ": ", group, " is not in ", name);
+    }
+  }
+  return files;
+}
+
+ModelFiles finish_keras(ModelFiles files, const Json& config, const std::string& config_name) {
+  files.form = Form::keras;
+  LaidOut laid_out = lay_out(keras_layout(), files.arrays);
+  files.config = keras_config(laid_out, config, config_name);
+  files.source = std::move(laid_out.source);
+  files.meanings = std::move(laid_out.meanings);
+  return files;
+}
+
+ModelFiles open_keras_preset(const fs::path& path) {
+  constexpr const char* kTokenizers = "assets/tokenizer";
+  const Folder folder = Folder::on_disk(path, ErrorKind::model);
+  ModelFiles files{.where = folder.name, .folder = folder, .tokenizer_folder = folder};
+  std::error_code error;
+  if (fs::is_directory(path / kTokenizers, error))
+    files.tokenizer_folder = Folder::on_disk(path / kTokenizers, ErrorKind::model);
+  files.tokenizer_names = {"vocabulary.spm"};
+  files.arrays = hdf5_arrays(open_weights(folder), folder.name, {});
+  if (!folder.has("config.json"))
+    fail(ErrorKind::model, "no_config", "no configuration: ", folder.name, ": expected config.json");
+  const std::string where = folder.name + "/config.json";
+  const Json config = parse_json(folder.open("config.json").text(), where, ErrorKind::model);
+  return finish_keras(std::move(files), config, where);
+}
+
+std::vector<std::byte> unpack(ZipFile& zip, const std::string& name, std::uint64_t size, const std::string& where) {
+  if (const std::uint64_t available = available_memory(); available != 0 && size > available)
+    fail(ErrorKind::resource, "out_of_memory", "not enough memory: ", where, ": ", name, " is packed and takes ",
+         readable_bytes(size), ", ", readable_bytes(available), " are available");
+  std::vector<std::byte> bytes(size);
+  zip.read(name, 0, bytes);
+  return bytes;
+}
+
+// A .keras file: the preset's files in a zip. Weights that are packed are unpacked whole.
+ModelFiles open_keras_file(const fs::path& path) {
+  struct Owner {
+    ZipFile zip;
+    std::vector<std::byte> weights;
+  };
+  const std::string where = path.native();
+  std::vector<FileBytes> pieces;
+  pieces.push_back(FileBytes::map(path, ErrorKind::model));
+  const auto owner = std::make_shared<Owner>(Owner{ZipFile(std::move(pieces), where, "keras"), {}});
+  const auto entry = [&](const std::string& name) {
+    const auto found = owner->zip.find(name);
+    if (!found) fail(ErrorKind::model, "keras", "cannot read: ", where, ": expected ", name, " in it, got none");
+    return found->size;
+  };
+  const std::uint64_t config_size = entry("config.json"), weights_size = entry("model.weights.h5");
+  const std::vector<std::byte> config = unpack(owner->zip, "config.json", config_size, where);
+  auto weights = owner->zip.view("model.weights.h5");
+  if (!weights) {
+    owner->weights = unpack(owner->zip, "model.weights.h5", weights_size, where);
+    weights = owner->weights;
+  }
+  std::vector<Hdf5> hdf5;
+  hdf5.push_back(read_hdf5(FileBytes::borrow(*weights), where + "/model.weights.h5"));
+  ModelFiles files{.where = where};
+  files.folder = files.tokenizer_folder = Folder::on_disk(folder_of(path), ErrorKind::model);
+  files.tokenizer_names = {"vocabulary.spm", "tokenizer.model"};
+  files.arrays = hdf5_arrays(std::move(hdf5), where, owner);
+  const std::string_view text(reinterpret_cast<const char*>(config.data()), config.size());
+  const std::string config_name = where + "/config.json";
+  return finish_keras(std::move(files), parse_json(text, config_name, ErrorKind::model), config_name);
+}
+
 // The safetensors of a folder as arrays that are tensors.
 ArrayStore checkpoint_arrays(const std::shared_ptr<const Checkpoint>& checkpoint, const std::string& where) {
   ArrayStore arrays{.where = where};
@@ -116,7 +212,10 @@ ModelFiles open_model_files(const fs::path& path) {
   const std::string npz = npz_name(path.filename().string());
   std::error_code error;
   if (!npz.empty() && !fs::is_directory(path, error)) return open_big_vision(path, npz);
-  return open_model_files(Folder::on_disk(path, ErrorKind::model));
+  if (path.extension() == ".keras" && !fs::is_directory(path, error)) return open_keras_file(path);
+  const Folder folder = Folder::on_disk(path, ErrorKind::model);
+  if (folder.has("model.weights.h5") || folder.has("model.weights.json")) return open_keras_preset(path);
+  return open_model_files(folder);
 }
 
 }  // namespace paligemma

@@ -29,7 +29,8 @@ struct ModelFiles {
   std::shared_ptr<const void> owner;
 };
 
-// A Hugging Face directory, a big_vision .npz (or its .npz.part* pieces: any of them, or the name without ".part*").
+// A Hugging Face directory, a big_vision .npz (or its .npz.part* pieces: any of them, or the name without ".part*"), a
+// KerasHub preset or a .keras file.
 // Throws Error{model} for one that is missing, damaged or inconsistent.
 ModelFiles open_model_files(const std::filesystem::path& path);
 

@@ -97,7 +97,7 @@ TEST(Usage, WhatLaterVersionsBringIsNotAvailable) {
   for (const auto& [option, value] : options) {
     expect_usage({"ocr", kBeach, option, value}, join("not available in this version: ", option, " ", value));
   }
-  for (const char* model : {"paligemma.gguf", "model.keras"}) {
+  for (const char* model : {"paligemma.gguf", "model.weights.h5"}) {
     expect_usage({"ocr", kBeach, "-m", model}, "not available in this version");
   }
 }

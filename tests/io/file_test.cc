@@ -63,6 +63,19 @@ TEST_F(FileTest, ReleasedPagesCanBeReadAgain) {
   EXPECT_EQ(text, std::string(100'000, 'x'));
 }
 
+TEST_F(FileTest, WhatIsReadStaysWhenTheFileIsCut) {
+  const std::string text(100'000, 'x');
+  write_file(folder_ / "a", as_bytes(text), false);
+  FileBytes file = FileBytes::read(folder_ / "a", ErrorKind::input, text.size());
+  fs::resize_file(folder_ / "a", 10);
+  const FileBytes moved = std::move(file);
+  EXPECT_EQ(moved.text(), text);
+  EXPECT_TRUE(file.bytes().empty());
+  EXPECT_EQ(FileBytes::read(folder_ / "a", ErrorKind::input, 10).text(), "xxxxxxxxxx");
+  expect_error(ErrorKind::input, "file_too_large", "at most 9 bytes, got 10",
+               [&] { FileBytes::read(folder_ / "a", ErrorKind::input, 9); });
+}
+
 TEST_F(FileTest, SaysWhyItCannotBeRead) {
   expect_error(ErrorKind::input, "file_not_found", "nothing",
                [&] { FileBytes::map(folder_ / "nothing", ErrorKind::input); });
