@@ -1,15 +1,17 @@
 // Checkpoints that are no Hugging Face folders, against the programs that they come from: image embeddings, logits and
-// greedy answers of tests/golden/npz, made by big_vision.
+// greedy answers of tests/golden/npz, made by big_vision, and of tests/golden/keras, made by KerasHub.
 #include <gtest/gtest.h>
 
 #include <algorithm>
 #include <map>
 #include <memory>
 
+#include "base/error.h"
 #include "engine/engine.h"
 #include "model/load.h"
 #include "model/model_files.h"
 #include "support/golden.h"
+#include "support/scratch.h"
 #include "support/tolerances.h"
 
 namespace paligemma {
@@ -79,18 +81,18 @@ struct Loaded {
     return out;
   }
 
-  // Logits at every position of the text, of which the first `prefix` see each other.
-  std::vector<float> text_logits(std::int64_t picture, std::span<const int> text, std::size_t prefix) {
+  // Logits at every position of picture and text; of the text the first `prefix` see each other and the picture.
+  std::vector<float> all_logits(std::int64_t picture, std::span<const int> text, std::size_t prefix) {
     EnginePrompt asked = prompt(picture, text.first(prefix), 0);
     asked.suffix.assign(text.begin() + static_cast<std::ptrdiff_t>(prefix), text.end());
     taps.clear();
     engine.generate({&asked, 1});
-    const std::int64_t width = files.config.decoder.width, rows = static_cast<std::int64_t>(text.size());
+    const std::int64_t width = files.config.decoder.width;
     const auto& normed = taps.at("decoder.norm");
     Arena arena(*backend);
     Pass pass{*backend, arena};
-    const View out = logits(pass, files.config, network,
-                            {normed.data() + normed.size() - static_cast<std::size_t>(rows * width), rows, width});
+    const View out =
+        logits(pass, files.config, network, {normed.data(), static_cast<std::int64_t>(normed.size()) / width, width});
     return {out.data, out.data + out.rows * out.cols};
   }
 
@@ -138,11 +140,10 @@ TEST_P(BigVision, LogitsAgree) {
   const std::size_t row = all.size() / text.size();
   for (std::size_t i = 0; i < text.size(); ++i) {
     const auto length = static_cast<std::size_t>(ones(there[i]));
-    const auto actual = model.text_logits(static_cast<std::int64_t>(i), std::span(text[i]).first(length),
-                                          text[i].size() - static_cast<std::size_t>(ones(causal[i])));
-    const auto wanted =
-        std::span(all).subspan(i * row, length * static_cast<std::size_t>(model.files.config.decoder.vocabulary));
-    EXPECT_LE(relative_rms(actual, wanted), tolerance()) << i;
+    const auto actual = model.all_logits(static_cast<std::int64_t>(i), std::span(text[i]).first(length),
+                                         text[i].size() - static_cast<std::size_t>(ones(causal[i])));
+    const std::size_t size = length * static_cast<std::size_t>(model.files.config.decoder.vocabulary);
+    EXPECT_LE(relative_rms(std::span(actual).last(size), std::span(all).subspan(i * row, size)), tolerance()) << i;
   }
 }
 
@@ -178,6 +179,47 @@ INSTANTIATE_TEST_SUITE_P(Golden, BigVision,
                                            Case{"pg2", "model.f16.npz", "f16"}, Case{"pg2_27b", "model.npz", "f32"},
                                            Case{"pg2_27b", "model.bf16.npz", "bf16"}),
                          [](const auto& info) { return info.param.folder + "_" + info.param.weights; });
+
+// Compares with the logits of KerasHub in f32, soft cap and image positions included.
+void expect_keras_answers(const std::filesystem::path& path, const std::string& folder) {
+  const Safetensors expected = golden_tensors(folder + "/expected.safetensors");
+  Loaded model(path);
+  model.see(values(expected.tensors.at("images")));
+  if (model.files.source.dtype("multi_modal_projector.linear.weight") == DType::f32) {  // else computed in bf16
+    EXPECT_LE(relative_rms(model.taps.at("projector"), values(expected.tensors.at("image_embeddings"))),
+              testing::kTapRelativeRms);
+  }
+  const auto text = rows_of(expected.others.at("token_ids")), there = rows_of(expected.others.at("padding_mask")),
+             answer = rows_of(expected.others.at("response_mask"));
+  const std::vector<float> all = values(expected.tensors.at("logits"));
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const auto length = static_cast<std::size_t>(ones(there[i]));
+    const auto actual = model.all_logits(static_cast<std::int64_t>(i), std::span(text[i]).first(length),
+                                         length - static_cast<std::size_t>(ones(answer[i])));
+    const auto wanted = std::span(all).subspan(i * all.size() / text.size(), actual.size());
+    EXPECT_LE(relative_rms(actual, wanted), testing::kTapRelativeRms) << i;
+  }
+}
+
+TEST(KerasHub, LogitsAgree) {
+  for (const char* name : {"pg1_f32", "pg2_bf16", "pg2_f32_sharded"}) {
+    SCOPED_TRACE(name);
+    expect_keras_answers(golden(join("keras/", name)), join("keras/", name));
+  }
+  expect_keras_answers(golden("keras/pg1_f32/model.keras"), "keras/pg1_f32");
+}
+
+// KerasHub scales queries by the head size whatever query_head_dim_normalize says; here the field decides.
+TEST(KerasHub, QueryScaleIsWhatTheConfigurationSays) {
+  const std::string name = "keras/pg2_27b_f32";
+  EXPECT_FLOAT_EQ(open_model_files(golden(name)).config.decoder.query_scale, 1 / std::sqrt(48.0f / 4));
+  const testing::Scratch scratch;
+  std::filesystem::create_symlink(golden(name + "/model.weights.h5"), scratch.path("model.weights.h5"));
+  Json config = testing::golden_json(name + "/config.json");
+  config["config"]["query_head_dim_normalize"] = true;
+  scratch.write("config.json", config.dump());
+  expect_keras_answers(scratch.folder(), name);
+}
 
 }  // namespace
 }  // namespace paligemma
