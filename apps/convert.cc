@@ -15,9 +15,9 @@ struct Settings {
 
 void add_options(Arguments& arguments, Settings& settings) {
   const std::string group = "Conversion";
-  arguments.choice<std::optional<Form>>(group, "--to", settings.to,
-                                        {{"hf", Form::hugging_face}, {"npz", Form::big_vision}},
-                                        "The form to write: a Hugging Face folder or big_vision's .npz", {"keras"});
+  arguments.choice<std::optional<Form>>(
+      group, "--to", settings.to, {{"hf", Form::hugging_face}, {"npz", Form::big_vision}, {"keras", Form::keras}},
+      "The form to write: a Hugging Face folder, big_vision's .npz, a KerasHub preset");
   arguments.choice<std::optional<DType>>(
       group, "--weights", settings.convert.weights,
       {{"auto", std::nullopt}, {"f32", DType::f32}, {"bf16", DType::bf16}, {"f16", DType::f16}},
@@ -54,7 +54,7 @@ const Command kConvert{.name = "convert",
                        .words = "IN OUT",
                        .fewest_words = 2,
                        .most_words = 2,
-                       .summary = "Write a model in another form: --to hf, npz",
+                       .summary = "Write a model in another form",
                        .examples =
                            "  paligemma convert pt_3b_224.bf16.npz paligemma2-3b-pt-224/ --to hf --tokenizer "
                            "tokenizer.model\n"

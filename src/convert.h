@@ -14,6 +14,7 @@ struct ConvertOptions {
   Form to = Form::hugging_face;
   std::optional<DType> weights{};     // nothing: each tensor as it is
   std::filesystem::path tokenizer{};  // empty: the model's
+  std::uint64_t shard_bytes = 0;      // largest file of weights; 0: as the form's own programs cut
   bool force = false;
 };
 

@@ -23,6 +23,14 @@ void apply(Switch choice, float& cap, float when_on) {
   if (choice == Switch::on && cap == 0) cap = when_on;
 }
 
+Tokenizer open_tokenizer(const ModelFiles& files, const std::filesystem::path& given) {
+  if (const auto found = find_tokenizer(files, given)) return read_tokenizer(*found, files.config.image_token);
+  std::string names;
+  for (const std::string& name : files.tokenizer_names) names += (names.empty() ? "" : " or ") + name;
+  fail(ErrorKind::model, "no_tokenizer", "no tokenizer: ", files.where, ": expected ", names, " in ",
+       files.tokenizer_folder.name, ". Try: --tokenizer PATH");
+}
+
 std::optional<MaskCodec> open_codec(const Folder& folder, const ModelOptions& options) {
   if (!options.codec.empty())
     return MaskCodec::read(FileBytes::map(options.codec, ErrorKind::model), options.codec.string());
@@ -33,21 +41,17 @@ std::optional<MaskCodec> open_codec(const Folder& folder, const ModelOptions& op
 
 }  // namespace
 
-Tokenizer open_tokenizer(const ModelFiles& files, const std::filesystem::path& given) {
-  const auto read = [&](const FileBytes& file, const std::string& where) {
-    const auto image = files.config.image_token;
-    return where.ends_with(".json") ? Tokenizer::from_json(file.text(), where, image)
-                                    : Tokenizer::from_sentencepiece(file.bytes(), where, image);
-  };
-  if (!given.empty()) return read(FileBytes::map(given, ErrorKind::model), given.string());
+std::optional<TokenizerFile> find_tokenizer(const ModelFiles& files, const std::filesystem::path& given) {
+  if (!given.empty()) return TokenizerFile{FileBytes::map(given, ErrorKind::model), given.string()};
   const Folder& folder = files.tokenizer_folder;
-  std::string expected;
-  for (const std::string& name : files.tokenizer_names) {
-    if (folder.has(name)) return read(folder.open(name), folder.name + "/" + name);
-    expected += (expected.empty() ? "" : " or ") + name;
-  }
-  fail(ErrorKind::model, "no_tokenizer", "no tokenizer: ", files.where, ": expected ", expected, " in ", folder.name,
-       ". Try: --tokenizer PATH");
+  for (const std::string& name : files.tokenizer_names)
+    if (folder.has(name)) return TokenizerFile{folder.open(name), folder.name + "/" + name};
+  return {};
+}
+
+Tokenizer read_tokenizer(const TokenizerFile& found, std::optional<int> image) {
+  return found.is_json() ? Tokenizer::from_json(found.file.text(), found.where, image)
+                         : Tokenizer::from_sentencepiece(found.file.bytes(), found.where, image);
 }
 
 MemoryNeed memory_need(const Config& config, const TensorSource& source, const Holding& holding, const Backend& backend,

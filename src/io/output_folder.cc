@@ -7,7 +7,6 @@
 #include <cerrno>
 #include <system_error>
 #include <utility>
-#include <vector>
 
 #include "base/error.h"
 
@@ -85,14 +84,19 @@ void OutputFolder::write(std::string_view name, std::string_view text) const {
   write(name, std::as_bytes(std::span(text.data(), text.size())));
 }
 
+std::vector<std::string> OutputFolder::names() const {
+  std::vector<std::string> names;
+  std::error_code error;
+  for (fs::recursive_directory_iterator it(temporary_, error), end; !error && it != end; it.increment(error))
+    if (it->is_regular_file(error)) names.push_back(it->path().lexically_relative(temporary_).string());
+  return names;
+}
+
 void OutputFolder::commit(bool overwrite) {
   std::error_code error;
   if (::rename(temporary_.c_str(), target_.c_str()) == 0) return;  // a new folder, or an empty one
   fs::create_directories(target_, error);
-  std::vector<fs::path> files;
-  for (fs::recursive_directory_iterator it(temporary_, error), end; !error && it != end; it.increment(error))
-    if (it->is_regular_file(error)) files.push_back(it->path().lexically_relative(temporary_));
-  for (const fs::path& file : files) {
+  for (const std::string& file : names()) {
     const fs::path to = target_ / file;
     fs::create_directories(to.parent_path(), error);
     const unsigned flags = overwrite ? 0 : RENAME_NOREPLACE;

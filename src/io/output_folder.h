@@ -5,6 +5,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "io/streamed_array.h"
 
@@ -45,6 +46,9 @@ class OutputFolder {
 
   void write(std::string_view name, std::span<const std::byte> bytes) const;
   void write(std::string_view name, std::string_view text) const;
+
+  // Names of the files that were written.
+  std::vector<std::string> names() const;
 
   // Puts all files in place. Throws Error{usage, "file_exists"} when one is there and `overwrite` is false, and
   // Error{failure, "write_failed"}.
