@@ -72,8 +72,8 @@ TEST(Usage, BadValuesSayWhatIsExpected) {
 }
 
 TEST(Usage, WhatLaterVersionsBringIsNotAvailable) {
-  for (const char* command : {"convert", "question", "quantize", "compare", "train", "train-codec", "eval", "merge",
-                              "scenes", "label", "serve", "pull", "list", "completions"}) {
+  for (const char* command : {"question", "quantize", "compare", "train", "train-codec", "eval", "merge", "scenes",
+                              "label", "serve", "pull", "list", "completions"}) {
     expect_usage({command, "--anything"}, join("not available in this version: paligemma ", command));
   }
   const std::pair<const char*, const char*> options[] = {{"--adapter", "lora"},
@@ -172,8 +172,8 @@ TEST(Usage, ControlCharactersInNamesAreEscaped) { expect_usage({"caption", "a\x1
 TEST(Help, IsThereForEveryCommandWithAnExample) {
   const Ended all = run_program({"--help"});
   EXPECT_EQ(all.code, 0);
-  for (const char* command :
-       {"caption", "ocr", "ask", "detect", "segment", "run", "demo", "inspect", "doctor", "bench", "version"}) {
+  for (const char* command : {"caption", "ocr", "ask", "detect", "segment", "run", "demo", "inspect", "convert",
+                              "doctor", "bench", "version"}) {
     EXPECT_THAT(all.out, HasSubstr(join("\n  ", command, " ")));
     const Ended one = run_program({command, "--help"});
     EXPECT_EQ(one.code, 0);

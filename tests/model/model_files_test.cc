@@ -11,6 +11,7 @@
 #include "model/network.h"
 #include "support/errors.h"
 #include "support/golden.h"
+#include "support/scratch.h"
 
 namespace paligemma {
 namespace {
@@ -106,6 +107,81 @@ TEST_F(NpzModel, ConfigBesideItDecidesWhatShapesDoNotSay) {
   expect_refused(R"({"query_pre_attn_norm": "none"})", "rsqrt_head_dim or rsqrt_emb_per_head, got \"none\"");
   expect_refused(R"({"final_logits_softcap": -1})", "final_logits_softcap");
   expect_refused("[]", "expected an object");
+}
+
+// A copy of a golden preset that a test may damage.
+class KerasPreset : public NpzModel {
+ protected:
+  void SetUp() override {
+    NpzModel::SetUp();
+    fs::copy(golden("keras/pg2_f32_sharded"), folder, fs::copy_options::recursive);
+  }
+  void expect_refused(std::string_view code, std::string_view part) const {
+    expect_error(ErrorKind::model, code, part, [&] { open_model_files(folder); });
+  }
+  void write_index(const Json& index) const { write("model.weights.json", index.dump()); }
+
+  Json index = testing::golden_json("keras/pg2_f32_sharded/model.weights.json");
+};
+
+TEST_F(KerasPreset, ShardsMustBeThere) {
+  fs::remove(folder / "model_00001.weights.h5");
+  expect_refused("shard_missing", "model_00001.weights.h5");
+}
+
+TEST_F(KerasPreset, IndexMustBeTrue) {
+  index["weight_map"]["/layers/nothing/vars"] = "model_00000.weights.h5";
+  write_index(index);
+  expect_refused("index", "layers/nothing/vars is not in model_00000.weights.h5");
+  write_index({{"weight_map", {{"/a", "../../etc/passwd"}}}});
+  expect_refused("index", "expected a file name");
+  for (const char* text : {"[]", "{}", R"({"weight_map": 3})"}) {
+    write("model.weights.json", text);
+    expect_refused("index", "weight_map");
+  }
+}
+
+TEST_F(KerasPreset, DamagedWeightsAreRefused) {
+  const std::string shard = bytes_of(folder / "model_00001.weights.h5");
+  write("model_00001.weights.h5", shard.substr(0, shard.size() / 2));
+  expect_refused("hdf5", "model_00001.weights.h5");
+  fs::copy(folder / "model_00000.weights.h5", folder / "model_00001.weights.h5", fs::copy_options::overwrite_existing);
+  expect_refused("index", "is not in model_00001.weights.h5");
+  write_index(
+      {{"weight_map", {{"/layers/reversible_embedding/vars", {"model_00000.weights.h5", "model_00001.weights.h5"}}}}});
+  expect_refused("tensor_twice", "is in two files");
+}
+
+TEST_F(KerasPreset, ConfigurationMustAgree) {
+  const auto with = [&](const char* field, const Json& value, std::string_view part) {
+    Json config = testing::golden_json("keras/pg2_f32_sharded/config.json");
+    config["config"][field] = value;
+    write("config.json", config.dump());
+    expect_refused("config", part);
+  };
+  with("hidden_dim", 40, "hidden_dim is 40, the arrays say 36");
+  with("intermediate_dim", 42, "intermediate_dim is 42, the arrays say 84");
+  with("image_size", 224, "image_size is 224, the arrays say 28");
+  with("vit_num_heads", 3, "num_attention_heads: expected a divisor of 16");
+  with("use_post_ffw_norm", false, "use_post_ffw_norm: expected true");
+  with("vit_pooling", "map", "vit_pooling: expected null");
+  with("final_logit_soft_cap", "x", "final_logit_soft_cap");
+  write("config.json", R"({"class_name": "GemmaBackbone", "config": {}})");
+  expect_refused("config", "expected a PaliGemmaBackbone");
+  fs::remove(folder / "config.json");
+  expect_refused("no_config", "expected config.json");
+}
+
+TEST(KerasFile, MustHoldItsParts) {
+  expect_error(ErrorKind::model, "keras", "expected config.json", [] {
+    const testing::Scratch scratch;
+    fs::copy(golden("io/stored.npz"), scratch.path("x.keras"));
+    open_model_files(fs::path(scratch.path("x.keras")));
+  });
+  const std::string whole = bytes_of(golden("keras/pg1_f32/model.keras"));
+  const testing::Scratch scratch;
+  expect_error(ErrorKind::model, "keras", "not a zip archive",
+               [&] { open_model_files(fs::path(scratch.write("x.keras", whole.substr(0, whole.size() / 2)))); });
 }
 
 }  // namespace
