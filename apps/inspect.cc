@@ -16,6 +16,15 @@ std::string shape_text(const std::vector<std::int64_t>& shape) {
   return text.empty() ? "-" : text;
 }
 
+// What an array holds, where its name does not say it.
+std::string meaning_text(const InspectedTensor& tensor) {
+  if (!tensor.used()) return "\tunused";
+  if (tensor.meaning.size() == 1 && tensor.meaning.front() == canonical_name(tensor.name)) return "";
+  std::string text;
+  for (const std::string& name : tensor.meaning) text += (text.empty() ? "\t= " : ", ") + name;
+  return text;
+}
+
 std::string memory_line(std::string_view compute, const MemoryNeed& need) {
   return join("memory with --compute ", compute, ": ", readable_bytes(need.total()), " (weights ",
               readable_bytes(need.weights), ", keys and values ", readable_bytes(need.kv_cache), ", work ",
@@ -34,8 +43,8 @@ std::string inspection_text(const Inspection& inspection) {
   text += memory_line("f32", inspection.f32) + memory_line("bf16", inspection.bf16);
   text += "\n";
   for (const InspectedTensor& tensor : inspection.tensors)
-    text += join(printable(tensor.name), "\t", shape_text(tensor.shape), "\t", tensor.dtype,
-                 tensor.used ? "" : "\tunused", "\n");
+    text +=
+        join(printable(tensor.name), "\t", shape_text(tensor.shape), "\t", tensor.dtype, meaning_text(tensor), "\n");
   return text;
 }
 
@@ -45,8 +54,8 @@ int run(const Command& command, std::span<const std::string> line, Session& sess
   const auto words = arguments.parse(command, line, session.output);
   if (!words) return 0;
   const std::string path = model_path(words->empty() ? std::string() : words->front());
-  const Inspection inspection = path.empty() ? inspect(pocket_folder(), std::string(kPocketName))
-                                             : inspect(Folder::on_disk(path, ErrorKind::model), path);
+  const Inspection inspection = path.empty() ? inspect(open_model_files(pocket_folder()), std::string(kPocketName))
+                                             : inspect(open_model_files(std::filesystem::path(path)), path);
   for (const Warning& warning : inspection.warnings) session.console.warning(join(warning.code, ": ", warning.text));
   const bool text = session.output.format == Format::text;
   session.output.write(text ? inspection_text(inspection) : dump_json(inspection_json(inspection)) + "\n");

@@ -120,7 +120,7 @@ void add_model_options(Arguments& arguments, AnswerOptions& options) {
                              "(as the model's config says)");
   };
   arguments.text(group, "-m,--model", "PATH", options.model,
-                 "A Hugging Face directory ($PALIGEMMA_MODEL, else the embedded model)");
+                 "A Hugging Face directory, .npz, KerasHub preset ($PALIGEMMA_MODEL, else the embedded model)");
   arguments.text(group, "--tokenizer", "PATH", model.tokenizer, "tokenizer.model or tokenizer.json (in the model)");
   arguments.text(group, "--codec", "PATH", model.codec, "Mask codec, vae-oid.npz (in the model)");
   arguments.values(
@@ -161,11 +161,7 @@ std::string model_path(const std::string& given) {
   const char* set = std::getenv("PALIGEMMA_MODEL");
   const std::string path = given.empty() && set != nullptr ? set : given;
   const std::string suffix = std::filesystem::path(path).extension().string();
-  if (is_one_of(suffix, ".npz|.gguf|.keras|.h5")) not_available(join("models of the form ", suffix, ": ", path));
-  std::error_code ignored;
-  if (!path.empty() && std::filesystem::exists(std::filesystem::path(path) / "model.weights.h5", ignored)) {
-    not_available(join("KerasHub presets: ", path));
-  }
+  if (is_one_of(suffix, ".gguf|.h5")) not_available(join("models of the form ", suffix, ": ", path));
   return path;
 }
 

@@ -1,7 +1,7 @@
 #include "inspect.h"
 
+#include <algorithm>
 #include <cstring>
-#include <set>
 
 namespace paligemma {
 namespace {
@@ -18,13 +18,23 @@ std::uint64_t count_not_finite(std::span<const std::byte> bytes, Bits exponent) 
   return count;
 }
 
-std::uint64_t count_not_finite(const HostTensor& tensor) {
-  switch (tensor.dtype) {
-    case DType::f32: return count_not_finite<std::uint32_t>(tensor.bytes, 0x7f800000u);
-    case DType::bf16: return count_not_finite<std::uint16_t>(tensor.bytes, 0x7f80u);
-    case DType::f16: return count_not_finite<std::uint16_t>(tensor.bytes, 0x7c00u);
+std::uint64_t count_not_finite(DType dtype, std::span<const std::byte> bytes) {
+  switch (dtype) {
+    case DType::f32: return count_not_finite<std::uint32_t>(bytes, 0x7f800000u);
+    case DType::bf16: return count_not_finite<std::uint16_t>(bytes, 0x7f80u);
+    case DType::f16: return count_not_finite<std::uint16_t>(bytes, 0x7c00u);
   }
   return 0;
+}
+
+std::uint64_t count_not_finite(const ArrayStore& arrays, const std::string& name, const StoredArray& array) {
+  constexpr std::uint64_t kPiece = std::uint64_t{16} << 20;
+  auto size = static_cast<std::uint64_t>(byte_size(array.dtype));
+  for (const std::int64_t n : array.shape) size *= static_cast<std::uint64_t>(n);
+  std::uint64_t count = 0;
+  for (std::uint64_t at = 0; at < size; at += kPiece)
+    count += count_not_finite(array.dtype, arrays.read(name, at, std::min(kPiece, size - at)));
+  return count;
 }
 
 Json memory_json(const MemoryNeed& need) {
@@ -33,29 +43,26 @@ Json memory_json(const MemoryNeed& need) {
 
 }  // namespace
 
-Inspection inspect(const Folder& folder, std::string name) {
-  const Checkpoint checkpoint(folder);
-  const TensorSource source = checkpoint.source();
+Inspection inspect(const ModelFiles& files, std::string name) {
   Inspection out;
-  out.config = read_config(folder, source.shape);
+  out.config = files.config;
   const Config& config = out.config;
-
-  std::set<std::string, std::less<>> used;
-  Network network(config);
-  visit(network, config, [&](const std::string& tensor, Weight&, const Shape&, Weight::Form) { used.insert(tensor); });
-  for (const auto& [canonical, entry] : checkpoint.tensors()) {
-    InspectedTensor tensor{entry.file_name, entry.tensor.shape, std::string(paligemma::name(entry.tensor.dtype)),
-                           used.contains(canonical), count_not_finite(entry.tensor)};
-    source.release(canonical);
+  const TensorSource& source = files.source;
+  for (const auto& [key, array] : files.arrays.arrays) {
+    const auto meaning = files.meanings.find(key);
+    InspectedTensor tensor{array.file_name, array.shape, std::string(paligemma::name(array.dtype)),
+                           meaning == files.meanings.end() ? std::vector<std::string>{} : meaning->second,
+                           count_not_finite(files.arrays, key, array)};
+    files.arrays.release(key);
     if (tensor.not_finite > 0)
       out.warnings.push_back(
           {"not_finite", join(tensor.name, " holds ", tensor.not_finite, " values that are NaN or infinite")});
-    if (!tensor.used) out.warnings.push_back({"unused_tensor", join(tensor.name, " is not part of the network")});
+    if (!tensor.used()) out.warnings.push_back({"unused_tensor", join(tensor.name, " is not part of the network")});
     out.tensors.push_back(std::move(tensor));
   }
-  for (const auto& [canonical, dtype] : checkpoint.others()) {
-    out.tensors.push_back({canonical, {}, dtype, false, 0});
-    out.warnings.push_back({"unused_tensor", join(canonical, " has the type ", dtype, ", which is not read")});
+  for (const auto& [file_name, dtype] : files.arrays.others) {
+    out.tensors.push_back({file_name, {}, dtype, {}, 0});
+    out.warnings.push_back({"unused_tensor", join(file_name, " has the type ", dtype, ", which is not read")});
   }
 
   const auto backend = make_cpu_backend({.threads = 1});
@@ -71,7 +78,11 @@ Json inspection_json(const Inspection& inspection) {
   const DecoderConfig& d = inspection.config.decoder;
   Json tensors = Json::array();
   for (const InspectedTensor& tensor : inspection.tensors)
-    tensors.push_back({{"name", tensor.name}, {"shape", tensor.shape}, {"dtype", tensor.dtype}, {"used", tensor.used}});
+    tensors.push_back({{"name", tensor.name},
+                       {"shape", tensor.shape},
+                       {"dtype", tensor.dtype},
+                       {"used", tensor.used()},
+                       {"meaning", tensor.meaning}});
   Json warnings = Json::array();
   for (const Warning& warning : inspection.warnings)
     warnings.push_back({{"code", warning.code}, {"text", warning.text}});

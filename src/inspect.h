@@ -4,7 +4,6 @@
 #include <string>
 #include <vector>
 
-#include "io/file.h"
 #include "io/json.h"
 #include "pipeline.h"
 
@@ -14,21 +13,23 @@ struct InspectedTensor {
   std::string name;  // as written in the file
   std::vector<std::int64_t> shape;
   std::string dtype;
-  bool used = true;              // the network computes with it
-  std::uint64_t not_finite = 0;  // values that are NaN or infinite
+  std::vector<std::string> meaning;  // the tensors of the network that it holds, * for a layer's number
+  std::uint64_t not_finite = 0;      // values that are NaN or infinite
+
+  bool used() const { return !meaning.empty(); }
 };
 
 struct Inspection {
   ModelInfo info;
   Config config;
-  std::vector<InspectedTensor> tensors;  // in the order of their canonical names
+  std::vector<InspectedTensor> tensors;  // in the order of their names
   MemoryNeed f32, bf16;                  // for --compute f32 and bf16, and a context of `positions`
   std::int64_t positions = 0;
   std::vector<Warning> warnings;  // not_finite, unused_tensor
 };
 
-// Reads every tensor once. Throws Error{model} as opening the model would.
-Inspection inspect(const Folder& folder, std::string name);
+// Reads every tensor once, piece by piece. Throws Error{model} as opening the model would.
+Inspection inspect(const ModelFiles& files, std::string name);
 
 Json inspection_json(const Inspection& inspection);
 

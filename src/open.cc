@@ -25,11 +25,12 @@ void apply(Switch choice, float& cap, float when_on) {
 }
 
 // What the options say beyond the configuration. In `options` it takes the place of `automatic`.
-void choose_numerics(Config& config, ModelOptions& options) {
+void choose_numerics(Form form, Config& config, ModelOptions& options) {
   DecoderConfig& decoder = config.decoder;
   apply(options.final_softcap, decoder.final_cap, 30);
   apply(options.attention_softcap, decoder.attention_cap, 50);
   if (options.window == Window::hf) decoder.window = decoder.declared_window;
+  if (options.numerics == Numerics::automatic && form == Form::big_vision) options.numerics = Numerics::bv;
   if (options.numerics != Numerics::bv) return;
   config.numerics = kBigVisionNumerics;
   if (options.final_softcap == Switch::on) config.numerics.caps_prompt_logits = true;
@@ -37,17 +38,12 @@ void choose_numerics(Config& config, ModelOptions& options) {
   if (options.compute == Compute::automatic) options.compute = Compute::f32;
 }
 
-Tokenizer open_tokenizer(const Folder& folder, const ModelOptions& options, std::optional<int> image_token) {
-  const auto read = [&](const FileBytes& file, const std::string& where) {
-    return where.ends_with(".json") ? Tokenizer::from_json(file.text(), where, image_token)
-                                    : Tokenizer::from_sentencepiece(file.bytes(), where, image_token);
-  };
-  if (!options.tokenizer.empty())
-    return read(FileBytes::map(options.tokenizer, ErrorKind::model), options.tokenizer.string());
-  for (const char* name : {"tokenizer.model", "tokenizer.json"})
-    if (folder.has(name)) return read(folder.open(name), folder.name + "/" + name);
-  fail(ErrorKind::model, "no_tokenizer", "no tokenizer: ", folder.name,
-       ": expected tokenizer.model or tokenizer.json. Try: --tokenizer PATH");
+Tokenizer open_tokenizer(const ModelFiles& files, const std::filesystem::path& given) {
+  if (const auto found = find_tokenizer(files, given)) return read_tokenizer(*found, files.config.image_token);
+  std::string names;
+  for (const std::string& name : files.tokenizer_names) names += (names.empty() ? "" : " or ") + name;
+  fail(ErrorKind::model, "no_tokenizer", "no tokenizer: ", files.where, ": expected ", names, " in ",
+       files.tokenizer_folder.name, ". Try: --tokenizer PATH");
 }
 
 std::optional<MaskCodec> open_codec(const Folder& folder, const ModelOptions& options) {
@@ -95,6 +91,19 @@ std::optional<std::size_t> find_adapter(std::span<const std::filesystem::path> a
   return found.front();
 }
 
+std::optional<TokenizerFile> find_tokenizer(const ModelFiles& files, const std::filesystem::path& given) {
+  if (!given.empty()) return TokenizerFile{FileBytes::map(given, ErrorKind::model), given.string()};
+  const Folder& folder = files.tokenizer_folder;
+  for (const std::string& name : files.tokenizer_names)
+    if (folder.has(name)) return TokenizerFile{folder.open(name), folder.name + "/" + name};
+  return {};
+}
+
+Tokenizer read_tokenizer(const TokenizerFile& found, std::optional<int> image) {
+  return found.is_json() ? Tokenizer::from_json(found.file.text(), found.where, image)
+                         : Tokenizer::from_sentencepiece(found.file.bytes(), found.where, image);
+}
+
 MemoryNeed memory_need(const Config& config, const TensorSource& source, const Holding& holding, const Backend& backend,
                        std::int64_t positions) {
   const DecoderConfig& d = config.decoder;
@@ -128,7 +137,7 @@ ModelInfo describe(const Config& config, std::string name) {
           .image_tokens = static_cast<int>(config.vision.tokens())};
 }
 
-std::unique_ptr<Pipeline> open_pipeline(const Folder& folder, std::string name, const ModelOptions& options) {
+std::unique_ptr<Pipeline> open_pipeline(const ModelFiles& files, std::string name, const ModelOptions& options) {
   const auto start = std::chrono::steady_clock::now();
   auto pipeline = std::make_unique<Pipeline>();
   if (options.box_divisor != 0 && options.box_divisor != 1023 && options.box_divisor != 1024)
@@ -136,17 +145,17 @@ std::unique_ptr<Pipeline> open_pipeline(const Folder& folder, std::string name, 
   pipeline->options = options;
   pipeline->backend = make_cpu_backend({.threads = options.threads});
 
-  const Checkpoint checkpoint(folder);
-  TensorSource source = checkpoint.source();
+  TensorSource source = files.source;
   Config& config = pipeline->config;
-  config = read_config(folder, source.shape);
-  choose_numerics(config, pipeline->options);
-  pipeline->tokenizer = open_tokenizer(folder, options, config.image_token);
+  config = files.config;
+  choose_numerics(files.form, config, pipeline->options);
+  pipeline->tokenizer = open_tokenizer(files, options.tokenizer);
   const Tokenizer& tokenizer = *pipeline->tokenizer;
-  pipeline->codec = open_codec(folder, options);
-  pipeline->preprocessor = read_preprocessor(folder, config.vision.image_size());
+  pipeline->codec = open_codec(files.folder, options);
+  if (files.form == Form::hugging_face)
+    pipeline->preprocessor = read_preprocessor(files.folder, config.vision.image_size());
   if (tokenizer.real_size() > config.decoder.vocabulary)
-    fail(ErrorKind::model, "tokenizer", "tokenizer and model disagree: ", folder.name, ": the tokenizer has ",
+    fail(ErrorKind::model, "tokenizer", "tokenizer and model disagree: ", files.where, ": the tokenizer has ",
          tokenizer.real_size(), " pieces, the embedding ", config.decoder.vocabulary, " rows");
 
   const Precision precision = pipeline->options.compute == Compute::f32 ? Precision::f32 : Precision::bf16;
@@ -159,7 +168,7 @@ std::unique_ptr<Pipeline> open_pipeline(const Folder& folder, std::string name, 
   MemoryNeed need = memory_need(config, source, holding, backend, positions);
   if (!options.merge_adapters)
     for (const Adapter& adapter : adapters) need.weights += adapter_bytes(adapter, config, holding, backend);
-  require_memory(folder.name, need, options.memory_limit);
+  require_memory(files.where, need, options.memory_limit);
   pipeline->network = load_network(config, source, holding, backend);
   if (!options.merge_adapters)
     for (const Adapter& adapter : adapters)
@@ -186,13 +195,13 @@ Model& Model::operator=(Model&&) noexcept = default;
 Model::~Model() = default;
 
 Model Model::open(const std::filesystem::path& path, const ModelOptions& options) {
-  return Model(open_pipeline(Folder::on_disk(path, ErrorKind::model), folder_name(path), options));
+  return Model(open_pipeline(open_model_files(path), folder_name(path), options));
 }
 
 Model Model::embedded(const ModelOptions& options) {
   ModelOptions chosen = options;
   if (chosen.compute == Compute::automatic) chosen.compute = Compute::f32;  // small enough to be exact and fast
-  return Model(open_pipeline(pocket_folder(), std::string(kPocketName), chosen));
+  return Model(open_pipeline(open_model_files(pocket_folder()), std::string(kPocketName), chosen));
 }
 
 const ModelInfo& Model::info() const { return pipeline_->info; }

@@ -12,6 +12,7 @@
 #include "image/preprocessor.h"
 #include "model/adapter_set.h"
 #include "model/load.h"
+#include "model/model_files.h"
 #include "text/tokenizer.h"
 
 namespace paligemma {
@@ -29,8 +30,19 @@ struct Pipeline {
   std::optional<Engine> engine;  // refers to backend, config and network: a pipeline stays where it is made
 };
 
-// Opens the model that lies in `folder`. Throws as Model::open does.
-std::unique_ptr<Pipeline> open_pipeline(const Folder& folder, std::string name, const ModelOptions& options);
+// Loads an opened model. Throws as Model::open does.
+std::unique_ptr<Pipeline> open_pipeline(const ModelFiles& files, std::string name, const ModelOptions& options);
+
+// The model's tokenizer.model or tokenizer.json, or the file at `given`; nothing when there is none.
+struct TokenizerFile {
+  FileBytes file;
+  std::string where;
+
+  bool is_json() const { return where.ends_with(".json"); }
+};
+std::optional<TokenizerFile> find_tokenizer(const ModelFiles& files, const std::filesystem::path& given);
+// `image` is the configuration's id of `<image>`. Throws Error{model, "tokenizer" | "json"}.
+Tokenizer read_tokenizer(const TokenizerFile& found, std::optional<int> image);
 
 // Tokens of prompt and answer beside the picture that memory estimates count with.
 constexpr std::int64_t kTypicalAnswer = 512;

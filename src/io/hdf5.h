@@ -16,6 +16,7 @@
 
 #include "base/tensor.h"
 #include "io/file.h"
+#include "io/streamed_array.h"
 
 namespace paligemma {
 
@@ -43,7 +44,6 @@ struct Hdf5Layout {
   std::map<std::string, std::string> names;  // group -> its attribute "name", or "" for a group that has none
 };
 
-using ByteSink = std::function<void(std::span<const std::byte>)>;
 // Gives the bytes of datasets[index] to `put`, in as many pieces as it likes.
 using DatasetSource = std::function<void(std::size_t index, const ByteSink& put)>;
 

@@ -1,6 +1,7 @@
 #include "io/json.h"
 
 #include <algorithm>
+#include <charconv>
 #include <utility>
 #include <vector>
 
@@ -119,6 +120,14 @@ Json parse_json(std::string_view text, std::string_view where, ErrorKind kind) {
 
 void parse_json_members(std::string_view text, std::string_view where, ErrorKind kind, const JsonMember& use) {
   parse(text, where, kind, &use);
+}
+
+double shortest_decimal(float value) {
+  char digits[32];
+  const auto end = std::to_chars(digits, digits + sizeof digits, value).ptr;
+  double decimal = 0;
+  std::from_chars(digits, end, decimal);
+  return decimal;
 }
 
 std::string dump_json(const Json& value) { return value.dump(-1, ' ', false, Json::error_handler_t::replace); }

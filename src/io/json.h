@@ -23,6 +23,9 @@ Json parse_json(std::string_view text, std::string_view where, ErrorKind kind);
 using JsonMember = std::function<void(const std::string& key, const Json& value)>;
 void parse_json_members(std::string_view text, std::string_view where, ErrorKind kind, const JsonMember& use);
 
+// The shortest decimal number that is this float: 1e-06, where the float itself is 9.999999974752427e-07.
+double shortest_decimal(float value);
+
 // One line, invalid UTF-8 replaced by U+FFFD.
 std::string dump_json(const Json& value);
 

@@ -1,4 +1,4 @@
-// Reads the safetensors format: u64 little-endian header length, JSON header, raw data.
+// Reads and writes the safetensors format: u64 little-endian header length, JSON header, raw data.
 // https://github.com/huggingface/safetensors
 //
 // Everything that a file could lie about is checked before a tensor is handed out: lengths, overlaps, order, dtype
@@ -11,6 +11,7 @@
 
 #include "base/tensor.h"
 #include "io/file.h"
+#include "io/streamed_array.h"
 
 namespace paligemma {
 
@@ -31,5 +32,9 @@ struct Safetensors {
 
 // `where` names the file in messages. Throws Error{model, "safetensors"}.
 Safetensors read_safetensors(FileBytes file, std::string_view where);
+
+// Writes front to back, with the metadata that transformers asks for. Four-byte elements come first, so that all are
+// aligned.
+void write_safetensors(std::vector<StreamedArray> tensors, const ByteSink& sink);
 
 }  // namespace paligemma

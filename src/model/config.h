@@ -12,6 +12,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/dtype.h"
 #include "io/file.h"
 #include "io/json.h"
 #include "model/numerics.h"
@@ -72,5 +73,9 @@ Config read_config(const Json& json, const ShapeLookup& shape, std::string_view 
 
 // The same from the folder's config.json. Also throws Error{model, "no_config"} when there is none.
 Config read_config(const Folder& folder, const ShapeLookup& shape);
+
+// The other way round: a config.json that transformers 4 and 5 load, and that read_config() makes `config` of. `dtype`
+// is the type of the weights.
+Json config_json(const Config& config, DType dtype);
 
 }  // namespace paligemma

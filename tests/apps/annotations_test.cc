@@ -3,8 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "scratch.h"
 #include "support/errors.h"
+#include "support/scratch.h"
 
 namespace paligemma {
 namespace {

@@ -6,8 +6,8 @@
 
 #include "child.h"
 #include "io/json.h"
-#include "scratch.h"
 #include "support/crc32.h"
+#include "support/scratch.h"
 
 namespace paligemma::testing {
 namespace {

@@ -3,7 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "child.h"
-#include "scratch.h"
+#include "support/scratch.h"
 
 namespace paligemma::testing {
 namespace {

@@ -7,7 +7,7 @@
 
 #include <cstring>
 
-#include "scratch.h"
+#include "support/scratch.h"
 
 namespace paligemma {
 namespace {

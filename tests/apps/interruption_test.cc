@@ -6,7 +6,7 @@
 
 #include "child.h"
 #include "io/json.h"
-#include "scratch.h"
+#include "support/scratch.h"
 
 namespace paligemma::testing {
 namespace {

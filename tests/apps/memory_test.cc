@@ -9,7 +9,7 @@
 #include <fstream>
 
 #include "program.h"
-#include "scratch.h"
+#include "support/scratch.h"
 
 namespace paligemma::testing {
 namespace {

@@ -8,7 +8,7 @@
 
 #include "child.h"
 #include "io/json.h"
-#include "scratch.h"
+#include "support/scratch.h"
 
 namespace paligemma::testing {
 namespace {
@@ -393,6 +393,41 @@ TEST(Inspect, ShowsTensorsAndMemory) {
                               HasSubstr("embed_tokens.weight\t2304x128\tbf16\n")));
   const Json json = json_of(run_program({"inspect", POCKET_DIR, "--json"}));
   EXPECT_EQ(json.at("decoder").at("width"), 128);
+}
+
+TEST(Convert, WritesWhatAnswersAlike) {
+  const Scratch scratch;
+  const std::string from = GOLDEN_DIR "/models/pg2", tokenizer = from + "/tokenizer.model";
+  const std::string npz = scratch.path("m.npz"), folder = scratch.path("hf");
+  EXPECT_EQ(run_program({"convert", from, npz, "--to", "npz", "-q"}).code, 0);
+  const Ended twice = run_program({"convert", from, npz, "--to", "npz"});
+  EXPECT_EQ(twice.code, 2);
+  EXPECT_THAT(twice.err, HasSubstr("Try: --force"));
+  EXPECT_EQ(run_program({"convert", npz, folder, "--to", "hf", "--tokenizer", tokenizer}).code, 0);
+  const auto answer = [](const std::string& model) {
+    return run_program({"ask", kBeach, "where is the cow?", "--max-tokens", "4", "-m", model});
+  };
+  const Ended own = answer(from);
+  EXPECT_EQ(own.code, 0);
+  EXPECT_EQ(answer(folder).out, own.out);
+  const Ended alone = answer(npz);
+  EXPECT_EQ(alone.code, 4);
+  EXPECT_THAT(alone.err, HasSubstr("--tokenizer"));
+  EXPECT_EQ(run_program({"inspect", npz}).code, 0);
+}
+
+TEST(Convert, SaysWhatStopsIt) {
+  const Scratch scratch;
+  const std::string out = scratch.path("out");
+  const Ended form = run_program({"convert", POCKET_DIR, out});
+  EXPECT_EQ(form.code, 2);
+  EXPECT_THAT(form.err, HasSubstr("Try: --to hf"));
+  EXPECT_EQ(run_program({"convert", scratch.path("none"), out, "--to", "hf"}).code, 4);
+  EXPECT_EQ(run_program({"convert", scratch.path("none.npz"), out, "--to", "hf"}).code, 4);
+  EXPECT_EQ(run_program({"convert", POCKET_DIR, scratch.path("no/folder"), "--to", "hf"}).code, 1);
+  const Ended divisor = run_program({"convert", POCKET_DIR, out, "--to", "keras"});  // its boxes count to 1024
+  EXPECT_EQ(divisor.code, 2);
+  EXPECT_THAT(divisor.err, HasSubstr("box divisor of 1024"));
 }
 
 TEST(Doctor, SaysWhatFits) {

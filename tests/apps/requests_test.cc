@@ -3,7 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "scratch.h"
+#include "support/scratch.h"
 
 namespace paligemma {
 namespace {

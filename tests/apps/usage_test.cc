@@ -4,7 +4,7 @@
 
 #include "child.h"
 #include "io/json.h"
-#include "scratch.h"
+#include "support/scratch.h"
 
 namespace paligemma::testing {
 namespace {
@@ -88,8 +88,8 @@ TEST(Usage, BadValuesSayWhatIsExpected) {
 }
 
 TEST(Usage, WhatLaterVersionsBringIsNotAvailable) {
-  for (const char* command : {"convert", "quantize", "compare", "train", "train-codec", "eval", "merge", "scenes",
-                              "label", "serve", "pull", "list", "completions"}) {
+  for (const char* command : {"quantize", "compare", "train", "train-codec", "eval", "merge", "scenes", "label",
+                              "serve", "pull", "list", "completions"}) {
     expect_usage({command, "--anything"}, join("not available in this version: paligemma ", command));
   }
   const std::pair<const char*, const char*> options[] = {
@@ -97,7 +97,7 @@ TEST(Usage, WhatLaterVersionsBringIsNotAvailable) {
   for (const auto& [option, value] : options) {
     expect_usage({"ocr", kBeach, option, value}, join("not available in this version: ", option, " ", value));
   }
-  for (const char* model : {"paligemma.npz", "paligemma.gguf", "model.keras"}) {
+  for (const char* model : {"paligemma.gguf", "model.weights.h5"}) {
     expect_usage({"ocr", kBeach, "-m", model}, "not available in this version");
   }
 }
@@ -211,7 +211,7 @@ TEST(Help, IsThereForEveryCommandWithAnExample) {
   const Ended all = run_program({"--help"});
   EXPECT_EQ(all.code, 0);
   for (const char* command : {"caption", "ocr", "ask", "question", "detect", "segment", "run", "demo", "inspect",
-                              "doctor", "bench", "version"}) {
+                              "convert", "doctor", "bench", "version"}) {
     EXPECT_THAT(all.out, HasSubstr(join("\n  ", command, " ")));
     const Ended one = run_program({command, "--help"});
     EXPECT_EQ(one.code, 0);

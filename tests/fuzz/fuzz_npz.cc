@@ -1,8 +1,30 @@
-// seeds: io/*.npz
+// seeds: io/*.npz npz/pg1/model.bf16.npz
 #include "io/npz.h"
+
+namespace {
+
+std::vector<paligemma::FileBytes> one(std::span<const std::byte> bytes) {
+  std::vector<paligemma::FileBytes> pieces;
+  pieces.push_back(paligemma::FileBytes::borrow(bytes));
+  return pieces;
+}
+
+// Two bytes of each array from its end to its beginning, as no other reader would ask.
+void read_backwards(std::span<const std::byte> bytes) {
+  paligemma::NpzFile file(one(bytes), "input");
+  std::byte two[2];
+  for (const auto& [name, entry] : file.entries())
+    for (std::uint64_t i = 1; i <= 3 && entry.bytes >= 2; ++i) file.read(name, (entry.bytes - 2) / i, two);
+}
+
+}  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const auto bytes = std::as_bytes(std::span(data, size));
+  try {
+    read_backwards(bytes);
+  } catch (const paligemma::Error&) {
+  }
   try {
     for (const auto& [name, array] : paligemma::read_npz(paligemma::FileBytes::borrow(bytes), "input", 1 << 24))
       if (array.tensor.bytes.size() > array.storage.size()) __builtin_trap();

@@ -154,12 +154,12 @@ TEST(Npz, RefusesALyingArchive) {
   expect_refused(
       zip_of({{.name = "a.npy", .data = good, .size = std::uint64_t{1} << 60, .packed = std::uint64_t{1} << 60}}, true),
       "in a file of");
-  expect_refused(zip_of({{.name = "a.npy", .data = good, .size = 100'000, .method = 8}}), "array a: ");
+  expect_refused(zip_of({{.name = "a.npy", .data = good, .size = 100'000, .method = 8}}), "entry a.npy: ");
   expect_refused(zip_of({{.name = "a.npy", .data = good, .method = 12}}), "method 12");
   expect_refused(zip_of({{.name = "a.npy", .data = good}, {.name = "a.npy", .data = good}}), "twice");
   const std::string two = zip_of({{.name = "a.npy", .data = good}, {.name = "b.npy", .data = good}});
-  expect_error(ErrorKind::model, "npz", "limit", [&] { read(two, 2 * good.size() - 1); });
-  EXPECT_EQ(read(two, 2 * good.size()).size(), 2u);
+  expect_error(ErrorKind::model, "npz", "limit", [&] { read(two, 15); });
+  EXPECT_EQ(read(two, 16).size(), 2u);
 }
 
 TEST(Npz, RefusesALyingArray) {

@@ -9,7 +9,7 @@ namespace paligemma {
 namespace {
 
 std::unique_ptr<Pipeline> open(const ModelOptions& options) {
-  return open_pipeline(Folder::on_disk(testing::golden("models/pg2"), ErrorKind::model), "pg2", options);
+  return open_pipeline(open_model_files(testing::golden("models/pg2")), "pg2", options);
 }
 
 TEST(Settings, NumericsOfBigVision) {

@@ -14,7 +14,7 @@ namespace paligemma::testing {
 class Scratch {
  public:
   Scratch() {
-    std::string name = (std::filesystem::temp_directory_path() / "paligemma_apps_XXXXXX").string();
+    std::string name = (std::filesystem::temp_directory_path() / "paligemma_test_XXXXXX").string();
     folder_ = mkdtemp(name.data());
   }
   ~Scratch() { std::filesystem::remove_all(folder_); }

@@ -1,0 +1,64 @@
+// paligemma convert: a checkpoint in another form.
+#include "convert.h"
+
+#include "base/error.h"
+#include "options.h"
+#include "signals.h"
+
+namespace paligemma {
+namespace {
+
+struct Settings {
+  ConvertOptions convert;
+  std::optional<Form> to;
+};
+
+void add_options(Arguments& arguments, Settings& settings) {
+  const std::string group = "Conversion";
+  arguments.choice<std::optional<Form>>(
+      group, "--to", settings.to, {{"hf", Form::hugging_face}, {"npz", Form::big_vision}, {"keras", Form::keras}},
+      "The form to write: a Hugging Face folder, big_vision's .npz, a KerasHub preset");
+  arguments.choice<std::optional<DType>>(
+      group, "--weights", settings.convert.weights,
+      {{"auto", std::nullopt}, {"f32", DType::f32}, {"bf16", DType::bf16}, {"f16", DType::f16}},
+      "How weights are held (auto: as they are)", {"q8", "q4"});
+  arguments.text(group, "--tokenizer", "PATH", settings.convert.tokenizer,
+                 "tokenizer.model or tokenizer.json (in the model)");
+  arguments.flag(group, "--force", settings.convert.force, "Overwrite what is there");
+}
+
+int run(const Command& command, std::span<const std::string> line, Session& session) {
+  Settings settings;
+  Arguments arguments;
+  add_options(arguments, settings);
+  add_session_options(arguments, session);
+  const auto words = arguments.parse(command, line, session.output);
+  if (!words) return 0;
+  if (!settings.to) fail(ErrorKind::usage, "usage", "convert: expected --to, got none. Try: --to hf");
+  settings.convert.to = *settings.to;
+  const ModelFiles files = open_model_files(std::filesystem::path(model_path(words->front())));
+
+  defer_signals(true);  // what is half written is removed
+  const auto progress = [&](std::uint64_t done, std::uint64_t total) {
+    session.console.show_progress(done >> 20, total >> 20, words->back());
+  };
+  const auto notes = convert(files, words->back(), settings.convert, progress, [] { return interrupted(); });
+  session.console.hide_progress();
+  for (const std::string& note : notes) session.console.note(note);
+  return 0;
+}
+
+}  // namespace
+
+const Command kConvert{.name = "convert",
+                       .words = "IN OUT",
+                       .fewest_words = 2,
+                       .most_words = 2,
+                       .summary = "Write a model in another form",
+                       .examples =
+                           "  paligemma convert pt_3b_224.bf16.npz paligemma2-3b-pt-224/ --to hf --tokenizer "
+                           "tokenizer.model\n"
+                           "  paligemma convert paligemma2-3b-mix-448/ mix.npz --to npz --weights f32\n",
+                       .run = run};
+
+}  // namespace paligemma

@@ -1,0 +1,111 @@
+#include "io/output_folder.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <system_error>
+#include <utility>
+
+#include "base/error.h"
+
+namespace paligemma {
+namespace {
+
+namespace fs = std::filesystem;
+
+[[noreturn]] void write_failed(const std::string& shown, int error) {
+  fail(ErrorKind::failure, "write_failed", "cannot write: ", shown, ": ", std::generic_category().message(error));
+}
+
+}  // namespace
+
+NewFile::NewFile(const fs::path& path, std::string shown) : shown_(std::move(shown)) {
+  file_ = ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+  if (file_ < 0) give_up();
+}
+
+NewFile::~NewFile() {
+  if (file_ >= 0) ::close(file_);
+}
+
+void NewFile::write(std::span<const std::byte> bytes) {
+  while (!bytes.empty()) {
+    const ssize_t written = ::write(file_, bytes.data(), bytes.size());
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0) give_up();
+    bytes = bytes.subspan(static_cast<std::size_t>(written));
+  }
+}
+
+void NewFile::close() {
+  if (::close(std::exchange(file_, -1)) != 0) give_up();
+}
+
+void NewFile::give_up() const { write_failed(shown_, errno); }
+
+OutputFolder::OutputFolder(fs::path target) : target_(std::move(target)) {
+  std::error_code error;
+  fs::path parent = target_;
+  if (!fs::is_directory(target_, error)) {
+    parent = fs::absolute(target_).lexically_normal();
+    parent = (parent.has_filename() ? parent : parent.parent_path()).parent_path();
+  }
+  int result = -1;
+  for (int attempt = 0; attempt < 1000 && result != 0; ++attempt) {
+    temporary_ = parent / join(".paligemma-", ::getpid(), '-', attempt, ".tmp");
+    result = ::mkdir(temporary_.c_str(), 0777);
+    if (result != 0 && errno != EEXIST) break;
+  }
+  if (result != 0) write_failed(target_.string(), errno);
+}
+
+OutputFolder::~OutputFolder() {
+  std::error_code ignored;
+  fs::remove_all(temporary_, ignored);
+}
+
+fs::path OutputFolder::path(std::string_view name) const {
+  const fs::path path = temporary_ / name;
+  std::error_code error;
+  fs::create_directories(path.parent_path(), error);
+  if (error) write_failed(shown(name), error.value());
+  return path;
+}
+
+void OutputFolder::write(std::string_view name, std::span<const std::byte> bytes) const {
+  NewFile file(path(name), shown(name));
+  file.write(bytes);
+  file.close();
+}
+
+void OutputFolder::write(std::string_view name, std::string_view text) const {
+  write(name, std::as_bytes(std::span(text.data(), text.size())));
+}
+
+std::vector<std::string> OutputFolder::names() const {
+  std::vector<std::string> names;
+  std::error_code error;
+  for (fs::recursive_directory_iterator it(temporary_, error), end; !error && it != end; it.increment(error))
+    if (it->is_regular_file(error)) names.push_back(it->path().lexically_relative(temporary_).string());
+  return names;
+}
+
+void OutputFolder::commit(bool overwrite) {
+  std::error_code error;
+  if (::rename(temporary_.c_str(), target_.c_str()) == 0) return;  // a new folder, or an empty one
+  fs::create_directories(target_, error);
+  for (const std::string& file : names()) {
+    const fs::path to = target_ / file;
+    fs::create_directories(to.parent_path(), error);
+    const unsigned flags = overwrite ? 0 : RENAME_NOREPLACE;
+    int result = ::renameat2(AT_FDCWD, (temporary_ / file).c_str(), AT_FDCWD, to.c_str(), flags);
+    if (result != 0 && errno == EEXIST)
+      fail(ErrorKind::usage, "file_exists", "cannot write: ", to.string(), ": there is a file already. Try: --force");
+    if (result != 0 && errno == EINVAL) result = ::rename((temporary_ / file).c_str(), to.c_str());
+    if (result != 0) write_failed(to.string(), errno);
+  }
+}
+
+}  // namespace paligemma

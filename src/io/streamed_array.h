@@ -1,0 +1,33 @@
+// Arrays on their way into a file. Their bytes come in pieces, so that no array is ever whole in memory.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/dtype.h"
+
+namespace paligemma {
+
+using ByteSink = std::function<void(std::span<const std::byte>)>;
+
+struct StreamedArray {
+  std::string name;
+  DType dtype = DType::f32;
+  std::vector<std::int64_t> shape;
+  std::size_t pieces = 0;
+  // The bytes of piece i, valid until the next call. Asked for in order, once each.
+  std::function<std::span<const std::byte>(std::size_t i)> piece;
+  std::function<void()> done;  // the last piece has been used
+
+  std::uint64_t bytes() const {
+    auto size = static_cast<std::uint64_t>(byte_size(dtype));
+    for (const std::int64_t n : shape) size *= static_cast<std::uint64_t>(n);
+    return size;
+  }
+};
+
+}  // namespace paligemma

@@ -1,0 +1,20 @@
+// Tensors as another checkpoint would hold them: what conversion puts between a source and a file.
+#pragma once
+
+#include "io/streamed_array.h"
+#include "model/checkpoint.h"
+
+namespace paligemma {
+
+// The same tensors held as `dtype`, rounded to nearest. Throws Error{usage, "cannot_express"} for a finite value that
+// f16 has no number for.
+TensorSource retyped(TensorSource source, DType dtype);
+
+// The same with `rows` rows of the vocabulary: the last ones left out, or rows appended that are the mean of all
+// others, as transformers appends them (there with noise).
+TensorSource with_vocabulary(TensorSource source, std::int64_t rows);
+
+// A tensor in pieces of some MiB. `source` must outlive it.
+StreamedArray streamed(const TensorSource& source, const std::string& name);
+
+}  // namespace paligemma
