@@ -29,7 +29,8 @@ constexpr SizeField kKerasSizes[] = {
 class Fields {
  public:
   Fields(const Json& json, std::string_view where) : json_(json), where_(where) {
-    if (!json.is_object()) complain("the configuration", "an object", json);
+    if (!json.is_object())
+      fail(ErrorKind::model, "config", "cannot use the configuration: ", where, ": expected an object");
   }
 
   bool has(const char* key) const { return json_.contains(key) && !json_.at(key).is_null(); }
@@ -46,30 +47,38 @@ class Fields {
     agree(image_field, image_size);
   }
 
+  std::int64_t count(const char* key, std::int64_t fallback) const {
+    if (!has(key)) return fallback;
+    const Json& value = json_.at(key);
+    if (!value.is_number_unsigned() || value == 0 || value.get<std::uint64_t>() > 1 << 20)
+      complain(key, "a whole number from 1 on");
+    return value.get<std::int64_t>();
+  }
+
   double number(const char* key, double fallback, double least) const {
     if (!has(key)) return fallback;
     const Json& value = json_.at(key);
     if (!value.is_number() || !(value.get<double>() >= least) || !std::isfinite(value.get<double>()))
-      complain(key, least > 0 ? "a positive number" : "a number from 0 on", value);
+      complain(key, least > 0 ? "a positive number" : "a number from 0 on");
     return value.get<double>();
   }
 
   bool flag(const char* key, bool fallback) const {
     if (!has(key)) return fallback;
-    if (!json_.at(key).is_boolean()) complain(key, "true or false", json_.at(key));
+    if (!json_.at(key).is_boolean()) complain(key, "true or false");
     return json_.at(key).get<bool>();
   }
 
   // One of two words; the first when absent. Whether it is the second.
   bool second(const char* key, const char* first, const char* second) const {
     if (!has(key) || json_.at(key) == first) return false;
-    if (json_.at(key) != second) complain(key, join(first, " or ", second), json_.at(key));
+    if (json_.at(key) != second) complain(key, join(first, " or ", second));
     return true;
   }
 
-  [[noreturn]] void complain(std::string_view key, std::string_view expected, const Json& got) const {
+  [[noreturn]] void complain(const char* key, std::string_view expected) const {
     fail(ErrorKind::model, "config", "cannot use the configuration: ", where_, ": ", key, ": expected ", expected,
-         ", got ", got.dump());
+         ", got ", json_.contains(key) ? json_.at(key).dump() : "none");
   }
 
  private:
@@ -178,18 +187,17 @@ Json big_vision_config_json(const Config& config) {
 Config keras_config(const LaidOut& model, const Json& json, std::string_view where) {
   const Fields whole(json, where);
   if (!json.contains("class_name") || json.at("class_name") != "PaliGemmaBackbone" || !whole.has("config"))
-    whole.complain("class_name", "a PaliGemmaBackbone with its config",
-                   json.contains("class_name") ? json.at("class_name") : Json());
+    whole.complain("class_name", "a PaliGemmaBackbone with its config");
   const Fields fields(json.at("config"), where);
   LaidOut sized{.source = model.source, .sizes = model.sizes, .gemma2 = model.gemma2, .meanings = {}};
-  sized.sizes['m'] = static_cast<std::int64_t>(fields.number("vit_num_heads", 16, 1));
+  sized.sizes['m'] = fields.count("vit_num_heads", 16);
   Config config = config_of(sized);
   DecoderConfig& d = config.decoder;
   fields.agree(kKerasSizes, sized.sizes, config.vision.image_size(), "image_size");
   for (const char* key : {"use_post_ffw_norm", "use_post_attention_norm"})
-    if (fields.flag(key, false) != d.gemma2) whole.complain(key, d.gemma2 ? "true" : "false", json.at("config")[key]);
+    if (fields.flag(key, false) != d.gemma2) fields.complain(key, d.gemma2 ? "true" : "false");
   for (const char* key : {"vit_pooling", "vit_classifier_activation"})
-    if (fields.has(key)) whole.complain(key, "null", json.at("config").at(key));
+    if (fields.has(key)) fields.complain(key, "null");
   d.attention_cap = static_cast<float>(fields.number("attention_logit_soft_cap", 0, 0));
   d.final_cap = static_cast<float>(fields.number("final_logit_soft_cap", 0, 0));
   d.eps = config.vision.eps = static_cast<float>(fields.number("layer_norm_epsilon", 1e-6, 1e-30));

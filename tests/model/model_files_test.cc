@@ -166,6 +166,9 @@ TEST_F(KerasPreset, ConfigurationMustAgree) {
   with("use_post_ffw_norm", false, "use_post_ffw_norm: expected true");
   with("vit_pooling", "map", "vit_pooling: expected null");
   with("final_logit_soft_cap", "x", "final_logit_soft_cap");
+  with("vit_num_heads", 1e300, "vit_num_heads: expected a whole number");
+  write("config.json", R"({"class_name": "PaliGemmaBackbone", "config": {}})");
+  expect_refused("config", "use_post_ffw_norm: expected true, got none");
   write("config.json", R"({"class_name": "GemmaBackbone", "config": {}})");
   expect_refused("config", "expected a PaliGemmaBackbone");
   fs::remove(folder / "config.json");

@@ -1,0 +1,40 @@
+// seeds: models/*/*.index.json models/*/preprocessor_config.json
+//
+// The input is the index of a Hugging Face folder whose shards all hold the same tensor, and its preprocessor's
+// settings.
+#include "image/preprocessor.h"
+#include "model/checkpoint.h"
+
+namespace {
+
+constexpr std::string_view kShard(
+    "\x48\0\0\0\0\0\0\0{\"lm_head.weight\":{\"dtype\":\"BF16\",\"shape\":[1],\"data_offsets\":[0,2]}}    xx", 82);
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  using namespace paligemma;
+  const auto input = std::as_bytes(std::span(data, size));
+  const Folder folder{
+      .name = "input",
+      .has = [](std::string_view) { return true; },
+      .open =
+          [&](std::string_view name) {
+            if (name.find('/') != name.npos) __builtin_trap();  // never out of the folder
+            return FileBytes::borrow(name.ends_with(".json") ? input : std::as_bytes(std::span(kShard)));
+          }};
+  try {
+    const Checkpoint checkpoint(folder);
+    if (checkpoint.tensors().size() > 1) __builtin_trap();
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::model) __builtin_trap();
+  }
+  try {
+    const Preprocessor settings = read_preprocessor(folder, 56);
+    for (const float std : settings.normalization.std)
+      if (!(std > 0 || std < 0)) __builtin_trap();
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::model) __builtin_trap();
+  }
+  return 0;
+}
