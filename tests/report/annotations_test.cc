@@ -174,12 +174,13 @@ TEST(Annotations, AnEmptyMaskIsItsBox) {
   EXPECT_EQ(yolo_labels(result, categories), box + box);
   CocoDocument coco;
   coco.add(1, "a.png", result, categories);
-  for (const Json& annotation : parse_json(coco.text(categories), "", ErrorKind::failure)["annotations"]) {
+  const Json document = parse_json(coco.text(categories), "", ErrorKind::failure);
+  for (const Json& annotation : document["annotations"]) {
     EXPECT_EQ(annotation["area"], 8.0);
     EXPECT_EQ(annotation["segmentation"], Json::array());
   }
-  for (const Json& shape : parse_json(labelme_annotation(result, ""), "", ErrorKind::failure)["shapes"])
-    EXPECT_EQ(shape["shape_type"], "rectangle");
+  const Json labelme = parse_json(labelme_annotation(result, ""), "", ErrorKind::failure);
+  for (const Json& shape : labelme["shapes"]) EXPECT_EQ(shape["shape_type"], "rectangle");
 }
 
 }  // namespace
