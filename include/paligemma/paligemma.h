@@ -175,7 +175,7 @@ enum class Switch { automatic, on, off };
 enum class MaskProfile { standard, evaluator };
 
 struct ModelOptions {
-  std::filesystem::path tokenizer{};  // tokenizer.model or tokenizer.json; empty: in the model's folder
+  std::filesystem::path tokenizer{};  // tokenizer.model or tokenizer.json; empty: in the model's folder, or beside it
   std::filesystem::path codec{};      // mask codec (.npz or .safetensors); empty: in the model's folder
   WeightType weights = WeightType::automatic;
   Compute compute = Compute::automatic;
@@ -207,8 +207,9 @@ struct Pipeline;  // internal
 // after the other by the caller.
 class Model {
  public:
-  // A Hugging Face directory. Throws Error{model} for a damaged or inconsistent checkpoint, Error{resource} when it
-  // does not fit (said before anything is loaded).
+  // A Hugging Face directory, a big_vision .npz (or its .npz.part* pieces), a KerasHub preset or a .keras file. Throws
+  // Error{model} for a damaged or inconsistent checkpoint, Error{resource} when it does not fit (said before anything
+  // is loaded).
   static Model open(const std::filesystem::path& path, const ModelOptions& options = {});
   // The small model that is part of the library.
   static Model embedded(const ModelOptions& options = {});
