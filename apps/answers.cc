@@ -6,7 +6,9 @@
 #include <utility>
 
 #include "base/error.h"
+#include "engine/decoding.h"
 #include "inputs.h"
+#include "pipeline.h"
 #include "placement.h"
 #include "report/printable.h"
 #include "signals.h"
@@ -47,11 +49,13 @@ std::string timings_line(const Result& result) {
 
 class Answering {
  public:
-  Answering(const AnswerOptions& options, std::span<const Job> jobs, Placement placement, Session& session)
-      : options_(options), jobs_(jobs), placement_(std::move(placement)), session_(session) {}
+  Answering(const AnswerOptions& options, std::span<const Job> jobs, Session& session);
 
   // Answers jobs from `first` on, at most `most`, and returns the first that is left.
   std::size_t answer_batch(Model& model, std::size_t first, std::size_t most);
+
+  // Makes whole what has been written, also when the work was cut short.
+  void finish() { annotations_.finish(session_.output); }
 
   std::size_t failures() const { return failures_; }
 
@@ -59,14 +63,27 @@ class Answering {
   // `asked` has the job of each request.
   std::vector<Result> ask(Model& model, std::span<const std::size_t> asked, std::span<const Request> requests);
   void print(std::size_t job, const Request& request, const Result& result);
-  void print_failure(const Job& job, const Error& error);
+  void print_failure(std::size_t job, const Error& error);
 
   const AnswerOptions& options_;
   std::span<const Job> jobs_;
-  Placement placement_;
+  Placement placement_{};
+  Annotations annotations_{};
   Session& session_;
   std::size_t failures_ = 0;
 };
+
+Answering::Answering(const AnswerOptions& options, std::span<const Job> jobs, Session& session)
+    : options_(options), jobs_(jobs), session_(session) {
+  std::vector<std::string> inputs;
+  for (const Job& job : jobs) inputs.push_back(job.pictures.front());
+  if (options.format != AnnotationFormat::none) {
+    annotations_ = Annotations(options.format, options.output, inputs, options.request, options.force);
+  } else {
+    const bool masks = std::ranges::any_of(jobs, [](const Job& job) { return job.request.task == Task::segment; });
+    placement_ = Placement(options.output, inputs, masks, options.force);
+  }
+}
 
 std::vector<Result> Answering::ask(Model& model, std::span<const std::size_t> asked,
                                    std::span<const Request> requests) {
@@ -109,7 +126,7 @@ std::size_t Answering::answer_batch(Model& model, std::size_t first, std::size_t
   if (!requests.empty()) results = ask(model, asked, requests);
   for (std::size_t job = first, next = 0; job < end; ++job) {
     if (const auto failure = failed.find(job); failure != failed.end()) {
-      print_failure(jobs_[job], failure->second);
+      print_failure(job, failure->second);
     } else {
       print(job, requests[next], results[next]);
       ++next;
@@ -121,10 +138,14 @@ std::size_t Answering::answer_batch(Model& model, std::size_t first, std::size_t
 void Answering::print(std::size_t job, const Request& request, const Result& result) {
   Console& console = session_.console;
   console.hide_progress();
-  std::vector<std::string> mask_files;
-  if (placement_.wanted() && result.task == Task::segment) mask_files = placement_.write_masks(job, result);
-  session_.output.result(result, mask_files);
-  if (placement_.wanted()) placement_.write_drawing(job, request.pictures.front().pixels, result);
+  if (annotations_.wanted()) {
+    annotations_.add(job, result, session_.output);
+  } else {
+    std::vector<std::string> mask_files;
+    if (placement_.wanted() && result.task == Task::segment) mask_files = placement_.write_masks(job, result);
+    session_.output.result(result, mask_files);
+    if (placement_.wanted()) placement_.write_drawing(job, request.pictures.front().pixels, result);
+  }
   for (const Warning& warning : result.warnings) {
     console.warning(join(result.path, ": ", warning.code, ": ", warning.text));
   }
@@ -138,22 +159,24 @@ void Answering::print(std::size_t job, const Request& request, const Result& res
                       result.finish == Finish::eos ? "the model" : "--max-tokens"));
 }
 
-void Answering::print_failure(const Job& job, const Error& error) {
+void Answering::print_failure(std::size_t job, const Error& error) {
   ++failures_;
   session_.console.error(error.what());
-  session_.output.failed_picture(job.pictures.front(), error);
+  if (annotations_.wanted()) {
+    annotations_.add_failure(job, error, session_.output);
+  } else {
+    session_.output.failed_picture(jobs_[job].pictures.front(), error);
+  }
 }
 
 // What can be known to be wrong before the model is opened.
-void check_jobs(std::span<const Job> jobs) {
-  for (const Job& job : jobs) at_job(job, [&] { return prompt_text(job.request); });
-}
-
-Placement place_output(const AnswerOptions& options, std::span<const Job> jobs) {
-  std::vector<std::string> inputs;
-  for (const Job& job : jobs) inputs.push_back(job.pictures.front());
-  const bool masks = std::ranges::any_of(jobs, [](const Job& job) { return job.request.task == Task::segment; });
-  return Placement(options.output, inputs, masks, options.force);
+void check_jobs(const AnswerOptions& options, std::span<const Job> jobs) {
+  for (const Job& job : jobs)
+    at_job(job, [&] {
+      check_decoding(job.request.sampling, job.request.beams);
+      find_adapter(options.model_options.adapters, job.request);
+      return prompt_text(job.request);
+    });
 }
 
 }  // namespace
@@ -166,8 +189,8 @@ int answer_pictures(const AnswerOptions& options, std::span<const std::string> w
 }
 
 int answer_jobs(const AnswerOptions& options, std::span<const Job> jobs, std::size_t batch, Session& session) {
-  check_jobs(jobs);
-  Answering answering(options, jobs, place_output(options, jobs), session);
+  check_jobs(options, jobs);
+  Answering answering(options, jobs, session);
   session.output.several = jobs.size() > 1;
   session.output.fields = {.tokens = options.request.logprobs, .timings = options.timings};
 
@@ -178,7 +201,17 @@ int answer_jobs(const AnswerOptions& options, std::span<const Job> jobs, std::si
                               " px, weights ", info.weights, ", compute ", info.compute, ", ", info.isa, ", opened in ",
                               fixed(info.load_ms, 0), " ms"));
   defer_signals(true);
-  for (std::size_t next = 0; next < jobs.size() && !interrupted();) next = answering.answer_batch(model, next, batch);
+  try {
+    for (std::size_t next = 0; next < jobs.size() && !interrupted();) next = answering.answer_batch(model, next, batch);
+  } catch (...) {
+    try {
+      answering.finish();
+    } catch (const Error&) {
+      // the first error is the one to tell
+    }
+    throw;
+  }
+  answering.finish();
   session.console.hide_progress();
   session.output.close();
   if (interrupted()) return signal_exit_code();

@@ -78,6 +78,17 @@ void Arguments::value(const std::string& group, const std::string& names, std::s
       ->group(group);
 }
 
+void Arguments::values(const std::string& group, const std::string& names, std::string_view value_name,
+                       std::function<void(const std::string&)> take, const std::string& help) {
+  const auto take_all = [take = std::move(take)](const std::vector<std::string>& all) {
+    for (const std::string& one : all) take(one);
+  };
+  app_->add_option_function<std::vector<std::string>>(names, take_all, help)
+      ->type_name(std::string(value_name))
+      ->allow_extra_args(false)  // one value each time it is given
+      ->group(group);
+}
+
 void Arguments::whole_number(const std::string& group, const std::string& names, std::int64_t low, std::int64_t high,
                              std::function<void(std::int64_t)> take, const std::string& help) {
   const auto take_number = [name = long_name(names), low, high, take = std::move(take)](const std::string& got) {
@@ -88,6 +99,18 @@ void Arguments::whole_number(const std::string& group, const std::string& names,
     take(number);
   };
   value(group, names, "N", take_number, help);
+}
+
+void Arguments::real(const std::string& group, const std::string& names, double low, double high, double& target,
+                     const std::string& help) {
+  const auto take = [name = long_name(names), low, high, &target](const std::string& got) {
+    double number = 0;
+    const auto [end, error] = std::from_chars(got.data(), got.data() + got.size(), number);
+    if (error != std::errc() || end != got.data() + got.size() || !(number >= low && number <= high))
+      fail(ErrorKind::usage, "bad_value", name, ": expected a number from ", low, " to ", high, ", got ", got);
+    target = number;
+  };
+  value(group, names, "X", take, help);
 }
 
 void Arguments::one_of(const std::string& group, const std::string& name, std::vector<std::string> words,

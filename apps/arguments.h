@@ -34,7 +34,8 @@ struct Keyword {
 };
 
 // The options of one command; what is left of the line are its words. Each option stands in --help under its `group`,
-// or not at all when that is empty. `names` are "--long" or "-s,--long". Given twice, the last one counts.
+// or not at all when that is empty. `names` are "--long" or "-s,--long". Given twice, the last one counts, but for
+// each().
 class Arguments {
  public:
   Arguments();
@@ -53,6 +54,10 @@ class Arguments {
   void value(const std::string& group, const std::string& names, std::string_view value_name,
              std::function<void(const std::string&)> take, const std::string& help);
 
+  // The same for an option that may be given several times: `take` sees each value in turn.
+  void values(const std::string& group, const std::string& names, std::string_view value_name,
+              std::function<void(const std::string&)> take, const std::string& help);
+
   // A value that anything made of a string can hold: std::string, std::filesystem::path.
   template <class T>
   void text(const std::string& group, const std::string& names, std::string_view value_name, T& target,
@@ -66,6 +71,10 @@ class Arguments {
               const std::string& help) {
     whole_number(group, names, low, high, [&target](std::int64_t got) { target = static_cast<T>(got); }, help);
   }
+
+  // A number in [low, high].
+  void real(const std::string& group, const std::string& names, double low, double high, double& target,
+            const std::string& help);
 
   // One word of several. The words of `later` are known but end in not_available().
   template <class T>

@@ -23,31 +23,17 @@ td:first-child { color: #666; }
 <h1>paligemma demo</h1>
 )";
 
-std::string escaped(std::string_view text) {
-  std::string html;
-  for (const char c : printable(text)) {
-    switch (c) {
-      case '&': html += "&amp;"; break;
-      case '<': html += "&lt;"; break;
-      case '>': html += "&gt;"; break;
-      case '"': html += "&quot;"; break;
-      default: html += c;
-    }
-  }
-  return html;
-}
-
 }  // namespace
 
 std::string contact_sheet(std::span<const SheetPicture> pictures) {
   std::string html(kHead);
   for (const SheetPicture& picture : pictures) {
-    html += join("<section>\n<h2>", escaped(picture.title), "</h2>\n");
+    html += join("<section>\n<h2>", printable_markup(picture.title), "</h2>\n");
     for (const std::string& file : picture.files)
-      html += join("<img src=\"", escaped(file), "\" alt=\"", escaped(picture.title), "\">\n");
+      html += join("<img src=\"", printable_markup(file), "\" alt=\"", printable_markup(picture.title), "\">\n");
     html += "<table>\n";
     for (const auto& [prompt, answer] : picture.answers)
-      html += join("<tr><td>", escaped(prompt), "</td><td>", escaped(answer), "</td></tr>\n");
+      html += join("<tr><td>", printable_markup(prompt), "</td><td>", printable_markup(answer), "</td></tr>\n");
     html += "</table>\n</section>\n";
   }
   return html + "</html>\n";

@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "contact_sheet.h"
 #include "demo_scenes.h"
+#include "folders.h"
 #include "io/file.h"
 #include "model/pocket.h"
 #include "options.h"
@@ -24,19 +25,13 @@ std::string drawing_name(const DemoScene& scene, Task task) { return join(scene.
 bool is_drawn(Task task) { return task == Task::detect || task == Task::segment; }
 
 void check_folder(const fs::path& folder, bool force) {
-  std::error_code error;
-  fs::create_directories(folder, error);
-  if (error)
-    fail(ErrorKind::failure, "write_failed", "cannot make the folder: ", folder.string(), ": ", error.message());
+  make_folder(folder);
   std::vector<std::string> files = {std::string(kResultsFile), std::string(kSheetFile)};
   for (const DemoScene& scene : demo_scenes()) {
     for (const Task task : {Task::detect, Task::segment}) files.push_back(drawing_name(scene, task));
   }
   for (const std::string& file : files) {
-    if (!force && fs::exists(folder / file, error)) {
-      fail(ErrorKind::usage, "file_exists", "cannot write into the folder: ", (folder / file).string(),
-           ": expected no such file, got one. Try: --force");
-    }
+    if (!force) check_free(folder / file);
   }
 }
 

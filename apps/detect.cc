@@ -16,7 +16,8 @@ const Command kDetect{.name = "detect",
                       .summary = "Find things and put boxes around them",
                       .examples =
                           "  paligemma detect cow beach.jpg\n"
-                          "  paligemma detect 'chair ; table' rooms/ -o found/\n",
+                          "  paligemma detect 'chair ; table' rooms/ -o found/\n"
+                          "  paligemma detect 'chair ; table' rooms/ --format yolo -o labels/\n",
                       .run = run};
 
 }  // namespace paligemma

@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "base/error.h"
+#include "engine/decoding.h"
 
 namespace paligemma {
 namespace {
@@ -17,19 +18,7 @@ struct LaterOption {
 };
 
 constexpr LaterOption kLaterOptions[] = {
-    {"--adapter", ""},
-    {"--numerics", "hf"},
-    {"--window", "none"},
     {"--device", "auto|cpu"},
-    {"--temperature", "0|0.0"},
-    {"--top-k", ""},
-    {"--top-p", ""},
-    {"--min-p", ""},
-    {"--repetition-penalty", "1|1.0"},
-    {"--seed", ""},
-    {"--beams", "1"},
-    {"--beam-score", ""},
-    {"--length-penalty", ""},
 };
 
 bool is_one_of(std::string_view word, std::string_view words) {
@@ -61,8 +50,9 @@ void add_picture_options(Arguments& arguments, AnswerOptions& options) {
                            {{"pillow", Resize::pillow},
                             {"pillow-12", Resize::pillow_12},
                             {"tf-bilinear", Resize::tf_bilinear},
-                            {"tf-antialias", Resize::tf_antialias}},
-                           "How pictures are brought to the model's size (pillow)", {"keras"});
+                            {"tf-antialias", Resize::tf_antialias},
+                            {"keras", Resize::keras}},
+                           "How pictures are brought to the model's size (pillow; of bv: tf-bilinear)");
 }
 
 void add_output_options(Arguments& arguments, AnswerOptions& options) {
@@ -72,6 +62,28 @@ void add_output_options(Arguments& arguments, AnswerOptions& options) {
   arguments.flag(group, "--force", options.force, "Overwrite files in the folder of -o");
   arguments.flag(group, "--logprobs", options.request.logprobs, "Add the log-probability of each token");
   arguments.flag(group, "--timings", options.timings, "Add how long each stage took");
+}
+
+void add_decoding_options(Arguments& arguments, Request& request) {
+  const std::string group = "Choice of tokens";
+  Sampling& sampling = request.sampling;
+  const auto real = [&](const std::string& name, Limits<double> limits, double& target, const std::string& help) {
+    arguments.real(group, name, limits.low, limits.high, target, help);
+  };
+  real("--temperature", kTemperature, sampling.temperature, "0: the most probable token; above: by chance (0)");
+  arguments.number(group, "--top-k", kTopK.low, kTopK.high, sampling.top_k, "... among so many (0: all)");
+  real("--top-p", kTopP, sampling.top_p, "... among the fewest that are together so probable (1)");
+  real("--min-p", kMinP, sampling.min_p, "... among those so probable, as a part of the most probable one (0)");
+  arguments.number(group, "--seed", 0, std::numeric_limits<std::int64_t>::max(), sampling.seed,
+                   "The same seed gives the same answer (0)");
+  real("--repetition-penalty", kRepetitionPenalty, sampling.repetition_penalty,
+       "Above 1: what was already written becomes less probable (1)");
+  arguments.number(group, "--beams", kBeams.low, kBeams.high, request.beams.count,
+                   "Beam search with so many beams (1)");
+  arguments.choice<BeamScore>(group, "--beam-score", request.beams.score,
+                              {{"mean", BeamScore::mean}, {"sum", BeamScore::sum}},
+                              "Of log-probabilities (mean, as transformers; of bv: sum)");
+  real("--length-penalty", kLengthPenalty, request.beams.length_penalty, "A mean divides by length to this power (1)");
 }
 
 }  // namespace
@@ -111,9 +123,16 @@ void add_model_options(Arguments& arguments, AnswerOptions& options) {
                  "A Hugging Face directory, .npz, KerasHub preset ($PALIGEMMA_MODEL, else the embedded model)");
   arguments.text(group, "--tokenizer", "PATH", model.tokenizer, "tokenizer.model or tokenizer.json (in the model)");
   arguments.text(group, "--codec", "PATH", model.codec, "Mask codec, vae-oid.npz (in the model)");
+  arguments.values(
+      group, "--adapter", "PATH", [&model](const std::string& path) { model.adapters.emplace_back(path); },
+      "A LoRA adapter, a PEFT directory. Repeatable: the first answers, unless a line of --requests names another");
   add_arithmetic_options(arguments, model);
   add_switch("--final-softcap", model.final_softcap);
   add_switch("--attention-softcap", model.attention_softcap);
+  arguments.choice<Numerics>(group, "--numerics", model.numerics, {{"hf", Numerics::hf}, {"bv", Numerics::bv}},
+                             "Compute as transformers or as big_vision does where they differ (hf)");
+  arguments.choice<Window>(group, "--window", model.window, {{"none", Window::none}, {"hf", Window::hf}},
+                           "Sliding window of Gemma 2 as in transformers (none)");
   arguments.choice<int>("Answer", "--box-divisor", model.box_divisor, {{"1023", 1023}, {"1024", 1024}},
                         "Boxes are loc * side / N (1023, or as the model says)");
   arguments.choice<MaskProfile>("Answer", "--mask-profile", model.mask_profile,
@@ -130,6 +149,7 @@ void add_answer_options(Arguments& arguments, AnswerOptions& options, Session& s
   arguments.number("Answer", "--max-tokens", 0, 1 << 20, request.max_tokens, "Longest answer (256)");
   arguments.text("Answer", "--suffix", "TEXT", request.suffix,
                  "Make the answer begin so; with --max-tokens 0 score it");
+  add_decoding_options(arguments, request);
   add_output_options(arguments, options);
   add_session_options(arguments, session);
   add_picture_options(arguments, options);

@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <string>
 
+#include "annotations.h"
 #include "arguments.h"
 
 namespace paligemma {
@@ -14,8 +15,9 @@ struct AnswerOptions {
   std::string model{};  // empty: $PALIGEMMA_MODEL, else the embedded one
   ModelOptions model_options{};
   DecodeOptions decode_options{};
-  Request request{};     // what the options say of every question: suffix, max_tokens, logprobs
+  Request request{};     // what the options say of every question: suffix, max_tokens, logprobs, sampling, beams
   std::string output{};  // -o
+  AnnotationFormat format = AnnotationFormat::none;
   bool force = false;
   bool timings = false;
 };

@@ -1,14 +1,11 @@
 #include "placement.h"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <cctype>
-#include <cerrno>
-#include <cstring>
 #include <system_error>
 
 #include "base/error.h"
+#include "folders.h"
 #include "image/encode.h"
 #include "io/file.h"
 
@@ -30,17 +27,6 @@ std::string picture_format(const fs::path& file) {
   return {};
 }
 
-// What can be known before hours of work are lost.
-void check_writable(const fs::path& folder) {
-  if (access(folder.empty() ? "." : folder.c_str(), W_OK | X_OK) != 0) {
-    fail(ErrorKind::failure, "write_failed", "cannot write into the folder: ", folder.string(), ": ",
-         std::strerror(errno));
-  }
-}
-
-// Picture and masks of one input share this.
-std::string stem(const std::string& input) { return input == "-" ? "stdin" : fs::path(input).stem().string(); }
-
 std::vector<std::uint8_t> whole_picture(const Mask& mask, int width, int height) {
   std::vector<std::uint8_t> gray(static_cast<std::size_t>(width) * static_cast<std::size_t>(height));
   for (int y = 0; y < mask.height; ++y) {
@@ -61,8 +47,7 @@ Placement::Placement(const std::string& output, std::span<const std::string> inp
     : force_(force) {
   if (output.empty()) return;
   const fs::path path(output);
-  std::error_code ignored;
-  if (fs::is_directory(path, ignored) || !path.has_filename() || !path.has_extension()) {
+  if (names_folder(path)) {
     folder_ = path;
     plan_folder(inputs, masks);
     return;
@@ -80,26 +65,19 @@ Placement::Placement(const std::string& output, std::span<const std::string> inp
 }
 
 void Placement::plan_folder(std::span<const std::string> inputs, bool masks) {
+  make_folder(folder_);
   std::error_code error;
-  fs::create_directories(folder_, error);
-  if (error)
-    fail(ErrorKind::failure, "write_failed", "cannot make the folder: ", folder_.string(), ": ", error.message());
-  check_writable(folder_);
   std::set<std::string> there;
   for (fs::directory_iterator it(folder_, error), end; !error && it != end; it.increment(error)) {
     there.insert(it->path().filename().string());
   }
   for (const std::string& input : inputs) {
-    const std::string name = claim(stem(input), ".png");
+    const std::string name = claim(picture_stem(input), ".png");
     files_.push_back(folder_ / name);
     const std::string mask_prefix = join(files_.back().stem().string(), kMaskSuffix);
     const auto mask = masks ? there.lower_bound(mask_prefix) : there.end();
     const bool mask_there = mask != there.end() && mask->starts_with(mask_prefix);
-    if (!force_ && (there.contains(name) || mask_there)) {
-      fail(ErrorKind::usage, "file_exists",
-           "cannot write into the folder: ", (folder_ / (mask_there ? *mask : name)).string(),
-           ": expected no such file, got one. Try: --force");
-    }
+    if (!force_ && (there.contains(name) || mask_there)) check_free(folder_ / (mask_there ? *mask : name));
   }
 }
 

@@ -5,6 +5,8 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
+#include <cstdlib>
 #include <new>
 #include <span>
 
@@ -17,12 +19,12 @@
 namespace paligemma {
 namespace {
 
-constexpr std::array kCommands = {&kCaption, &kOcr,     &kAsk,     &kDetect, &kSegment, &kRun,
-                                  &kDemo,    &kInspect, &kConvert, &kDoctor, &kBench,   &kVersion};
+constexpr std::array kCommands = {&kCaption, &kOcr,     &kAsk,     &kQuestion, &kDetect, &kSegment, &kRun,
+                                  &kDemo,    &kInspect, &kConvert, &kDoctor,   &kBench,  &kVersion};
 
-constexpr std::array<std::string_view, 13> kLaterCommands = {
-    "question", "quantize", "compare", "train", "train-codec", "eval",       "merge",
-    "scenes",   "label",    "serve",   "pull",  "list",        "completions"};
+constexpr std::array<std::string_view, 12> kLaterCommands = {"quantize", "compare", "train",  "train-codec",
+                                                             "eval",     "merge",   "scenes", "label",
+                                                             "serve",    "pull",    "list",   "completions"};
 
 std::string program_help() {
   std::string text = "paligemma: PaliGemma and PaliGemma 2 on your own machine\n\n";
@@ -79,6 +81,22 @@ void hold_standard_streams() {
   }
 }
 
+// Memory to end in order when there is none left: messages need some, and the JSON library takes some to free a value,
+// where it may not fail.
+constexpr std::size_t kReserve = std::size_t{16} << 20;
+std::atomic<void*> reserve = nullptr;
+
+[[noreturn]] void give_reserve() {
+  std::free(reserve.exchange(nullptr));
+  throw std::bad_alloc();
+}
+
+void keep_reserve() {
+  reserve = std::malloc(kReserve);
+  if (reserve == nullptr) throw std::bad_alloc();
+  std::set_new_handler(give_reserve);
+}
+
 // What stdout has begun is ended in its form, whatever stopped the work.
 int end_with(const Error& error, Session& session) {
   const int by_signal = signal_exit_code();
@@ -100,6 +118,7 @@ int run_program(const std::vector<std::string>& arguments) {
   watch_signals();
   Session session;
   try {
+    keep_reserve();
     return run_command(arguments, session);
   } catch (const Error& error) {
     return end_with(error, session);

@@ -1,8 +1,10 @@
 #include "requests.h"
 
+#include <limits>
 #include <string_view>
 
 #include "base/error.h"
+#include "engine/decoding.h"
 #include "inputs.h"
 #include "io/json.h"
 
@@ -26,12 +28,14 @@ class Line {
       } else if (key == "suffix") {
         job.request.suffix = string(key, value);
       } else if (key == "max_tokens") {
-        constexpr int kMost = 1 << 20;
-        if (!value.is_number_unsigned() || value.get<std::uint64_t>() > kMost)
-          refuse(join("max_tokens to be a whole number from 0 to ", kMost), value);
-        job.request.max_tokens = value.get<int>();
-      } else if (key != "image" && key != "images") {
-        refuse("only image, images, prompt, suffix and max_tokens", key);
+        job.request.max_tokens = whole<int>(key, value, {0, 1 << 20});
+      } else if (key == "adapter") {
+        if (value.is_null())
+          job.request.adapter.reset();
+        else
+          job.request.adapter = string(key, value);
+      } else if (key != "image" && key != "images" && !take_decoding(key, value, job.request)) {
+        refuse("only image, images, prompt, suffix, max_tokens, adapter and what chooses tokens", key);
       }
     }
     if (!fields_.contains("prompt")) refuse("a prompt", "none");
@@ -39,6 +43,49 @@ class Line {
   }
 
  private:
+  // False for another key.
+  bool take_decoding(std::string_view key, const Json& value, Request& request) const {
+    Sampling& sampling = request.sampling;
+    Beams& beams = request.beams;
+    if (key == "temperature") {
+      sampling.temperature = real(key, value, kTemperature);
+    } else if (key == "top_k") {
+      sampling.top_k = whole(key, value, kTopK);
+    } else if (key == "top_p") {
+      sampling.top_p = real(key, value, kTopP);
+    } else if (key == "min_p") {
+      sampling.min_p = real(key, value, kMinP);
+    } else if (key == "repetition_penalty") {
+      sampling.repetition_penalty = real(key, value, kRepetitionPenalty);
+    } else if (key == "seed") {
+      sampling.seed = whole<std::uint64_t>(key, value, {0, std::numeric_limits<std::int64_t>::max()});
+    } else if (key == "beams") {
+      beams.count = whole(key, value, kBeams);
+    } else if (key == "beam_score") {
+      if (value != "mean" && value != "sum") refuse("beam_score to be mean or sum", value);
+      beams.score = value == "sum" ? BeamScore::sum : BeamScore::mean;
+    } else if (key == "length_penalty") {
+      beams.length_penalty = real(key, value, kLengthPenalty);
+    } else {
+      return false;
+    }
+    return true;
+  }
+
+  template <class T>
+  T whole(std::string_view key, const Json& value, Limits<T> limits) const {
+    if (!value.is_number_unsigned() || value.get<std::uint64_t>() < static_cast<std::uint64_t>(limits.low) ||
+        value.get<std::uint64_t>() > static_cast<std::uint64_t>(limits.high))
+      refuse(join(key, " to be a whole number from ", limits.low, " to ", limits.high), value);
+    return value.get<T>();
+  }
+
+  double real(std::string_view key, const Json& value, Limits<double> limits) const {
+    if (!value.is_number() || !(value.get<double>() >= limits.low && value.get<double>() <= limits.high))
+      refuse(join(key, " to be a number from ", limits.low, " to ", limits.high), value);
+    return value.get<double>();
+  }
+
   std::vector<std::string> pictures() const {
     const auto one = fields_.find("image");
     const auto many = fields_.find("images");

@@ -2,8 +2,12 @@
 //
 //   {"image": "beach.jpg", "prompt": "caption en"}
 //   {"images": ["a.jpg", "b.jpg"], "prompt": "...", "suffix": "...", "max_tokens": 20}
+//   {"image": "beach.jpg", "prompt": "caption en", "temperature": 0.7, "top_p": 0.9, "seed": 3}
+//   {"image": "beach.jpg", "prompt": "caption en", "adapter": "captions"}      a folder given to --adapter
+//   {"image": "beach.jpg", "prompt": "caption en", "adapter": null}            the model without adapters
 //
-// Paths are relative to the file's folder. Empty lines are passed over.
+// Also top_k, min_p, repetition_penalty, beams, beam_score ("mean" or "sum") and length_penalty, as on the command
+// line. Paths are relative to the file's folder. Empty lines are passed over.
 #pragma once
 
 #include <paligemma/paligemma.h>

@@ -23,7 +23,8 @@ int run(const Command& command, std::span<const std::string> line, Session& sess
   std::string requests;
   arguments.flag("Answer", "--together", together, "One prompt about all the pictures at once");
   arguments.text("Answer", "--requests", "FILE", requests,
-                 "Answer each line of FILE: {\"image\" or \"images\", \"prompt\", \"suffix\", \"max_tokens\"}");
+                 "Answer each line of FILE: {\"image\" or \"images\", \"prompt\", \"suffix\", \"max_tokens\", "
+                 "\"adapter\": name or null, ...}");
   add_answer_options(arguments, options, session);
   const auto words = arguments.parse(command, line, session.output);
   if (!words) return 0;

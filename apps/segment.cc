@@ -16,7 +16,8 @@ const Command kSegment{.name = "segment",
                        .summary = "Find things and say which pixels are theirs; with -o FOLDER also a mask for each",
                        .examples =
                            "  paligemma segment cow beach.jpg -o cow.png\n"
-                           "  paligemma segment 'cow ; dog' photos/ -o masks/\n",
+                           "  paligemma segment 'cow ; dog' photos/ -o masks/\n"
+                           "  paligemma segment 'cow ; dog' photos/ --format coco -o cows.json\n",
                        .run = run};
 
 }  // namespace paligemma

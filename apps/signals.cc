@@ -34,6 +34,7 @@ void watch_signals() {
   watch(SIGINT, handle_signal);
   watch(SIGTERM, handle_signal);
   watch(SIGPIPE, SIG_IGN);
+  watch(SIGXFSZ, SIG_IGN);
 }
 
 void defer_signals(bool defer) { deferred = defer; }

@@ -4,8 +4,8 @@
 
 namespace paligemma {
 
-// Installs the handlers (a signal that is ignored stays ignored, as under nohup) and ignores SIGPIPE, so that a closed
-// pipe is an error of write().
+// Installs the handlers (a signal that is ignored stays ignored, as under nohup) and ignores SIGPIPE and SIGXFSZ, so
+// that a closed pipe and a file that is not allowed to grow are errors of write().
 void watch_signals();
 
 // Between true and false, signals are only noted.

@@ -3,6 +3,7 @@
 #include <chrono>
 
 #include "base/memory.h"
+#include "model/merge.h"
 #include "model/pocket.h"
 #include "pipeline.h"
 
@@ -23,6 +24,20 @@ void apply(Switch choice, float& cap, float when_on) {
   if (choice == Switch::on && cap == 0) cap = when_on;
 }
 
+// What the options say beyond the configuration. In `options` it takes the place of `automatic`.
+void choose_numerics(Form form, Config& config, ModelOptions& options) {
+  DecoderConfig& decoder = config.decoder;
+  apply(options.final_softcap, decoder.final_cap, 30);
+  apply(options.attention_softcap, decoder.attention_cap, 50);
+  if (options.window == Window::hf) decoder.window = decoder.declared_window;
+  if (options.numerics == Numerics::automatic && form == Form::big_vision) options.numerics = Numerics::bv;
+  if (options.numerics != Numerics::bv) return;
+  config.numerics = kBigVisionNumerics;
+  if (options.final_softcap == Switch::on) config.numerics.caps_prompt_logits = true;
+  if (options.resize == Resize::automatic) options.resize = Resize::tf_bilinear;
+  if (options.compute == Compute::automatic) options.compute = Compute::f32;
+}
+
 Tokenizer open_tokenizer(const ModelFiles& files, const std::filesystem::path& given) {
   if (const auto found = find_tokenizer(files, given)) return read_tokenizer(*found, files.config.image_token);
   std::string names;
@@ -39,7 +54,42 @@ std::optional<MaskCodec> open_codec(const Folder& folder, const ModelOptions& op
   return {};
 }
 
+std::vector<Adapter> read_adapters(const ModelOptions& options, const Config& config) {
+  std::vector<Adapter> adapters;
+  for (const std::filesystem::path& path : options.adapters)
+    adapters.push_back(read_adapter(Folder::on_disk(path, ErrorKind::model), folder_name(path), config));
+  return adapters;
+}
+
 }  // namespace
+
+std::string folder_name(const std::filesystem::path& path) {
+  const auto absolute = std::filesystem::absolute(path).lexically_normal();
+  return (absolute.has_filename() ? absolute.filename() : absolute.parent_path().filename()).string();
+}
+
+std::optional<std::size_t> find_adapter(std::span<const std::filesystem::path> adapters, const Request& request) {
+  if (!request.adapter || adapters.empty()) {
+    if (request.adapter && !request.adapter->empty())
+      fail(ErrorKind::usage, "adapter", "no such adapter: ", *request.adapter,
+           ": expected one that is loaded, got none");
+    return {};
+  }
+  if (request.adapter->empty()) return 0;
+  std::string names;
+  std::vector<std::size_t> found;
+  for (std::size_t i = 0; i < adapters.size(); ++i) {
+    if (adapters[i] == *request.adapter) return i;
+    const std::string name = folder_name(adapters[i]);
+    names += (i > 0 ? ", " : "") + name;
+    if (name == *request.adapter) found.push_back(i);
+  }
+  if (found.size() != 1)
+    fail(ErrorKind::usage, "adapter",
+         found.empty() ? "no such adapter: " : "two adapters have this name: ", *request.adapter, ": expected one of ",
+         names, found.empty() ? "" : ". Try: its path as given to --adapter");
+  return found.front();
+}
 
 std::optional<TokenizerFile> find_tokenizer(const ModelFiles& files, const std::filesystem::path& given) {
   if (!given.empty()) return TokenizerFile{FileBytes::map(given, ErrorKind::model), given.string()};
@@ -57,7 +107,7 @@ Tokenizer read_tokenizer(const TokenizerFile& found, std::optional<int> image) {
 MemoryNeed memory_need(const Config& config, const TensorSource& source, const Holding& holding, const Backend& backend,
                        std::int64_t positions) {
   const DecoderConfig& d = config.decoder;
-  const std::int64_t element = holding.precision == Precision::bf16 ? 2 : 4;
+  const std::int64_t element = holding.precision == Precision::bf16 || config.numerics.bf16_cache ? 2 : 4;
   const std::int64_t blocks = (positions + kKvBlockTokens - 1) / kKvBlockTokens;
   // At the widest place of a block: residual, norm, q, k, v, attention and the feed-forward's two factors, in f32, and
   // the packed copy that a product makes of its input.
@@ -95,11 +145,10 @@ std::unique_ptr<Pipeline> open_pipeline(const ModelFiles& files, std::string nam
   pipeline->options = options;
   pipeline->backend = make_cpu_backend({.threads = options.threads});
 
-  const TensorSource& source = files.source;
+  TensorSource source = files.source;
   Config& config = pipeline->config;
   config = files.config;
-  apply(options.final_softcap, config.decoder.final_cap, 30);
-  apply(options.attention_softcap, config.decoder.attention_cap, 50);
+  choose_numerics(files.form, config, pipeline->options);
   pipeline->tokenizer = open_tokenizer(files, options.tokenizer);
   const Tokenizer& tokenizer = *pipeline->tokenizer;
   pipeline->codec = open_codec(files.folder, options);
@@ -109,12 +158,21 @@ std::unique_ptr<Pipeline> open_pipeline(const ModelFiles& files, std::string nam
     fail(ErrorKind::model, "tokenizer", "tokenizer and model disagree: ", files.where, ": the tokenizer has ",
          tokenizer.real_size(), " pieces, the embedding ", config.decoder.vocabulary, " rows");
 
-  const Precision precision = options.compute == Compute::f32 ? Precision::f32 : Precision::bf16;
+  const Precision precision = pipeline->options.compute == Compute::f32 ? Precision::f32 : Precision::bf16;
   const Holding holding{held_as(options.weights), precision};
   const std::int64_t positions = config.vision.tokens() + kTypicalAnswer;
-  require_memory(files.where, memory_need(config, source, holding, *pipeline->backend, positions),
-                 options.memory_limit);
-  pipeline->network = load_network(config, source, holding, *pipeline->backend);
+  Backend& backend = *pipeline->backend;
+  const std::vector<Adapter> adapters = read_adapters(options, config);
+  if (options.merge_adapters)
+    for (const Adapter& adapter : adapters) source = merged(std::move(source), adapter, backend);
+  MemoryNeed need = memory_need(config, source, holding, backend, positions);
+  if (!options.merge_adapters)
+    for (const Adapter& adapter : adapters) need.weights += adapter_bytes(adapter, config, holding, backend);
+  require_memory(files.where, need, options.memory_limit);
+  pipeline->network = load_network(config, source, holding, backend);
+  if (!options.merge_adapters)
+    for (const Adapter& adapter : adapters)
+      pipeline->adapters.push_back(place_adapter(adapter, pipeline->network, config, source, holding, backend));
   pipeline->engine.emplace(*pipeline->backend, config, pipeline->network,
                            EngineOptions{.precision = precision,
                                          .image_token = tokenizer.image().value_or(-1),
@@ -137,9 +195,7 @@ Model& Model::operator=(Model&&) noexcept = default;
 Model::~Model() = default;
 
 Model Model::open(const std::filesystem::path& path, const ModelOptions& options) {
-  const auto absolute = std::filesystem::absolute(path).lexically_normal();
-  const auto name = absolute.has_filename() ? absolute.filename() : absolute.parent_path().filename();
-  return Model(open_pipeline(open_model_files(path), name.string(), options));
+  return Model(open_pipeline(open_model_files(path), folder_name(path), options));
 }
 
 Model Model::embedded(const ModelOptions& options) {

@@ -3,6 +3,7 @@
 
 #include <chrono>
 
+#include "detect/loc.h"
 #include "detect/mask.h"
 #include "detect/parse.h"
 #include "image/patches.h"
@@ -29,23 +30,53 @@ std::vector<float> picture_patches(const Pipeline& pipeline, std::span<const Req
   for (const Request& request : requests)
     for (const RequestPicture& picture : request.pictures) {
       const View view(next, vision.tokens(), vision.patch_values());
-      const Picture resized = resize(picture.pixels, side, side, pipeline.options.resize, pipeline.preprocessor.filter);
-      write_patches(resized, static_cast<int>(vision.patch), pipeline.preprocessor.normalization, view);
+      const auto patch = static_cast<int>(vision.patch);
+      if (pipeline.options.resize == Resize::keras)
+        write_patches(resize_keras(picture.pixels, side), side, patch, view);
+      else
+        write_patches(resize(picture.pixels, side, side, pipeline.options.resize, pipeline.preprocessor.filter), patch,
+                      pipeline.preprocessor.normalization, view);
       next += view.rows * view.cols;
     }
   return patches;
 }
 
-// Throws where the tokenizer lacks what the task's answers are made of.
-void require_tokens(const Pipeline& pipeline, Task task) {
+// Throws where the tokenizer lacks what the request or its answer is made of.
+void require_tokens(const Pipeline& pipeline, const Request& request) {
   const Tokenizer& tokenizer = *pipeline.tokenizer;
-  const bool boxes = task == Task::detect || task == Task::segment;
+  const bool detect = request.task == Task::detect, segment = request.task == Task::segment;
   const auto missing = [&](std::string_view kind) {
-    fail(ErrorKind::model, "missing_tokens", "the model cannot ", task == Task::detect ? "detect" : "segment", ": ",
-         pipeline.info.name, ": expected <", kind, "> tokens, the tokenizer has none. Try: caption, ocr, ask or run");
+    const std::string_view work = detect ? "detect" : segment ? "segment" : "caption a box";
+    fail(ErrorKind::model, "missing_tokens", "the model cannot ", work, ": ", pipeline.info.name, ": expected <", kind,
+         "> tokens, the tokenizer has none. Try: caption, ocr, ask or run");
   };
-  if (boxes && !tokenizer.loc_begin()) missing("loc");
-  if (task == Task::segment && !tokenizer.seg_begin()) missing("seg");
+  if ((detect || segment || request.region) && !tokenizer.loc_begin()) missing("loc");
+  if (segment && !tokenizer.seg_begin()) missing("seg");
+}
+
+// The part of a picture that the model sees, and the boxes in it.
+struct Seen {
+  Area area;
+  Frame frame;
+};
+
+Seen seen_part(const Pipeline& pipeline, int width, int height) {
+  const int divisor = pipeline.options.box_divisor != 0 ? pipeline.options.box_divisor : pipeline.config.loc_divisor;
+  const Area area = seen_area(width, height, pipeline.options.resize);
+  return {area, {area.width, area.height, divisor}};
+}
+
+// The prompt, Request::region as tokens in it.
+std::string request_prompt(const Pipeline& pipeline, const Request& request) {
+  if (!request.region) return prompt_text(request);
+  if (request.pictures.size() != 1)
+    fail(ErrorKind::usage, "region", "cannot caption a box: expected one picture, got ", request.pictures.size());
+  const RequestPicture& picture = request.pictures.front();
+  check_region(*request.region, {picture.pixels.width, picture.pixels.height}, picture.path);
+  const auto [area, frame] = seen_part(pipeline, picture.pixels.width, picture.pixels.height);
+  std::array<double, 4> box = *request.region;
+  for (const int corner : {0, 2}) box[corner] -= area.x, box[corner + 1] -= area.y;
+  return prompt_text(request, loc_text(loc_of(box, frame)));
 }
 
 // Stage 6, first half: requests to token ids.
@@ -55,7 +86,12 @@ EnginePrompt engine_prompt(const Pipeline& pipeline, const Request& request, con
                    .prefix = request.causal ? 0 : static_cast<std::int64_t>(prompt.ids.size()),
                    .pictures = {},
                    .suffix = pipeline.tokenizer->encode(request.suffix, Specials::tokens),
-                   .max_tokens = request.max_tokens};
+                   .max_tokens = request.max_tokens,
+                   .sampling = request.sampling,
+                   .beams = request.beams};
+  const std::size_t count = pipeline.adapters.size();
+  if (const auto adapter = find_adapter(std::span(pipeline.options.adapters).first(count), request))
+    out.adapter = &pipeline.adapters[*adapter];
   for (std::size_t i = 0; i < request.pictures.size(); ++i)
     out.pictures.push_back(first_picture + static_cast<std::int64_t>(i));
   return out;
@@ -79,10 +115,15 @@ void write_text(const Pipeline& pipeline, const EngineAnswer& answer, Result& re
         {"truncated", "the answer was cut after " + std::to_string(answer.ids.size()) + " tokens"});
 }
 
+// From the part of the picture that the model has seen to the whole one.
+void move(Object& object, int x, int y) {
+  for (const int corner : {0, 2}) object.box[corner] += x, object.box[corner + 1] += y;
+  if (object.mask) object.mask->x += x, object.mask->y += y;
+}
+
 // Stage 7: text to boxes and masks.
 void find_objects(const Pipeline& pipeline, const Request& request, Result& result) {
-  const int divisor = pipeline.options.box_divisor != 0 ? pipeline.options.box_divisor : pipeline.config.loc_divisor;
-  const Frame frame{result.width, result.height, divisor};
+  const auto [area, frame] = seen_part(pipeline, result.width, result.height);
   Parsed parsed = parse_objects(result.text, frame, request.labels);
   score_objects(parsed, result.tokens);
   bool codec_missing = false;
@@ -93,6 +134,7 @@ void find_objects(const Pipeline& pipeline, const Request& request, Result& resu
     else
       object.mask = paste_mask(pipeline.codec->decode(*object.seg), object, frame, pipeline.options.mask_profile);
   }
+  for (Object& object : parsed.objects) move(object, area.x, area.y);
   if (codec_missing)
     parsed.warnings.push_back(
         {"codec_missing", "masks need a codec: vae-oid.npz of google/paligemma-hf, beside the model or with --codec"});
@@ -108,16 +150,17 @@ std::vector<Result> Model::answer(std::span<const Request> requests, const std::
   const auto start = Clock::now();
   std::vector<Result> results(requests.size());
   std::vector<EnginePrompt> prompts;
-  std::int64_t pictures = 0;
+  std::vector<const AdapterSet*> picture_adapters;
   for (std::size_t i = 0; i < requests.size(); ++i) {
     const Request& request = requests[i];
     Result& result = results[i];
-    require_tokens(pipeline, request.task);
-    result.prompt = prompt_text(request);
+    require_tokens(pipeline, request);
+    result.prompt = request_prompt(pipeline, request);
     const Prompt prompt = layout_prompt(*pipeline.tokenizer, result.prompt, static_cast<int>(request.pictures.size()),
-                                        static_cast<int>(pipeline.config.vision.tokens()), specials_of(request.task));
+                                        static_cast<int>(pipeline.config.vision.tokens()), specials_of(request));
+    const auto pictures = static_cast<std::int64_t>(picture_adapters.size());
     prompts.push_back(engine_prompt(pipeline, request, prompt, pictures));
-    pictures += static_cast<std::int64_t>(request.pictures.size());
+    picture_adapters.insert(picture_adapters.end(), request.pictures.size(), prompts.back().adapter);
     result.task = request.task;
     result.model = pipeline.info.name;
     result.prompt_tokens = static_cast<int>(prompt.ids.size());
@@ -134,8 +177,9 @@ std::vector<Result> Model::answer(std::span<const Request> requests, const std::
   const double image_ms = milliseconds_since(start);
   engine.timings = {};
   const VisionConfig& vision = pipeline.config.vision;
-  engine.encode_pictures({patches.data(), pictures * vision.tokens(), vision.patch_values()});  // stages 3, 4
-  const std::vector<EngineAnswer> answers = engine.generate(prompts, stop);                     // stage 5
+  const auto rows = static_cast<std::int64_t>(picture_adapters.size()) * vision.tokens();
+  engine.encode_pictures({patches.data(), rows, vision.patch_values()}, picture_adapters);  // stages 3, 4
+  const std::vector<EngineAnswer> answers = engine.generate(prompts, stop);                 // stage 5
 
   const auto post_start = Clock::now();
   for (std::size_t i = 0; i < requests.size(); ++i) {

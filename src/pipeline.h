@@ -10,6 +10,7 @@
 #include "detect/mask_codec.h"
 #include "engine/engine.h"
 #include "image/preprocessor.h"
+#include "model/adapter_set.h"
 #include "model/load.h"
 #include "model/model_files.h"
 #include "text/tokenizer.h"
@@ -22,6 +23,7 @@ struct Pipeline {
   std::unique_ptr<Backend> backend;
   Config config;
   Network network;
+  std::vector<AdapterSet> adapters;  // in the order of options.adapters; empty when they are merged
   std::optional<Tokenizer> tokenizer;
   std::optional<MaskCodec> codec;
   Preprocessor preprocessor;
@@ -56,6 +58,12 @@ MemoryNeed memory_need(const Config& config, const TensorSource& source, const H
 // Throws Error{resource, "out_of_memory"} with both numbers when `what` needs more than `limit` bytes, or than the
 // system has available where that is 0.
 void require_memory(std::string_view what, const MemoryNeed& need, std::uint64_t limit = 0);
+
+// The last part of a path that has a name: what a model or an adapter is called.
+std::string folder_name(const std::filesystem::path& path);
+
+// Place of the adapter that `request` asks for, or nothing when it is answered without. Throws Error{usage, "adapter"}.
+std::optional<std::size_t> find_adapter(std::span<const std::filesystem::path> adapters, const Request& request);
 
 // What the configuration alone says of a model.
 ModelInfo describe(const Config& config, std::string name);

@@ -79,7 +79,8 @@ Picture read_picture(const std::filesystem::path& path, const DecodeOptions& opt
 // ---------------------------------------------------------------------------------------------------------------------
 // Questions
 
-enum class Task { caption, ocr, ask, detect, segment, run };
+// `question` gives an answer and lets the model write the question.
+enum class Task { caption, ocr, ask, question, detect, segment, run };
 enum class CaptionLength { brief, detailed, alt };  // "caption", "describe" and "cap" in the model's words
 
 struct RequestPicture {
@@ -87,18 +88,50 @@ struct RequestPicture {
   Picture pixels;
 };
 
+// How tokens are chosen. At temperature 0 the most probable one is; otherwise by chance among those that the filters
+// leave, which apply in the order repetition penalty, temperature, top-k, top-p, min-p as in transformers.
+struct Sampling {
+  double temperature = 0;         // 0 to 100
+  int top_k = 0;                  // the most probable so many, and those equal to the last of them; 0: all
+  double top_p = 1;               // the fewest whose probabilities reach this
+  double min_p = 0;               // those at least so probable as this times the most probable one
+  double repetition_penalty = 1;  // 0.01 to 100, on the logits of what prompt and answer hold; at temperature 0 too
+  std::uint64_t seed = 0;         // the same seed gives the same random numbers, whatever is answered beside
+};
+
+// How a beam search compares hypotheses.
+enum class BeamScore {
+  automatic,  // sum under Numerics::bv, else mean
+  mean,       // log-probability / length^length_penalty, as transformers does
+  sum,        // log-probability, as big_vision does
+};
+
+// Beam search: instead of one answer, the `count` best so far are followed. Not together with sampling.
+struct Beams {
+  int count = 1;  // 1 to 64; 1: none
+  BeamScore score = BeamScore::automatic;
+  double length_penalty = 1;  // -10 to 10, of `mean`
+};
+
 // One question about one picture, or about several at once (then `run` only).
 struct Request {
   Task task = Task::run;
   std::vector<RequestPicture> pictures;
-  std::string text{};                 // run: the prompt; ask: the question
+  std::string text{};                 // run: the prompt; ask: the question; question: the answer
   std::vector<std::string> labels{};  // detect and segment
-  std::string language = "en";        // caption and ask
+  std::string language = "en";        // caption, ask and question
   CaptionLength length = CaptionLength::brief;
-  std::string suffix{};   // the answer is made to begin so
-  int max_tokens = 256;   // generated beyond the suffix; 0 with a suffix only scores it
+  // caption: of this part of the one picture alone, x1 y1 x2 y2 in its pixels; has neither language nor length.
+  std::optional<std::array<double, 4>> region{};
+  std::string suffix{};  // the answer is made to begin so
+  int max_tokens = 256;  // generated beyond the suffix; 0 with a suffix only scores it
+  Sampling sampling{};
+  Beams beams{};
   bool logprobs = false;  // fill Token::logprob and Result::tokens
   bool causal = false;    // no bidirectional prefix: what a wrong caller of the reference computes
+  // Which of ModelOptions::adapters answers: the name of its folder, or its path as given there. Empty text: the first
+  // one, if there is any; no text: the model without adapters.
+  std::optional<std::string> adapter = std::string();
 };
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -129,8 +162,8 @@ struct Warning {
 struct Token {
   int id = 0;
   std::string text{};
-  double logprob = 0;  // natural logarithm, of the softmax over the whole vocabulary
-  double margin = 0;   // from its logit to the second best one; 0 for forced tokens
+  double logprob = 0;  // natural logarithm, of the softmax over the whole vocabulary before sampling's filters
+  double margin = 0;   // from its logit to the best other one; 0 for forced tokens and under beam search
 };
 
 struct Timings {  // milliseconds
@@ -146,7 +179,7 @@ struct Result {
   std::string path{};    // of the first picture
   int width = 0, height = 0;
   std::string text{};                   // what the model wrote, loc and seg tokens kept
-  std::optional<std::string> answer{};  // plain text for caption, ocr, ask and run
+  std::optional<std::string> answer{};  // plain text for caption, ocr, ask, question and run
   std::vector<Object> objects{};
   std::vector<Warning> warnings{};
   Finish finish = Finish::eos;
@@ -170,17 +203,31 @@ std::string to_json(const Result& result);
 
 enum class Compute { automatic, f32, bf16 };
 enum class WeightType { automatic, f32, bf16 };
-enum class Resize { automatic, pillow, pillow_12, tf_bilinear, tf_antialias };
+// How pictures are brought to the model's size. `automatic` is pillow, under Numerics::bv tf_bilinear. `keras` cuts the
+// middle square out of the picture, as KerasHub does by default: boxes and masks lie in that part.
+enum class Resize { automatic, pillow, pillow_12, tf_bilinear, tf_antialias, keras };
+// Whose results are reproduced where the references differ: transformers' or big_vision's. `automatic` is hf. bv has
+// its rounding points (docs/numerics.md), its default resize and beam score, and computes in f32 unless told otherwise.
+enum class Numerics { automatic, hf, bv };
+// Whether every second layer of Gemma 2 sees only the last sliding_window tokens, as in transformers, or all.
+enum class Window { none, hf };
 enum class Switch { automatic, on, off };
 enum class MaskProfile { standard, evaluator };
 
 struct ModelOptions {
   std::filesystem::path tokenizer{};  // tokenizer.model or tokenizer.json; empty: in the model's folder, or beside it
   std::filesystem::path codec{};      // mask codec (.npz or .safetensors); empty: in the model's folder
+  // LoRA adapters: folders as PEFT writes them. Each request chooses one, and prompts with different ones are answered
+  // together. With `merge_adapters` all are added into the weights as the model is opened, one after the other: answers
+  // are as fast as without, nobody can choose, and weights held in bf16 are rounded once more.
+  std::vector<std::filesystem::path> adapters{};
+  bool merge_adapters = false;
   WeightType weights = WeightType::automatic;
   Compute compute = Compute::automatic;
   Switch final_softcap = Switch::automatic;
   Switch attention_softcap = Switch::automatic;
+  Numerics numerics = Numerics::automatic;
+  Window window = Window::none;
   Resize resize = Resize::automatic;
   MaskProfile mask_profile = MaskProfile::standard;
   int box_divisor = 0;             // 0: what the model says, else 1023
@@ -208,8 +255,8 @@ struct Pipeline;  // internal
 class Model {
  public:
   // A Hugging Face directory, a big_vision .npz (or its .npz.part* pieces), a KerasHub preset or a .keras file. Throws
-  // Error{model} for a damaged or inconsistent checkpoint, Error{resource} when it does not fit (said before anything
-  // is loaded).
+  // Error{model} for a damaged or inconsistent checkpoint or adapter, Error{resource} when it does not fit (said before
+  // anything is loaded).
   static Model open(const std::filesystem::path& path, const ModelOptions& options = {});
   // The small model that is part of the library.
   static Model embedded(const ModelOptions& options = {});
@@ -221,7 +268,8 @@ class Model {
   const ModelInfo& info() const;
 
   // Answers one request, or several as one batch; the results are the same either way. `stop` is asked between
-  // tokens; when it says true the call ends with Error{failure, "interrupted"}.
+  // tokens; when it says true the call ends with Error{failure, "interrupted"}. Throws Error{usage, "decoding"} for
+  // settings of sampling or beams outside their limits, Error{usage, "adapter"} for a name that no adapter has, or two.
   Result answer(const Request& request, const std::function<bool()>& stop = {});
   std::vector<Result> answer(std::span<const Request> requests, const std::function<bool()>& stop = {});
 

@@ -45,12 +45,16 @@ struct Sequence {
   std::int64_t row = 0;
   std::int64_t rows = 0;
   std::int64_t position = 0;
-  // A row at position p sees the keys at positions [0, max(p + 1, prefix)): the prefix-LM mask.
+  // A row at position p sees the keys at positions [first_visible, max(p + 1, prefix)): the prefix-LM mask.
   std::int64_t prefix = 0;
   // Position p is stored in block blocks[p / kKvBlockTokens] of the cache. Covers at least position + rows.
   std::span<const std::int32_t> blocks{};
 
   std::int64_t visible(std::int64_t p) const { return p + 1 > prefix ? p + 1 : prefix; }
+  // 0 but for rows behind the prefix of a layer with a window. Never falls from a row to the next.
+  std::int64_t first_visible(std::int64_t p, std::int64_t window) const {
+    return window == 0 || p < prefix || p < window ? 0 : p + 1 - window;
+  }
 };
 
 constexpr std::int64_t kKvBlockTokens = 64;
@@ -67,11 +71,12 @@ struct KvCache {
   Buffer storage{nullptr, [](std::byte*) {}};
 };
 
-// y = x W^T + bias, into `out`.
+// y = x W^T + bias, into `out`, or added to what is there.
 struct LinearPart {
   const Weight* weight = nullptr;  // matrix (N, K)
   const Weight* bias = nullptr;    // vector (1, N), or null
   View out;                        // (R, N)
+  bool accumulate = false;
 };
 
 struct AttentionShape {
@@ -80,6 +85,7 @@ struct AttentionShape {
   std::int64_t head_size = 0;  // H
   float scale = 1;             // on q k^T
   float soft_cap = 0;          // s -> cap tanh(s / cap) before the mask; 0: none
+  std::int64_t window = 0;     // rows behind the prefix see the last so many keys, themselves included; 0: all
 };
 
 class Backend {
@@ -107,6 +113,10 @@ class Backend {
   virtual void gated_gelu(ConstView x, const Weight& gate, const Weight& up, View y, Precision precision) = 0;
   // x = gelu_tanh(x), in place.
   virtual void gelu(View x) = 0;
+  // x = gelu_tanh(x) * up, in place: with the two factors that linear gives the bits of the gated_gelu above.
+  virtual void gated_gelu(ConstView up, View x) = 0;
+  // x = x * scale + offset, column by column, in place.
+  virtual void affine(const Weight& scale, const Weight& offset, View x) = 0;
   // y = (x - mean) / sqrt(variance + eps) * weight + bias, two-pass statistics. y may be x.
   virtual void layer_norm(ConstView x, const Weight& weight, const Weight& bias, float eps, View y) = 0;
   // y = x / sqrt(mean(x^2) + eps) * (1 + weight). y may be x.
@@ -116,8 +126,8 @@ class Backend {
   // Rotates each head of each row by its position, the two halves of a head as pairs ("NeoX" order):
   // angle_i = position * theta^(-2 i / H), i < H / 2. Angles in double, sine and cosine rounded to f32.
   virtual void rope(View x, std::int64_t heads, std::span<const Sequence> sequences, double theta) = 0;
-  // y[r] = scale * table[ids[r]]; the row is read out of the table's matrix form.
-  virtual void embed(const Weight& table, std::span<const std::int32_t> ids, float scale, View y) = 0;
+  // y[r] = scale * table[ids[r]], rounded to a type; the row is read out of the table's matrix form.
+  virtual void embed(const Weight& table, std::span<const std::int32_t> ids, float scale, DType rounding, View y) = 0;
   // x = cap * tanh(x / cap), in place.
   virtual void soft_cap(View x, float cap) = 0;
 
@@ -126,6 +136,8 @@ class Backend {
   // Stores k and v (R, K * H) of all rows of `sequences` at their positions.
   virtual void kv_write(KvCache& cache, std::int64_t layer, ConstView k, ConstView v,
                         std::span<const Sequence> sequences) = 0;
+  // The keys and values of block `to` become those of block `from`, in all layers.
+  virtual void kv_copy(KvCache& cache, std::int32_t from, std::int32_t to) = 0;
   // y = softmax(mask(cap(scale * q k^T))) v, for q and y (R, N * H). Keys and values come from the cache, those of the
   // rows themselves included: kv_write goes first.
   virtual void attention(ConstView q, const KvCache& cache, std::int64_t layer, std::span<const Sequence> sequences,

@@ -59,4 +59,14 @@ constexpr std::uint16_t f32_to_f16(float value) {
   return static_cast<std::uint16_t>(sign | ((rounded >> 13) - (112u << 10)));
 }
 
+// The nearest value that the type holds.
+constexpr float round_to(DType type, float value) {
+  switch (type) {
+    case DType::f32: return value;
+    case DType::bf16: return round_to_bf16(value);
+    case DType::f16: return f16_to_f32(f32_to_f16(value));
+  }
+  return value;
+}
+
 }  // namespace paligemma

@@ -35,7 +35,9 @@ std::uint64_t control_group() {
                   left(read_number(v1 + "memory.limit_in_bytes", ""), read_number(v1 + "memory.usage_in_bytes", "")));
 }
 
-std::uint64_t address_space() {
+}  // namespace
+
+std::uint64_t available_address_space() {
   rlimit limit{};
   if (getrlimit(RLIMIT_AS, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY)
     return std::numeric_limits<std::uint64_t>::max();
@@ -43,12 +45,10 @@ std::uint64_t address_space() {
   return left(limit.rlim_cur, used_kib.value_or(0) * 1024);
 }
 
-}  // namespace
-
 std::uint64_t available_memory() {
   const auto system_kib = read_number("/proc/meminfo", "MemAvailable:");
   const std::uint64_t system = system_kib ? *system_kib * 1024 : std::numeric_limits<std::uint64_t>::max();
-  const std::uint64_t least = std::min({system, control_group(), address_space()});
+  const std::uint64_t least = std::min({system, control_group(), available_address_space()});
   return least == std::numeric_limits<std::uint64_t>::max() ? 0 : least;
 }
 

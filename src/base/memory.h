@@ -10,6 +10,9 @@ namespace paligemma {
 // available, what its control group leaves and what RLIMIT_AS leaves. 0 when nothing can be found out.
 std::uint64_t available_memory();
 
+// Bytes that RLIMIT_AS leaves; the largest number when there is no limit.
+std::uint64_t available_address_space();
+
 // "5.2 GiB", "310 MiB".
 std::string readable_bytes(std::uint64_t bytes);
 

@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <span>
 #include <string>
 #include <type_traits>
@@ -44,6 +45,36 @@ struct HostTensor {
   DType dtype = DType::f32;
   std::vector<std::int64_t> shape;
   std::span<const std::byte> bytes;
+
+  // Rows [first, first + count) along the first axis.
+  HostTensor rows(std::int64_t first, std::int64_t count) const {
+    HostTensor part = *this;
+    const std::size_t row_bytes = bytes.size() / static_cast<std::size_t>(shape[0]);
+    part.bytes =
+        bytes.subspan(static_cast<std::size_t>(first) * row_bytes, static_cast<std::size_t>(count) * row_bytes);
+    part.shape[0] = count;
+    return part;
+  }
+
+  // The number at place i of all, in row-major order.
+  float element(std::size_t i) const {
+    const std::byte* at = bytes.data() + i * static_cast<std::size_t>(byte_size(dtype));
+    if (dtype == DType::f32) {
+      float value;
+      std::memcpy(&value, at, sizeof value);
+      return value;
+    }
+    std::uint16_t bits;
+    std::memcpy(&bits, at, sizeof bits);
+    return dtype == DType::f16 ? f16_to_f32(bits) : bf16_to_f32(bits);
+  }
 };
+
+// For messages: "[4, 64]".
+inline std::string shape_text(std::span<const std::int64_t> shape) {
+  std::string text = "[";
+  for (std::size_t i = 0; i < shape.size(); ++i) text += (i ? ", " : "") + std::to_string(shape[i]);
+  return text + "]";
+}
 
 }  // namespace paligemma

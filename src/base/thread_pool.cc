@@ -1,10 +1,12 @@
 #include "base/thread_pool.h"
 
 #include <atomic>
+#include <system_error>
 #include <thread>
 #include <vector>
 
 #include "base/cpu_info.h"
+#include "base/error.h"
 
 namespace paligemma {
 namespace {
@@ -35,6 +37,13 @@ struct ThreadPool::Impl {
   alignas(64) std::atomic<std::uint32_t> inside{0};  // workers that may touch call and count
   std::atomic<bool> stop{false};
 
+  ~Impl() {
+    stop.store(true, std::memory_order_release);
+    round.fetch_add(2);
+    round.notify_all();
+    for (auto& worker : workers) worker.join();
+  }
+
   void work(int thread) {
     for (std::int64_t i; (i = next.fetch_add(1, std::memory_order_relaxed)) < count;) call.invoke(call.self, i, thread);
   }
@@ -55,15 +64,15 @@ struct ThreadPool::Impl {
 
 ThreadPool::ThreadPool(int threads) : impl_(std::make_unique<Impl>()) {
   if (threads <= 0) threads = usable_cores();
-  for (int t = 1; t < threads; ++t) impl_->workers.emplace_back([impl = impl_.get(), t] { impl->loop(t); });
+  try {
+    for (int t = 1; t < threads; ++t) impl_->workers.emplace_back([impl = impl_.get(), t] { impl->loop(t); });
+  } catch (const std::system_error& error) {
+    fail(ErrorKind::resource, "threads", "cannot start a thread: expected ", threads, " threads, got ", this->threads(),
+         ": ", error.code().message(), ". Try: --threads ", this->threads());
+  }
 }
 
-ThreadPool::~ThreadPool() {
-  impl_->stop.store(true, std::memory_order_release);
-  impl_->round.fetch_add(2);
-  impl_->round.notify_all();
-  for (auto& worker : impl_->workers) worker.join();
-}
+ThreadPool::~ThreadPool() = default;
 
 int ThreadPool::threads() const { return static_cast<int>(impl_->workers.size()) + 1; }
 

@@ -13,21 +13,7 @@ namespace {
 
 constexpr int kSide = MaskCodec::kSide;
 
-// The pixels [first, last) of one axis.
-struct Range {
-  int first = 0, last = 0;
-  int size() const { return last - first; }
-};
-
-// From the edges of a box inside [0, side].
-Range rounded(double low, double high, int side) {
-  const Range range{static_cast<int>(std::floor(low + 0.5)), static_cast<int>(std::floor(high + 0.5))};
-  if (range.size() > 0) return range;
-  const int middle = std::min(static_cast<int>((low + high) / 2), side - 1);
-  return {middle, middle + 1};
-}
-
-Range truncated(int low, int high, int divisor, int side) {
+PixelRange truncated(int low, int high, int divisor, int side) {
   const auto pixel = [&](int loc) {
     return static_cast<int>(std::min(static_cast<double>(loc) / divisor * side, static_cast<double>(side)));
   };
@@ -39,6 +25,13 @@ void cut(std::span<const float> map, std::span<std::uint8_t> inside) {
 }
 
 }  // namespace
+
+PixelRange pixels_between(double low, double high, int side) {
+  const PixelRange range{static_cast<int>(std::floor(low + 0.5)), static_cast<int>(std::floor(high + 0.5))};
+  if (range.size() > 0) return range;
+  const int middle = std::min(static_cast<int>((low + high) / 2), side - 1);
+  return {middle, middle + 1};
+}
 
 void check_mask(const Mask& mask) {
   const std::int64_t pixels = static_cast<std::int64_t>(mask.width) * mask.height;
@@ -53,8 +46,10 @@ Mask paste_mask(std::span<const float> map, const Object& object, const Frame& f
   const bool truncate = profile == MaskProfile::evaluator;
   const auto& [x1, y1, x2, y2] = object.box;
   const auto& [low_y, low_x, high_y, high_x] = object.loc;
-  const Range xs = truncate ? truncated(low_x, high_x, frame.divisor, frame.width) : rounded(x1, x2, frame.width);
-  const Range ys = truncate ? truncated(low_y, high_y, frame.divisor, frame.height) : rounded(y1, y2, frame.height);
+  const PixelRange xs =
+      truncate ? truncated(low_x, high_x, frame.divisor, frame.width) : pixels_between(x1, x2, frame.width);
+  const PixelRange ys =
+      truncate ? truncated(low_y, high_y, frame.divisor, frame.height) : pixels_between(y1, y2, frame.height);
   Mask mask{.x = xs.first, .y = ys.first};
   if (xs.size() <= 0 || ys.size() <= 0) return mask;
   mask.width = xs.size();

@@ -15,11 +15,25 @@
 
 namespace paligemma {
 
+// The pixels [first, last) of one axis.
+struct PixelRange {
+  int first = 0, last = 0;
+  int size() const { return last - first; }
+};
+
+// The pixels between two edges of a box inside [0, side], as "standard" above says.
+PixelRange pixels_between(double low, double high, int side);
+
 // `map` is (MaskCodec::kSide, MaskCodec::kSide). The object's box lies in the frame. Throws Error{usage, "mask"} for a
 // map of another size.
 Mask paste_mask(std::span<const float> map, const Object& object, const Frame& frame, MaskProfile profile);
 
 // Throws Error{usage, "mask"} when the mask's pixels are not width * height.
 void check_mask(const Mask& mask);
+
+// One closed polygon x1 y1 x2 y2 ... for tools that want one for each object: all rings of polygons(), joined to the
+// first corner by seams that are walked there and back and so hold no area. Filling it by the even-odd rule gives the
+// mask back. Empty for an empty mask.
+std::vector<double> outline(const Mask& mask);
 
 }  // namespace paligemma

@@ -18,23 +18,6 @@ constexpr int kCodesInText = 128;             // <seg000> to <seg127>
 constexpr std::int64_t kMaxChannels = 4096;   // 32 times the original's; holds a layer's output to 64 MiB
 constexpr std::uint64_t kMaxBytes = 1 << 28;  // of an npz, unpacked
 
-std::string text(const Shape& shape) {
-  std::string out;
-  for (const auto side : shape) out += (out.empty() ? "[" : ", ") + std::to_string(side);
-  return (out.empty() ? "[" : out) + "]";
-}
-
-float element(const HostTensor& tensor, std::size_t i) {
-  if (tensor.dtype == DType::f32) {
-    float value;
-    std::memcpy(&value, &tensor.bytes[i * 4], 4);
-    return value;
-  }
-  std::uint16_t bits;
-  std::memcpy(&bits, &tensor.bytes[i * 2], 2);
-  return tensor.dtype == DType::f16 ? f16_to_f32(bits) : bf16_to_f32(bits);
-}
-
 // The arrays of a codec file by name, with the checks that every layer needs.
 class Arrays {
  public:
@@ -57,7 +40,7 @@ class Arrays {
       return wanted < 0 ? side >= 1 && side <= kMaxChannels : side == wanted;
     };
     if (!std::equal(shape.begin(), shape.end(), expected.begin(), expected.end(), fits))
-      refuse(name, "expected shape " + text(expected) + " (-1: any), got " + text(shape));
+      refuse(name, "expected shape " + shape_text(expected) + " (-1: any), got " + shape_text(shape));
     return found->second;
   }
 
@@ -83,10 +66,10 @@ Layer read_layer(const Arrays& arrays, const std::string& name, int in, int out,
   layer.bias.resize(outs);
   layer.weight.resize(taps * ins * outs);
   for (std::size_t o = 0; o < outs; ++o) {
-    layer.bias[o] = element(bias, o);
+    layer.bias[o] = bias.element(static_cast<std::size_t>(o));
     for (std::size_t i = 0; i < ins; ++i)
       for (std::size_t tap = 0; tap < taps; ++tap)
-        layer.weight[(tap * ins + i) * outs + o] = element(weight, (up ? i * outs + o : o * ins + i) * taps + tap);
+        layer.weight[(tap * ins + i) * outs + o] = weight.element((up ? i * outs + o : o * ins + i) * taps + tap);
   }
   return layer;
 }
@@ -150,7 +133,7 @@ MaskCodec MaskCodec::read(FileBytes file, std::string_view where) try {
     arrays.refuse("_vq_vae._embedding", join("expected at least ", kCodesInText, " codes, got ", codec.codes_));
   const int width = static_cast<int>(codebook.shape[1]);
   codec.codebook_.resize(std::size_t(codec.codes_) * width);
-  for (std::size_t i = 0; i < codec.codebook_.size(); ++i) codec.codebook_[i] = element(codebook, i);
+  for (std::size_t i = 0; i < codec.codebook_.size(); ++i) codec.codebook_[i] = codebook.element(i);
 
   codec.first_ = read_layer(arrays, "decoder.0", width, -1, 1);
   int channels = codec.first_.out;

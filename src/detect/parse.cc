@@ -71,14 +71,6 @@ std::string_view take_item(std::string_view& text) {
   return item;
 }
 
-std::array<double, 4> pixels(const std::array<int, 4>& loc, const Frame& frame) {
-  const auto place = [&](int value, int side) {
-    return std::min(static_cast<double>(value) * side / frame.divisor, static_cast<double>(side));
-  };
-  return {place(loc[1], frame.width), place(loc[0], frame.height), place(loc[3], frame.width),
-          place(loc[2], frame.height)};
-}
-
 std::optional<int> place_of(std::string_view label, std::span<const std::string> labels) {
   const auto found =
       std::find_if(labels.begin(), labels.end(), [&](const auto& asked) { return trim(asked) == label; });
@@ -101,7 +93,7 @@ std::optional<Object> read_group(const Group& group, const Frame& frame, std::st
     return {};
   }
   std::copy(group.locs.begin(), group.locs.end(), object.loc.begin());
-  object.box = pixels(object.loc, frame);
+  object.box = box_of(object.loc, frame);
   if (object.box[2] <= object.box[0] || object.box[3] <= object.box[1]) {
     warning = "empty_box";
     return {};

@@ -26,15 +26,9 @@
 #include <string_view>
 #include <vector>
 
-namespace paligemma {
+#include "detect/loc.h"
 
-// The picture that boxes lie in, and how loc numbers divide its sides: pixel = loc * side / divisor. All are at
-// least 1.
-struct Frame {
-  int width = 0;
-  int height = 0;
-  int divisor = 1023;
-};
+namespace paligemma {
 
 struct Parsed {
   std::vector<Object> objects;

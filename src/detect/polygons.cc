@@ -72,4 +72,19 @@ std::vector<std::vector<double>> polygons(const Mask& mask) {
   return rings;
 }
 
+std::vector<double> outline(const Mask& mask) {
+  const std::vector<std::vector<double>> rings = polygons(mask);
+  if (rings.empty()) return {};
+  std::vector<double> joined = rings.front();
+  const auto go_to_start = [&](const std::vector<double>& ring) {
+    joined.insert(joined.end(), ring.begin(), ring.begin() + 2);
+  };
+  for (std::size_t i = 1; i < rings.size(); ++i) {
+    go_to_start(rings.front());
+    joined.insert(joined.end(), rings[i].begin(), rings[i].end());
+    go_to_start(rings[i]);
+  }
+  return joined;
+}
+
 }  // namespace paligemma

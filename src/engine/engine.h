@@ -3,9 +3,12 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
+#include "engine/beam_search.h"
+#include "engine/kv_pool.h"
 #include "engine/sampler.h"
 #include "model/decoder.h"
 #include "model/vision_tower.h"
@@ -18,12 +21,15 @@ struct EnginePrompt {
   std::vector<std::int64_t> pictures;  // indices of the pictures that fill the placeholders, in order
   std::vector<std::int32_t> suffix;    // forced beginning of the answer, causal
   int max_tokens = 0;                  // beyond the suffix; 0: score the suffix and the eos after it
+  Sampling sampling{};
+  Beams beams{};
+  const AdapterSet* adapter = nullptr;
 };
 
 struct EngineAnswer {
   std::vector<std::int32_t> ids;  // the suffix and eos included
   std::vector<double> logprobs;   // of each id
-  std::vector<float> margins;     // of each id that was chosen; 0 for those of the suffix
+  std::vector<float> margins;     // of each id that was chosen; 0 for those of the suffix and of beams
   bool stopped = false;           // ended by eos
 };
 
@@ -44,10 +50,11 @@ class Engine {
   Engine(Backend& backend, const Config& config, const Network& network, const EngineOptions& options);
 
   // Image embeddings of pictures given as patches, one after the other: (B tokens, P) -> kept for generate().
-  void encode_pictures(ConstView patches);
+  // `adapters` has that of each picture, or is empty when none has one.
+  void encode_pictures(ConstView patches, std::span<const AdapterSet* const> adapters = {});
 
   // Answers all prompts; the answer to one does not depend on the others. `stop` is asked between steps.
-  // Throws Error{usage, "prompt_too_long"}, Error{failure, "interrupted"}.
+  // Throws Error{usage, "prompt_too_long" | "decoding"}, Error{failure, "interrupted"}.
   std::vector<EngineAnswer> generate(std::span<const EnginePrompt> prompts, const std::function<bool()>& stop = {});
 
   // Sees every intermediate when set; for tests.
@@ -55,14 +62,18 @@ class Engine {
   EngineTimings timings;
 
  private:
-  struct Running;  // one sequence on its way
+  struct Running;  // one answer on its way
 
   void prefill(std::span<Running> batch);
   void decode_step(std::span<Running*> batch);
-  void accept(Running& running, std::span<const float> logits);
-  void reserve_cache(std::span<Running> all);
+  void read_logits(Running& running, std::span<const float> logits);
+  void choose_token(Running& running, std::span<const float> logits);
+  void advance_beams(Running& running);
+  void end(Running& running);
+  void reserve_cache(std::span<const Running> all);
+  std::span<const float> counted(ConstView logits, std::int64_t row) const;
   void insert_pictures(std::span<const Running> batch, View x);
-  Pass pass() { return {backend_, arena_, options_.precision, tap}; }
+  Pass pass(std::span<const AdapterRows> adapters) { return {backend_, arena_, options_.precision, tap, adapters}; }
 
   Backend& backend_;
   const Config& config_;
@@ -73,7 +84,7 @@ class Engine {
   std::int64_t vision_batch_ = 0;  // pictures that go through the tower at once
   Buffer picture_storage_{nullptr, [](std::byte*) {}};
   View pictures_;  // (B tokens, D)
-  KvCache cache_;
+  KvPool pool_;
 };
 
 }  // namespace paligemma

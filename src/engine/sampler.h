@@ -1,21 +1,52 @@
-// Choosing the next token from logits (V). Greedy: the first of the largest.
+// Choosing the next token from logits (V).
+//
+// Greedy, at temperature 0: the first of the largest. Else by chance among what these leave, in transformers' order:
+//
+//     repetition penalty   the logit of an id in the prompt or the answer is divided by it above zero, multiplied below
+//     temperature          logits / temperature
+//     top-k                every logit that is at least the k-th largest
+//     top-p                the fewest, most probable first, whose probabilities reach p; at least one
+//     min-p                those at least so probable as p times the most probable one
+//
+// The n-th token of an answer takes the n-th number of its seed (engine/random.h) and nothing else that is random: what
+// runs beside it does not matter.
 #pragma once
+
+#include <paligemma/paligemma.h>
 
 #include <cstdint>
 #include <span>
+#include <vector>
 
 namespace paligemma {
 
 struct Choice {
   std::int32_t id = 0;
-  double logprob = 0;  // of the softmax over all V logits
-  float margin = 0;    // to the second best allowed logit
+  double logprob = 0;  // of the softmax over all V logits as given: neither the filters nor the penalty count
+  float margin = 0;    // from its logit to the best other allowed one
 };
 
 // Ids from `allowed` on are padding rows of the vocabulary: they have a share in the softmax but are never chosen.
 Choice choose_greedy(std::span<const float> logits, std::int64_t allowed);
 
-// log softmax(logits)[id].
+struct Candidate {
+  std::int32_t id = 0;
+  float share = 0;  // its probability is its part of the sum over all candidates
+};
+
+// What the filters leave of `logits`, at a temperature above 0. `history` is what the penalty is for; ids beyond the
+// logits are passed over. Where equal logits straddle the cut of top-p, the first ids stay, or all with `keep_ties`.
+std::vector<Candidate> filter(std::span<const float> logits, std::span<const std::int32_t> history,
+                              const Sampling& sampling, bool keep_ties);
+
+// Token number `index` of an answer.
+Choice choose(std::span<const float> logits, std::int64_t allowed, std::span<const std::int32_t> history,
+              const Sampling& sampling, bool keep_ties, std::uint64_t index);
+
+// log softmax(logits)[id]; minus infinity for an id beyond the logits.
 double logprob_of(std::span<const float> logits, std::int32_t id);
+
+// log sum exp(logits): what a logit is more than its log-probability.
+double log_sum_exp(std::span<const float> logits);
 
 }  // namespace paligemma

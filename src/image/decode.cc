@@ -49,6 +49,7 @@ FileBytes open_picture(const std::filesystem::path& path) {
   try {
     return FileBytes::read(path, ErrorKind::input, kMaxFileBytes);
   } catch (const Error& error) {
+    if (error.kind() != ErrorKind::input) throw;
     throw Error(error.kind(), error.code() == "file_not_found" ? "image_not_found" : "image_unreadable", error.what());
   } catch (const std::bad_alloc&) {
     fail(ErrorKind::resource, "out_of_memory", "cannot read the picture: ", path.native(),

@@ -5,6 +5,7 @@
 #include <paligemma/paligemma.h>
 
 #include <array>
+#include <span>
 
 #include "base/tensor.h"
 
@@ -20,5 +21,8 @@ struct Normalization {
 
 // Writes the patches of a picture whose sides are multiples of `patch` to `out`, which has their shape.
 void write_patches(const Picture& picture, int patch, const Normalization& normalization, View out);
+
+// The same of values (height, width, 3) that are ready for the vision tower.
+void write_patches(std::span<const float> values, int width, int patch, View out);
 
 }  // namespace paligemma

@@ -2,6 +2,7 @@
 
 #include <array>
 #include <cmath>
+#include <limits>
 #include <optional>
 #include <string>
 
@@ -28,14 +29,17 @@ class Settings {
   std::array<float, 3> channels(const char* key, std::array<float, 3> fallback) const {
     const Json value = get(key);
     if (value.is_null()) return fallback;
-    if (value.is_number()) return {value.get<float>(), value.get<float>(), value.get<float>()};
-    if (!value.is_array() || value.size() != 3) complain(key, "three numbers", value);
+    if (value.is_array() && value.size() != 3) complain(key, "three numbers", value);
     std::array<float, 3> out;
-    for (std::size_t c = 0; c < 3; ++c) {
-      if (!value[c].is_number()) complain(key, "three numbers", value);
-      out[c] = value[c].get<float>();
-    }
+    for (std::size_t c = 0; c < 3; ++c) out[c] = static_cast<float>(number(key, value.is_array() ? value[c] : value));
     return out;
+  }
+
+  // A number that is finite also as a float.
+  double number(const char* key, const Json& value) const {
+    if (!value.is_number() || std::abs(value.get<double>()) > std::numeric_limits<float>::max())
+      complain(key, "numbers that fit a float", value);
+    return value.get<double>();
   }
 
   void check_size(std::int64_t side) const {
@@ -83,8 +87,7 @@ Preprocessor read_preprocessor(const Folder& folder, std::int64_t side) {
   }
   Normalization& normalization = preprocessor.normalization;
   if (const Json factor = settings->get("rescale_factor"); !factor.is_null()) {
-    if (!factor.is_number()) settings->complain("rescale_factor", "a number", factor);
-    normalization.rescale = factor.get<double>();
+    normalization.rescale = settings->number("rescale_factor", factor);
   }
   if (!settings->flag("do_rescale")) normalization.rescale = 1;
   normalization.mean = settings->channels("image_mean", normalization.mean);

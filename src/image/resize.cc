@@ -103,6 +103,25 @@ std::vector<float> resize_tf(const Picture& picture, int width, int height, bool
   return antialias ? antialiased(picture, width, height) : interpolated(picture, width, height);
 }
 
+Area seen_area(int width, int height, Resize method) {
+  if (method != Resize::keras) return {0, 0, width, height};
+  const int side = std::min(width, height);
+  return {(width - side) / 2, (height - side) / 2, side, side};
+}
+
+std::vector<float> resize_keras(const Picture& picture, int side) {
+  const Area area = seen_area(picture.width, picture.height, Resize::keras);
+  Picture seen{.width = area.width, .height = area.height, .rgb = {}};
+  for (int y = 0; y < area.height; ++y) {
+    const auto row = picture.rgb.begin() + (std::ptrdiff_t{area.y + y} * picture.width + area.x) * 3;
+    seen.rgb.insert(seen.rgb.end(), row, row + std::ptrdiff_t{area.width} * 3);
+  }
+  std::vector<float> values = resize_tf(seen, side, side, false);
+  constexpr float kScale = 1 / 127.5f;
+  for (float& value : values) value = value * kScale - 1;
+  return values;
+}
+
 Picture resize(const Picture& picture, int width, int height, Resize method, Filter filter) {
   Picture out{.width = width, .height = height, .rgb = {}};
   if (method == Resize::tf_bilinear || method == Resize::tf_antialias) {

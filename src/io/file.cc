@@ -68,6 +68,9 @@ FileBytes FileBytes::map(const fs::path& path, ErrorKind kind) {
   FileBytes result;
   if (file.size() == 0) return result;
   void* start = ::mmap(nullptr, file.size(), PROT_READ, MAP_PRIVATE, file.descriptor(), 0);
+  if (start == MAP_FAILED && errno == ENOMEM)
+    fail(ErrorKind::resource, "out_of_memory", "not enough memory: ", path.native(), ": ", file.size(),
+         " bytes of address space");
   if (start == MAP_FAILED) file.unreadable(reason(errno));
   result.bytes_ = {static_cast<const std::byte*>(start), file.size()};
   result.mapped_ = true;

@@ -20,8 +20,8 @@ namespace paligemma {
 class FileBytes {
  public:
   FileBytes() = default;
-  // Maps `path`. Throws Error{kind, "file_not_found" | "file_unreadable"} that names the path. An empty file is
-  // allowed.
+  // Maps `path`. Throws Error{kind, "file_not_found" | "file_unreadable"} that names the path, or Error{resource,
+  // "out_of_memory"}. An empty file is allowed.
   static FileBytes map(const std::filesystem::path& path, ErrorKind kind);
   // The same for a file that others may change meanwhile: a mapped one that is cut short ends the process. A file of
   // more than `max_bytes` is Error{kind, "file_too_large"}.

@@ -84,15 +84,8 @@ TensorSource Checkpoint::source() const {
         return entry->tensor.shape;
       },
       .dtype = [find](std::string_view name) { return find(name)->tensor.dtype; },
-      .rows =
-          [find](std::string_view name, std::int64_t first, std::int64_t count) {
-            HostTensor part = find(name)->tensor;
-            const std::size_t row_bytes = part.bytes.size() / static_cast<std::size_t>(part.shape[0]);
-            part.bytes = part.bytes.subspan(static_cast<std::size_t>(first) * row_bytes,
-                                            static_cast<std::size_t>(count) * row_bytes);
-            part.shape[0] = count;
-            return part;
-          },
+      .rows = [find](std::string_view name, std::int64_t first,
+                     std::int64_t count) { return find(name)->tensor.rows(first, count); },
       .release =
           [this, find](std::string_view name) {
             const Entry* entry = find(name);

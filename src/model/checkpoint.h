@@ -25,9 +25,10 @@ std::string canonical_name(std::string_view name);
 struct TensorSource {
   std::function<std::optional<std::vector<std::int64_t>>(std::string_view name)> shape;
   std::function<DType(std::string_view name)> dtype;
-  // Rows [first, first + count) along the first axis, as a (count, ...) tensor. Valid until the next call.
+  // Rows [first, first + count) along the first axis, as a (count, ...) tensor. Valid until the next call. What is
+  // computed on the way comes in f32, whatever dtype() says that it is in the file.
   std::function<HostTensor(std::string_view name, std::int64_t first, std::int64_t count)> rows;
-  // The tensor will not be asked for again.
+  // The network has the tensor: what holds it in memory may go. Only what an adapter needs is asked for again.
   std::function<void(std::string_view name)> release;
 };
 

@@ -1,6 +1,8 @@
 #include "model/config.h"
 
+#include <algorithm>
 #include <cmath>
+#include <limits>
 
 namespace paligemma {
 namespace {
@@ -30,8 +32,10 @@ class Section {
   double number(const char* key, double fallback) const {
     if (!has(key)) return fallback;
     const Json& value = json_->at(key);
-    if (!value.is_number() || !(value.get<double>() > 0) || !std::isfinite(value.get<double>()))
-      complain(key, "a positive number", value.dump());
+    // Also as the float that most of them become: a soft cap that is infinite there would make NaN of everything.
+    if (!value.is_number() || !(value.get<double>() >= std::numeric_limits<float>::min()) ||
+        value.get<double>() > std::numeric_limits<float>::max())
+      complain(key, "a positive number that fits a float", value.dump());
     return value.get<double>();
   }
 
@@ -122,6 +126,22 @@ VisionConfig read_vision(const Section& section, const Tensors& tensors) {
   return vision;
 }
 
+// Of Gemma 2. Layers slide by turns, the first one does; files that list the layers say so, or that none slides.
+std::int64_t declared_window(const Section& section) {
+  const Json& json = section.json();
+  if (json.contains("sliding_window") && json.at("sliding_window").is_null()) return 0;
+  const std::int64_t window = section.integer("sliding_window").value_or(kNominalWindow);
+  if (!section.has("layer_types")) return window;
+  const Json& types = json.at("layer_types");
+  if (!types.is_array()) section.complain("layer_types", "a list", types.dump());
+  if (std::ranges::count(types, "sliding_attention") == 0) return 0;
+  for (std::size_t i = 0; i < types.size(); ++i) {
+    const char* expected = i % 2 == 0 ? "sliding_attention" : "full_attention";
+    if (types[i] != expected) section.complain("layer_types", join(expected, " at ", i), types[i].dump());
+  }
+  return window;
+}
+
 DecoderConfig read_decoder(const Section& section, const Tensors& tensors) {
   const std::string root = "language_model.model.";
   const std::string block = root + "layers.0.";
@@ -155,6 +175,7 @@ DecoderConfig read_decoder(const Section& section, const Tensors& tensors) {
   if (decoder.gemma2) {
     decoder.attention_cap = section.cap("attn_logit_softcapping", 50);
     decoder.final_cap = section.cap("final_logit_softcapping", 30);
+    decoder.declared_window = declared_window(section);
   }
   decoder.eps = static_cast<float>(section.number("rms_norm_eps", 1e-6));
   decoder.max_positions = section.integer("max_position_embeddings").value_or(8192);

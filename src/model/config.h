@@ -15,6 +15,7 @@
 #include "base/dtype.h"
 #include "io/file.h"
 #include "io/json.h"
+#include "model/numerics.h"
 
 namespace paligemma {
 
@@ -33,6 +34,9 @@ struct VisionConfig {
   std::int64_t patch_values() const { return 3 * patch * patch; }
 };
 
+// What transformers and KerasHub say of Gemma 2; training had no window.
+constexpr std::int64_t kNominalWindow = 4096;
+
 struct DecoderConfig {
   bool gemma2 = false;     // four norms a block; else Gemma 1 with two
   std::int64_t width = 0;  // D
@@ -49,6 +53,10 @@ struct DecoderConfig {
   double rope_theta = 10000;
   float eps = 1e-6f;
   std::int64_t max_positions = 8192;
+  // sliding_window of the file; 0: none. Nothing computes with it unless it is made the window.
+  std::int64_t declared_window = 0;
+  // On layers 0, 2, 4, ... a row behind the prefix sees the last so many keys, itself included; 0: all.
+  std::int64_t window = 0;
 };
 
 struct Config {
@@ -56,6 +64,7 @@ struct Config {
   DecoderConfig decoder;
   std::optional<int> image_token;  // id of <image>
   int loc_divisor = 1023;
+  NumericsProfile numerics = kTransformersNumerics;
 };
 
 // Shape of a tensor by its canonical name (model/checkpoint.h), or nothing.

@@ -20,7 +20,8 @@ void decoder_block(Pass& pass, const Run& run, const DecoderBlock& block, BlockN
                              .kv_heads = config.kv_heads,
                              .head_size = config.head_size,
                              .scale = config.query_scale,
-                             .soft_cap = config.attention_cap};
+                             .soft_cap = config.attention_cap,
+                             .window = name.index % 2 == 0 ? config.window : 0};
 
   const View h1 = rms_norm(pass, x, block.norm_attention, config.eps);
   pass.see(name, "input_layernorm", h1);
@@ -52,8 +53,9 @@ void decoder_block(Pass& pass, const Run& run, const DecoderBlock& block, BlockN
 }  // namespace
 
 View embed_text(Pass& pass, const Config& config, const Network& network, std::span<const std::int32_t> ids) {
+  const DType type = network.decoder.scale_type;
   const auto scale = static_cast<float>(std::sqrt(static_cast<double>(config.decoder.width)));
-  return embed(pass, network.decoder.embedding, ids, scale);
+  return embed(pass, network.decoder.embedding, ids, round_to(type, scale), result_type(type));
 }
 
 View decoder(Pass& pass, const Config& config, const Network& network, View x, KvCache& cache,
@@ -70,9 +72,9 @@ View decoder(Pass& pass, const Config& config, const Network& network, View x, K
   return y;
 }
 
-View logits(Pass& pass, const Config& config, const Network& network, ConstView rows) {
+View logits(Pass& pass, const Config& config, const Network& network, ConstView rows, bool capped) {
   const View y = linear(pass, rows, network.decoder.output());
-  if (config.decoder.final_cap > 0) soft_cap_in_place(pass, y, config.decoder.final_cap);
+  if (capped && config.decoder.final_cap > 0) soft_cap_in_place(pass, y, config.decoder.final_cap);
   pass.see("logits", y);
   return y;
 }

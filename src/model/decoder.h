@@ -15,7 +15,7 @@ View embed_text(Pass& pass, const Config& config, const Network& network, std::s
 View decoder(Pass& pass, const Config& config, const Network& network, View x, KvCache& cache,
              std::span<const Sequence> sequences);
 
-// (R, D) -> (R, V), with the final soft cap.
-View logits(Pass& pass, const Config& config, const Network& network, ConstView rows);
+// (R, D) -> (R, V), with the final soft cap that the configuration says, or without.
+View logits(Pass& pass, const Config& config, const Network& network, ConstView rows, bool capped = true);
 
 }  // namespace paligemma

@@ -5,26 +5,14 @@
 namespace paligemma {
 namespace {
 
-std::string text(const Shape& shape) {
-  std::string out = "[";
-  for (std::size_t i = 0; i < shape.size(); ++i) out += (i ? ", " : "") + std::to_string(shape[i]);
-  return out + "]";
-}
-
-std::int64_t product(const Shape& shape, std::size_t from) {
-  std::int64_t out = 1;
-  for (std::size_t i = from; i < shape.size(); ++i) out *= shape[i];
-  return out;
-}
-
 void check_shape(const std::string& name, const Shape& expected, const TensorSource& source) {
   const auto found = source.shape(name);
   if (!found)
     fail(ErrorKind::model, "tensor_missing", "cannot load the model: tensor ", name, " is missing: expected shape ",
-         text(expected));
+         shape_text(expected));
   if (*found != expected)
-    fail(ErrorKind::model, "tensor_shape", "cannot load the model: tensor ", name, ": expected shape ", text(expected),
-         ", got ", text(*found));
+    fail(ErrorKind::model, "tensor_shape", "cannot load the model: tensor ", name, ": expected shape ",
+         shape_text(expected), ", got ", shape_text(*found));
 }
 
 Weight load_matrix(const std::string& name, const Shape& shape, const TensorSource& source, DType held,
@@ -46,6 +34,20 @@ Weight load_vector(const std::string& name, const Shape& shape, const TensorSour
   return backend.make_vector(source.rows(name, 0, shape[0]), rows, shape.back());
 }
 
+// Every vector of the decoder is an RMSNorm's w, whose gain is 1 + w.
+bool is_gain(std::string_view name, Weight::Form form) {
+  return form == Weight::Form::vector && name.starts_with("language_model.");
+}
+
+// w such that 1 + w in f32 is what 1 + (w of the file) is in `type`.
+Weight load_rounded_gain(const std::string& name, const Shape& shape, const TensorSource& source, DType type,
+                         Backend& backend) {
+  const HostTensor stored = source.rows(name, 0, shape[0]);
+  std::vector<float> values(static_cast<std::size_t>(shape[0]));
+  for (std::size_t i = 0; i < values.size(); ++i) values[i] = round_to(type, 1 + stored.element(i)) - 1;
+  return backend.make_vector({DType::f32, shape, std::as_bytes(std::span(values))}, 1, shape[0]);
+}
+
 }  // namespace
 
 DType Holding::matrix(DType in_file) const {
@@ -57,15 +59,36 @@ DType Holding::matrix(DType in_file) const {
   return precision == Precision::bf16 || in_file == DType::bf16 ? DType::bf16 : DType::f32;
 }
 
+DType Holding::parameter(DType in_file) const {
+  switch (held) {
+    case HeldAs::f32: return DType::f32;
+    case HeldAs::bf16: return DType::bf16;
+    case HeldAs::as_in_file: break;
+  }
+  return in_file;
+}
+
+std::size_t tensor_bytes(const Shape& shape, Weight::Form form, DType held, const Backend& backend) {
+  return form == Weight::Form::matrix ? backend.matrix_bytes(shape[0], product(shape, 1), held)
+                                      : static_cast<std::size_t>(product(shape, 0)) * sizeof(float);
+}
+
+Weight load_tensor(const std::string& name, const Shape& shape, Weight::Form form, const TensorSource& source,
+                   const Holding& holding, const NumericsProfile& numerics, Backend& backend) {
+  const DType in_file = source.dtype(name);
+  if (form == Weight::Form::matrix) return load_matrix(name, shape, source, holding.matrix(in_file), backend);
+  if (numerics.rounds_to_parameters && is_gain(name, form))
+    return load_rounded_gain(name, shape, source, result_type(holding.parameter(in_file)), backend);
+  return load_vector(name, shape, source, backend);
+}
+
 std::size_t weight_bytes(const Config& config, const TensorSource& source, const Holding& holding,
                          const Backend& backend) {
   Network network(config);
   std::size_t bytes = 0;
   visit(network, config, [&](const std::string& name, Weight&, const Shape& shape, Weight::Form form) {
     check_shape(name, shape, source);
-    bytes += form == Weight::Form::matrix
-                 ? backend.matrix_bytes(shape[0], product(shape, 1), holding.matrix(source.dtype(name)))
-                 : static_cast<std::size_t>(product(shape, 0)) * sizeof(float);
+    bytes += tensor_bytes(shape, form, holding.matrix(source.dtype(name)), backend);
   });
   return bytes;
 }
@@ -83,9 +106,9 @@ Network load_network(const Config& config, const TensorSource& source, const Hol
   Network network(config);
   visit(network, config, [&](const std::string& name, Weight& weight, const Shape& shape, Weight::Form form) {
     check_shape(name, shape, source);
-    weight = form == Weight::Form::matrix
-                 ? load_matrix(name, shape, source, holding.matrix(source.dtype(name)), backend)
-                 : load_vector(name, shape, source, backend);
+    weight = load_tensor(name, shape, form, source, holding, config.numerics, backend);
+    if (config.numerics.rounds_to_parameters && &weight == &network.decoder.embedding)
+      network.decoder.scale_type = holding.parameter(source.dtype(name));
     source.release(name);
   });
   return network;

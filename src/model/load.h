@@ -14,7 +14,14 @@ struct Holding {
   Precision precision = Precision::f32;
 
   DType matrix(DType in_file) const;
+  // The type that a parameter counts as where arithmetic is rounded to it.
+  DType parameter(DType in_file) const;
 };
+
+// One tensor, and the bytes that it takes.
+Weight load_tensor(const std::string& name, const Shape& shape, Weight::Form form, const TensorSource& source,
+                   const Holding& holding, const NumericsProfile& numerics, Backend& backend);
+std::size_t tensor_bytes(const Shape& shape, Weight::Form form, DType held, const Backend& backend);
 
 // Bytes that the weights will take, without loading any.
 std::size_t weight_bytes(const Config& config, const TensorSource& source, const Holding& holding,

@@ -34,7 +34,8 @@ struct DecoderBlock {
 };
 
 struct Decoder {
-  Weight embedding;  // (V, D), also the head when that is tied
+  Weight embedding;               // (V, D), also the head when that is tied
+  DType scale_type = DType::f32;  // of the factor of embeddings
   std::vector<DecoderBlock> blocks;
   Weight norm;
   Weight head;  // (V, D), absent when tied
@@ -56,6 +57,13 @@ struct Network {
 };
 
 using Shape = std::vector<std::int64_t>;
+
+// Of the axes from `from` on.
+inline std::int64_t product(const Shape& shape, std::size_t from) {
+  std::int64_t out = 1;
+  for (std::size_t i = from; i < shape.size(); ++i) out *= shape[i];
+  return out;
+}
 
 // Calls f(canonical name, weight, shape in the file, form) for each tensor of the network, in the order of the forward
 // pass.

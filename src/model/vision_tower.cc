@@ -70,8 +70,7 @@ View vision_tower(Pass& pass, const VisionConfig& config, const VisionTower& tow
 
   const Run run{config, memory.cache, sequences};
   const View x = linear(pass, patches, tower.patch);
-  for (const Sequence& picture : sequences)
-    add_in_place(pass, tower.positions.view(), x.row_range(picture.row, tokens));
+  add_positions_in_place(pass, tower.positions, x);
   pass.see("vision.embeddings", x);
   for (std::size_t i = 0; i < tower.blocks.size(); ++i) {
     const BlockName name{"vision.layers", static_cast<std::int64_t>(i)};

@@ -1,7 +1,8 @@
 // The vocabulary of the network: every function that the model is written in.
 //
 // An op takes its inputs as views and gives its output as a view into the pass's arena, or changes a view in place
-// where its name says so. Shapes stand beside each parameter: R rows, D width, N query heads, K kv heads, H head size,
+// where its name says so. An op with weights gives each range of rows what the pass's adapter of that range makes of
+// them (ops/adapter.h). Shapes stand beside each parameter: R rows, D width, N query heads, K kv heads, H head size,
 // F feed-forward width, V vocabulary. Ops trust the shapes of the weights: they were checked when the model was loaded.
 #pragma once
 
@@ -44,8 +45,11 @@ View rms_norm(Pass& pass, ConstView x, const Weight& weight, float eps);
 // x += a.
 void add_in_place(Pass& pass, ConstView a, View x);
 
-// scale * table[id]: (R) -> (R, D).
-View embed(Pass& pass, const Weight& table, std::span<const std::int32_t> ids, float scale);
+// Adds the table (T, D) to each T rows of x (R, D).
+void add_positions_in_place(Pass& pass, const Weight& table, View x);
+
+// scale * table[id], rounded to a type: (R) -> (R, D).
+View embed(Pass& pass, const Weight& table, std::span<const std::int32_t> ids, float scale, DType rounding);
 
 void rope_in_place(Pass& pass, View x, std::int64_t heads, std::span<const Sequence> sequences, double theta);
 

@@ -6,7 +6,7 @@
 #include <string>
 #include <string_view>
 
-#include "backend/backend.h"
+#include "ops/adapter.h"
 
 namespace paligemma {
 
@@ -61,6 +61,8 @@ struct Pass {
   Precision precision = Precision::f32;
   // Called with the name and the value of every intermediate when set.
   std::function<void(std::string_view name, ConstView value)> tap{};
+  // Of the rows that the ops are called with.
+  std::span<const AdapterRows> adapters{};
 
   void see(std::string_view name, ConstView value) const {
     if (tap) tap(name, value);

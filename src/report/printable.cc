@@ -35,7 +35,8 @@ CodePoint first_code_point(std::string_view text) {
 bool acts_on_display(std::uint32_t code) {
   return (code >= 0x80 && code <= 0x9f) ||      // C1
          (code >= 0x2028 && code <= 0x202e) ||  // separators, embeddings, overrides
-         (code >= 0x2066 && code <= 0x2069);    // isolates
+         (code >= 0x2066 && code <= 0x2069) ||  // isolates
+         code == 0xfffe || code == 0xffff;      // no characters
 }
 
 void append_hex(std::string& out, std::string_view prefix, std::uint32_t value, int digits) {
@@ -66,6 +67,20 @@ std::string printable(std::string_view text) {
     text.remove_prefix(bytes);
   }
   return out;
+}
+
+std::string printable_markup(std::string_view text) {
+  std::string markup;
+  for (const char c : printable(text)) {
+    switch (c) {
+      case '&': markup += "&amp;"; break;
+      case '<': markup += "&lt;"; break;
+      case '>': markup += "&gt;"; break;
+      case '"': markup += "&quot;"; break;
+      default: markup += c;
+    }
+  }
+  return markup;
 }
 
 std::string fixed(double value, int decimals) {

@@ -52,6 +52,7 @@ std::string_view name(Task task) {
     case Task::caption: return "caption";
     case Task::ocr: return "ocr";
     case Task::ask: return "ask";
+    case Task::question: return "question";
     case Task::detect: return "detect";
     case Task::segment: return "segment";
     case Task::run: return "run";

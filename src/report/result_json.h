@@ -1,14 +1,14 @@
 // stage 8/8: a result -> JSON, schema paligemma.result/1. The one place that knows the schema.
 //
 //   schema          "paligemma.result/1"
-//   task            "caption", "ocr", "ask", "detect", "segment" or "run"
+//   task            "caption", "ocr", "ask", "question", "detect", "segment" or "run"
 //   model           the model's name
 //   prompt          what the model was asked, without the final newline
 //   image           of the first picture
 //     path          as it was given
 //     width height  pixels of the upright picture
 //   text            what the model wrote, loc and seg tokens kept
-//   answer          plain text for caption, ocr, ask and run; null for detect and segment
+//   answer          plain text for caption, ocr, ask, question and run; null for detect and segment
 //   objects         what was found, in the model's order; empty when nothing was
 //     label         the model's word for it, may be empty
 //     label_index   place in the asked labels from 0; null when the model invented the label

@@ -3,7 +3,7 @@
 // Each line ends in a newline. Fields are separated by one TAB, since labels hold spaces; a TAB inside a field is
 // written as \t (report/printable.h), so a line always has the same number of fields.
 //
-//   caption, ocr, ask, run      [path TAB] answer
+//   others                      [path TAB] answer
 //   detect, for each object     [path TAB] label TAB score TAB x1 TAB y1 TAB x2 TAB y2
 //   segment, for each object    [path TAB] label TAB score TAB x1 TAB y1 TAB x2 TAB y2 TAB area [TAB mask file]
 //

@@ -47,7 +47,7 @@ bool has_control_character(std::string_view text) {
 // The beginning of what the user gave, for a message.
 std::string_view shown(std::string_view text) { return text.substr(0, 200); }
 
-// Refuses text that is more than words. `what`: "label" or "question".
+// Refuses text that is more than words. `what`: "label", "question" or "answer".
 void check_words(std::string_view text, std::string_view what) {
   std::string_view got = control_token(text);
   if (got.empty() && has_control_character(text)) got = "a control character";
@@ -91,29 +91,37 @@ const std::string& checked_language(const std::string& language) {
   return language;
 }
 
-std::string caption_prompt(const Request& request) {
+std::string caption_prompt(const Request& request, std::string_view region) {
+  if (request.region) {
+    if (request.language != "en" || request.length != CaptionLength::brief)
+      fail(ErrorKind::usage, "region", "cannot caption a box: expected no language and no length beside it");
+    return join("caption ", region);
+  }
   const char* verb = request.length == CaptionLength::brief      ? "caption "
                      : request.length == CaptionLength::detailed ? "describe "
                                                                  : "cap ";
   return verb + checked_language(request.language);
 }
 
-std::string answer_prompt(const Request& request) {
-  const std::string_view question = without_newlines_at_end(request.text);
-  if (trim(question).empty()) {
-    fail(ErrorKind::usage, "question_empty", "cannot ask: expected a question, got none");
-  }
-  check_words(question, "question");
-  return join("answer ", checked_language(request.language), " ", question);
+// `what` the text is: "question" or "answer".
+std::string text_prompt(std::string_view verb, const Request& request, std::string_view what) {
+  const std::string_view text = without_newlines_at_end(request.text);
+  if (trim(text).empty())
+    fail(ErrorKind::usage, join(what, "_empty"), "cannot ask: expected the text of the ", what, ", got none");
+  check_words(text, what);
+  return join(verb, " ", checked_language(request.language), " ", text);
 }
 
 }  // namespace
 
-std::string prompt_text(const Request& request) {
+std::string prompt_text(const Request& request, std::string_view region) {
+  if (request.region && request.task != Task::caption)
+    fail(ErrorKind::usage, "region", "cannot ask about a box: expected the task caption, got another");
   switch (request.task) {
-    case Task::caption: return caption_prompt(request);
+    case Task::caption: return caption_prompt(request, region);
     case Task::ocr: return "ocr";
-    case Task::ask: return answer_prompt(request);
+    case Task::ask: return text_prompt("answer", request, "question");
+    case Task::question: return text_prompt("question", request, "answer");
     case Task::detect: return objects_prompt("detect", request.labels);
     case Task::segment: return objects_prompt("segment", request.labels);
     case Task::run: break;

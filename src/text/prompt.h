@@ -13,12 +13,14 @@
 namespace paligemma {
 
 // The prompt of a request, without the final newline: "caption en", "detect cat ; dog", ...; Task::run gives its text
-// as it is.
+// as it is. `region` is the loc tokens of Request::region (detect/loc.h).
 //
-// Labels and questions are data. Error{usage, "label_tokens"} for one that holds a loc, seg or control token, a control
-// character, or in a label ";". Newlines at their end are dropped. Also Error{usage, "label_empty"},
-// Error{usage, "question_empty"} and Error{usage, "language"} (letters, digits and hyphens).
-std::string prompt_text(const Request& request);
+// Labels, questions and answers are data. Error{usage, "label_tokens"} for one that holds a loc, seg or control token,
+// a control character, or in a label ";". Newlines at their end are dropped. Also Error{usage, "label_empty"},
+// Error{usage, "question_empty"}, Error{usage, "answer_empty"}, Error{usage, "language"} (letters, digits and hyphens)
+// and Error{usage, "region"} for a region of another task than caption, and a
+// language or length beside one.
+std::string prompt_text(const Request& request, std::string_view region = {});
 
 // "chair ; table" or, where there is no ";", "chair, table" -> its labels, without white space around them. Throws
 // Error{usage, "label_empty"} when there is none.
@@ -30,8 +32,11 @@ struct Prompt {
   bool trailing_newline = false;  // the words already ended in a newline, which makes it a piece of two
 };
 
-// How a typed task or `run` lets its text spell special tokens.
-constexpr Specials specials_of(Task task) { return task == Task::run ? Specials::tokens : Specials::text; }
+// Whether the prompt of a request spells special tokens: that of `run`, and one that is made of a region's.
+inline Specials specials_of(const Request& request) {
+  return request.task == Task::run || (request.task == Task::caption && request.region) ? Specials::tokens
+                                                                                        : Specials::text;
+}
 
 // Lays out the prompt as transformers' processor does: `image_tokens` times `<image>` for each picture, `<bos>`, and
 // the prompt with its final newline, tokenised together. With Specials::tokens an `<image>` that the prompt spells

@@ -1,15 +1,18 @@
 #include "child.h"
 
 #include <fcntl.h>
+#include <grp.h>
 #include <gtest/gtest.h>
 #include <poll.h>
-#include <spawn.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <csignal>
 #include <cstdlib>
+#include <sstream>
 
 namespace paligemma::testing {
 namespace {
@@ -31,40 +34,48 @@ struct Pipe {
   }
 };
 
+std::vector<char*> pointers(std::vector<std::string>& strings) {
+  std::vector<char*> list;
+  for (std::string& string : strings) list.push_back(string.data());
+  list.push_back(nullptr);
+  return list;
+}
+
+// What the child does. `program` is open already, since the child may give up the right to open it.
+[[noreturn]] void become_program(int program, char* const* words, char* const* environment, const Setting& setting,
+                                 const Pipe& in, const Pipe& out, const Pipe& err) {
+  dup2(in.read_end, STDIN_FILENO);
+  dup2(err.write_end, STDERR_FILENO);
+  std::signal(SIGPIPE, SIG_DFL);
+  if (setting.out.empty() || setting.out == "|") {
+    dup2(out.write_end, STDOUT_FILENO);
+  } else {
+    close(STDOUT_FILENO);
+    if (setting.out != "-" && open(setting.out.c_str(), O_WRONLY) != STDOUT_FILENO) _exit(126);
+  }
+  if (!setting.folder.empty() && chdir(setting.folder.c_str()) != 0) _exit(126);
+  if (setting.in_child) setting.in_child();
+  fexecve(program, words, environment);
+  _exit(127);
+}
+
 pid_t start(const std::vector<std::string>& words, const Setting& setting, const Pipe& in, const Pipe& out,
             const Pipe& err) {
-  std::vector<std::string> storage = words;
-  storage.insert(storage.begin(), PROGRAM);
-  std::vector<char*> arguments;
-  for (std::string& word : storage) arguments.push_back(word.data());
-  arguments.push_back(nullptr);
-
+  std::vector<std::string> arguments = words;
+  arguments.insert(arguments.begin(), PROGRAM);
   std::vector<std::string> variables = setting.environment;
   for (const char* name :
        {"PATH", "LD_LIBRARY_PATH", "HOME", "PALIGEMMA_ISA", "ASAN_OPTIONS", "LSAN_OPTIONS", "UBSAN_OPTIONS"}) {
     if (const char* value = std::getenv(name)) variables.push_back(std::string(name) + "=" + value);
   }
-  std::vector<char*> environment;
-  for (std::string& variable : variables) environment.push_back(variable.data());
-  environment.push_back(nullptr);
-
-  posix_spawn_file_actions_t actions;
-  posix_spawn_file_actions_init(&actions);
-  posix_spawn_file_actions_adddup2(&actions, in.read_end, STDIN_FILENO);
-  posix_spawn_file_actions_adddup2(&actions, err.write_end, STDERR_FILENO);
-  if (setting.out.empty() || setting.out == "|") {
-    posix_spawn_file_actions_adddup2(&actions, out.write_end, STDOUT_FILENO);
-  } else if (setting.out == "-") {
-    posix_spawn_file_actions_addclose(&actions, STDOUT_FILENO);
-  } else {
-    posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, setting.out.c_str(), O_WRONLY, 0);
-  }
-  if (!setting.folder.empty()) posix_spawn_file_actions_addchdir_np(&actions, setting.folder.c_str());
-  pid_t child = 0;
-  const int failed = posix_spawn(&child, PROGRAM, &actions, nullptr, arguments.data(), environment.data());
-  posix_spawn_file_actions_destroy(&actions);
-  EXPECT_EQ(failed, 0);
-  return failed == 0 ? child : 0;
+  const std::vector<char*> argument_list = pointers(arguments), environment = pointers(variables);
+  const int program = open(PROGRAM, O_RDONLY | O_CLOEXEC);
+  EXPECT_GE(program, 0);
+  const pid_t child = fork();
+  if (child == 0) become_program(program, argument_list.data(), environment.data(), setting, in, out, err);
+  EXPECT_GT(child, 0);
+  close(program);
+  return std::max(child, 0);
 }
 
 // Appends what there is to read. False at the end.
@@ -97,9 +108,14 @@ Ended run_program(const std::vector<std::string>& words, const Setting& setting)
   std::function<void(pid_t)> at_first_output = setting.at_first_output;
   std::array<pollfd, 2> open = {{{out.read_end, POLLIN, 0}, {err.read_end, POLLIN, 0}}};
   while (open[0].fd >= 0 || open[1].fd >= 0) {
-    poll(open.data(), open.size(), -1);
+    poll(open.data(), open.size(), setting.meanwhile ? 1 : -1);
     if (open[0].revents != 0 && !take(out.read_end, ended.out)) open[0].fd = -1;
     if (open[1].revents != 0 && !take(err.read_end, ended.err)) open[1].fd = -1;
+    if (open[0].fd >= 0 && ended.out.size() >= setting.read_at_most) {
+      open[0].fd = -1;
+      out.close_read();
+    }
+    if (setting.meanwhile) setting.meanwhile(child);
     if (!ended.out.empty() && at_first_output) {
       at_first_output(child);
       at_first_output = nullptr;
@@ -109,6 +125,28 @@ Ended run_program(const std::vector<std::string>& words, const Setting& setting)
   waitpid(child, &status, 0);
   ended.code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
   return ended;
+}
+
+Json json_of(const Ended& ended) { return parse_json(ended.out, "stdout", ErrorKind::failure); }
+
+std::vector<std::string> lines_of(const std::string& text) {
+  std::vector<std::string> lines;
+  std::istringstream in(text);
+  for (std::string line; std::getline(in, line);) lines.push_back(line);
+  return lines;
+}
+
+void give_up_root() {
+  if (geteuid() != 0) return;
+  constexpr uid_t kNobody = 65534;
+  if (setgroups(0, nullptr) != 0 || setgid(kNobody) != 0 || setuid(kNobody) != 0) _exit(126);
+}
+
+std::function<void()> with_files_up_to(std::size_t bytes) {
+  return [bytes] {
+    const rlimit limit{bytes, bytes};
+    if (setrlimit(RLIMIT_FSIZE, &limit) != 0) _exit(126);
+  };
 }
 
 }  // namespace paligemma::testing

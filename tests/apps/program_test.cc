@@ -28,20 +28,66 @@ const std::string kCity = kPictures + "city.png";
 constexpr const char* kBeachCaption = "a cow, a lion and a sign on the beach\n";
 constexpr const char* kCityCaption = "a plane, a tiger and a sign in the city\n";
 
-Json json_of(const Ended& ended) { return parse_json(ended.out, "stdout", ErrorKind::failure); }
-
-std::vector<std::string> lines_of(const std::string& text) {
-  std::vector<std::string> lines;
-  std::istringstream in(text);
-  for (std::string line; std::getline(in, line);) lines.push_back(line);
-  return lines;
-}
-
 void expect_out(const std::vector<std::string>& words, const std::string& out, const Setting& setting = {}) {
   const Ended ended = run_program(words, setting);
   EXPECT_EQ(ended.code, 0) << ended.err;
   EXPECT_EQ(ended.out, out);
   EXPECT_EQ(ended.err, "");
+}
+
+// A line of requests with its own settings is what the command line gives with the same ones.
+TEST(Program, ChoosesTokensAsTold) {
+  const Scratch scratch;
+  const std::string start = R"({"image":")" + kBeach + R"(","prompt":"caption en",)";
+  scratch.write("q.jsonl", start + R"("temperature":3,"seed":5})" + "\n" + start + R"("temperature":3,"seed":6})" +
+                               "\n" + start + R"("beams":3})" + "\n");
+  const std::vector<std::string> all = lines_of(run_program({"run", "--requests", scratch.path("q.jsonl")}).out);
+  ASSERT_EQ(all.size(), 3u);
+  const auto alone = [](std::vector<std::string> settings) {
+    settings.insert(settings.begin(), {"run", "caption en", kBeach});
+    return kBeach + "\t" + lines_of(run_program(settings).out).at(0);
+  };
+  EXPECT_EQ(all[0], alone({"--temperature", "3", "--seed", "5"}));
+  EXPECT_EQ(all[1], alone({"--temperature", "3", "--seed", "6"}));
+  EXPECT_EQ(all[2], alone({"--beams", "3"}));
+  EXPECT_NE(all[0], all[1]);
+  expect_out({"caption", kBeach, "--numerics", "bv", "--window", "hf", "--resize", "keras"}, kBeachCaption);
+}
+
+// Golden answers of PEFT, cut after four tokens.
+TEST(Program, AnswersWithAdapters) {
+  const std::string golden = std::string(GOLDEN_DIR) + "/", lora = golden + "lora/";
+  const std::string picture = golden + "pictures/astronaut.jpg";
+  const std::vector<std::string> options = {
+      "-m", golden + "models/pg2", "--compute",    "f32",       "--exif",          "ignore", "-q", "--max-tokens",
+      "4",  "--adapter",           lora + "plain", "--adapter", lora + "projector"};
+  const auto with = [&](std::vector<std::string> words) {
+    words.insert(words.end(), options.begin(), options.end());
+    return words;
+  };
+  const std::string plain = "<loc0572><loc1012><loc1012><loc1012>\n";
+  const std::string projector = "<loc0289><loc0289><loc0289><loc0289>\n";
+  expect_out(with({"run", "caption en", picture}), plain);
+
+  const Scratch scratch;
+  const std::string line = "{\"image\":\"" + picture + "\",\"prompt\":\"caption en\"";
+  const std::string file =
+      scratch.write("q.jsonl", line + ",\"adapter\":\"projector\"}\n" + line + "}\n" + line + ",\"adapter\":null}\n");
+  const Ended ended = run_program(with({"run", "--requests", file}));
+  EXPECT_EQ(ended.code, 0) << ended.err;
+  const std::vector<std::string> lines = lines_of(ended.out);
+  ASSERT_EQ(lines.size(), 3u);
+  EXPECT_EQ(lines[0] + "\n", picture + "\t" + projector);
+  EXPECT_EQ(lines[1] + "\n", picture + "\t" + plain);
+  EXPECT_THAT(lines[2], Not(HasSubstr("<loc0572><loc1012>")));
+
+  const Ended unknown =
+      run_program(with({"run", "--requests", scratch.write("r.jsonl", line + ",\"adapter\":\"x\"}")}));
+  EXPECT_EQ(unknown.code, 2);
+  EXPECT_THAT(unknown.err, AllOf(HasSubstr("r.jsonl line 1"), HasSubstr("no such adapter: x")));
+  const Ended missing = run_program({"caption", kBeach, "--adapter", scratch.path("none")});
+  EXPECT_EQ(missing.code, 4);
+  EXPECT_THAT(missing.err, HasSubstr("none"));
 }
 
 TEST(Program, AnswersOnePicturePlainly) {
@@ -154,14 +200,6 @@ TEST(Program, APictureThatFailsLeavesItsPlaceAndTheOthersGoOn) {
   EXPECT_EQ(run_program({"ocr", "@" + scratch.write("folder.txt", ".\n")}).code, 3);  // there, and not to be read
 }
 
-TEST(Program, APictureWithoutPermissionFails) {
-  if (geteuid() == 0) GTEST_SKIP() << "root may read everything";
-  const Scratch scratch;
-  const std::string closed = scratch.write("closed.png", "x");
-  std::filesystem::permissions(closed, std::filesystem::perms::none);
-  EXPECT_EQ(run_program({"ocr", closed}).code, 3);
-}
-
 TEST(Program, RunsRequests) {
   const Scratch scratch;
   std::filesystem::copy(kBeach, scratch.folder() / "b.png");
@@ -200,6 +238,36 @@ TEST(Program, DrawsAndSaysWhereMasksAre) {
   EXPECT_THAT(scratch.read("out/beach.png"), StartsWith("\x89PNG"));
   EXPECT_THAT(scratch.read("out/beach.mask-1.png"), StartsWith("\x89PNG"));
   EXPECT_EQ(run_program({"segment", "cow", kBeach, "-o", scratch.path("out/"), "--force"}).code, 0);
+}
+
+TEST(Program, AsksForTheQuestion) {
+  expect_out({"question", "beach", kBeach}, run_program({"run", "question en beach", kBeach}).out);
+  const Json result = json_of(run_program({"question", "--lang", "ko", "해변\n", kBeach, "--json"}));
+  EXPECT_EQ(result.at("task"), "question");
+  EXPECT_EQ(result.at("prompt"), "question ko 해변");
+  EXPECT_TRUE(result.at("answer").is_string());
+}
+
+// The embedded model's picture has 448 x 448 pixels and its loc numbers divide by 1024: 84 -> 192, 120 -> 274.29,
+// 202.5 -> 462.86, 218.1 -> 498.51.
+TEST(Program, CaptionsABox) {
+  const std::string box = "84,120,202.5,218.1";
+  expect_out({"caption", "--box", box, kBeach}, "cow\n");
+  expect_out({"run", "caption <loc0274><loc0192><loc0499><loc0463>", kBeach}, "cow\n");
+  const Json result = json_of(run_program({"caption", kBeach, "--box", box, "--json"}));
+  EXPECT_EQ(result.at("task"), "caption");
+  EXPECT_EQ(result.at("prompt"), "caption <loc0274><loc0192><loc0499><loc0463>");
+  EXPECT_EQ(result.at("usage").at("prompt_tokens"), 64 + 1 + 1 + 1 + 4 + 1);  // bos, the word, a space, locs, newline
+  // 1023: 191.81, 274.02, 462.41, 498.03
+  EXPECT_EQ(json_of(run_program({"caption", kBeach, "--box", box, "--box-divisor", "1023", "--json"})).at("prompt"),
+            "caption <loc0274><loc0192><loc0498><loc0462>");
+
+  const Json all = json_of(run_program({"caption", kBeach, kCity, "--box", box, "--box", "0,0,448,448", "--json"}));
+  ASSERT_EQ(all.size(), 4u);
+  EXPECT_EQ(all[1].at("image").at("path"), kBeach);
+  EXPECT_EQ(all[1].at("prompt"), "caption <loc0000><loc0000><loc1023><loc1023>");
+  EXPECT_EQ(all[2].at("image").at("path"), kCity);
+  EXPECT_EQ(all[2].at("prompt"), result.at("prompt"));
 }
 
 TEST(Program, SaysMoreOnStderrWhenAsked) {
@@ -242,6 +310,7 @@ TEST(Program, SaysWhyATokenizerWithoutLocTokensFindsNothing) {
     EXPECT_EQ(ended.code, 4);
     EXPECT_THAT(ended.err, AllOf(HasSubstr("<" + kind + "> tokens"), HasSubstr("Try: ")));
   };
+  expect_refused(run_program({"caption", "--box", "0,0,9,9", kBeach, "--tokenizer", no_loc}), "loc");
   expect_refused(run_program({"detect", "cow", kBeach, "--tokenizer", no_loc}), "loc");
   expect_refused(run_program({"segment", "cow", kBeach, "--tokenizer", no_loc}), "loc");
   expect_refused(run_program({"segment", "cow", kBeach, "--tokenizer", no_seg}), "seg");

@@ -34,6 +34,41 @@ TEST(Requests, AreReadInOrder) {
   EXPECT_EQ(jobs[1].where, file + " line 3");
 }
 
+TEST(Requests, SayHowTokensAreChosen) {
+  const Scratch scratch;
+  const std::string file = scratch.write(
+      "q.jsonl",
+      R"({"image":"a","prompt":"p","temperature":0.5,"top_k":3,"top_p":1,"min_p":0.25,"repetition_penalty":1.5,"seed":9})"
+      "\n"
+      R"({"image":"a","prompt":"p","beams":4,"beam_score":"sum","length_penalty":-1})"
+      "\n");
+  const std::vector<Job> jobs = read_requests(file, {.sampling = {.temperature = 1, .seed = 7}});
+  const Sampling& sampling = jobs[0].request.sampling;
+  EXPECT_EQ(sampling.temperature, 0.5);
+  EXPECT_EQ(sampling.top_k, 3);
+  EXPECT_EQ(sampling.top_p, 1);
+  EXPECT_EQ(sampling.min_p, 0.25);
+  EXPECT_EQ(sampling.repetition_penalty, 1.5);
+  EXPECT_EQ(sampling.seed, 9u);
+  EXPECT_EQ(jobs[1].request.sampling.temperature, 1);
+  EXPECT_EQ(jobs[1].request.sampling.seed, 7u);
+  EXPECT_EQ(jobs[1].request.beams.count, 4);
+  EXPECT_EQ(jobs[1].request.beams.score, BeamScore::sum);
+  EXPECT_EQ(jobs[1].request.beams.length_penalty, -1);
+}
+
+TEST(Requests, NameTheirAdapter) {
+  const Scratch scratch;
+  const std::string file = scratch.write("q.jsonl",
+                                         "{\"image\":\"a\",\"prompt\":\"p\",\"adapter\":\"b\"}\n"
+                                         "{\"image\":\"a\",\"prompt\":\"p\",\"adapter\":null}\n"
+                                         "{\"image\":\"a\",\"prompt\":\"p\"}\n");
+  const std::vector<Job> jobs = read_requests(file, {});
+  EXPECT_EQ(jobs[0].request.adapter, "b");
+  EXPECT_EQ(jobs[1].request.adapter, std::nullopt);
+  EXPECT_EQ(jobs[2].request.adapter, "");
+}
+
 TEST(Requests, RefuseABadLineByItsNumber) {
   const Scratch scratch;
   const std::pair<const char*, const char*> lines[] = {
@@ -51,6 +86,14 @@ TEST(Requests, RefuseABadLineByItsNumber) {
       {R"({"image":"a","prompt":"p","max_tokens":-1})", "got -1"},
       {R"({"image":"a","prompt":"p","max_tokens":1.5})", "got 1.5"},
       {R"({"image":"a","prompt":"p","max_tokens":18446744073709551615})", "got 18446744073709551615"},
+      {R"({"image":"a","prompt":"p","temperature":-1})", "temperature to be a number from 0 to 100, got -1"},
+      {R"({"image":"a","prompt":"p","temperature":"1"})", "temperature to be a number from 0 to 100, got 1"},
+      {R"({"image":"a","prompt":"p","top_p":1.5})", "top_p to be a number from 0 to 1, got 1.5"},
+      {R"({"image":"a","prompt":"p","top_k":1.5})", "top_k to be a whole number from 0 to 1048576, got 1.5"},
+      {R"({"image":"a","prompt":"p","seed":-1})", "seed to be a whole number"},
+      {R"({"image":"a","prompt":"p","beams":65})", "beams to be a whole number from 1 to 64, got 65"},
+      {R"({"image":"a","prompt":"p","beam_score":"best"})", "beam_score to be mean or sum, got best"},
+      {R"({"image":"a","prompt":"p","adapter":3})", "adapter to be text, got 3"},
       {R"({"image":"a","prompt":"p","prompt":"q"})", "line 2"},  // a key twice
       {R"(["image"])", "expected an object"},
       {R"({"image":)", "JSON"},

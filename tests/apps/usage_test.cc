@@ -57,7 +57,23 @@ TEST(Usage, BadValuesSayWhatIsExpected) {
       {{"--exif", "yes"}, "--exif: expected apply or ignore, got yes"},
       {{"--box-divisor", "1000"}, "--box-divisor: expected 1023 or 1024, got 1000"},
       {{"--mask-profile", "x"}, "--mask-profile: expected standard or evaluator, got x"},
-      {{"--resize", "bicubic"}, "--resize: expected pillow, pillow-12, tf-bilinear or tf-antialias, got bicubic"},
+      {{"--resize", "bicubic"},
+       "--resize: expected pillow, pillow-12, tf-bilinear, tf-antialias or keras, got bicubic"},
+      {{"--numerics", "jax"}, "--numerics: expected hf or bv, got jax"},
+      {{"--window", "4096"}, "--window: expected none or hf, got 4096"},
+      {{"--temperature", "-1"}, "--temperature: expected a number from 0 to 100, got -1"},
+      {{"--temperature", "nan"}, "--temperature: expected a number from 0 to 100, got nan"},
+      {{"--temperature", "0.5x"}, "--temperature: expected a number from 0 to 100, got 0.5x"},
+      {{"--top-k", "1.5"}, "--top-k: expected a whole number from 0 to 1048576, got 1.5"},
+      {{"--top-p", "1.1"}, "--top-p: expected a number from 0 to 1, got 1.1"},
+      {{"--min-p", "2"}, "--min-p: expected a number from 0 to 1, got 2"},
+      {{"--repetition-penalty", "0"}, "--repetition-penalty: expected a number from 0.01 to 100, got 0"},
+      {{"--seed", "-1"}, "--seed: expected a whole number from 0 to 9223372036854775807, got -1"},
+      {{"--beams", "0"}, "--beams: expected a whole number from 1 to 64, got 0"},
+      {{"--beams", "2", "--top-p", "0.9"}, "2 beams: expected no temperature"},
+      {{"--beam-score", "max"}, "--beam-score: expected mean or sum, got max"},
+      {{"--length-penalty", "11"}, "--length-penalty: expected a number from -10 to 10, got 11"},
+      {{"--beams", "2", "--beam-score", "sum", "--length-penalty", "2"}, "mean"},
       {{"--final-softcap", "1"}, "--final-softcap: expected on or off, got 1"},
       {{"--attention-softcap", "none"}, "--attention-softcap: expected on or off, got none"},
       {{"--color", "red"}, "--color: expected auto, always or never, got red"},
@@ -72,28 +88,12 @@ TEST(Usage, BadValuesSayWhatIsExpected) {
 }
 
 TEST(Usage, WhatLaterVersionsBringIsNotAvailable) {
-  for (const char* command : {"question", "quantize", "compare", "train", "train-codec", "eval", "merge", "scenes",
-                              "label", "serve", "pull", "list", "completions"}) {
+  for (const char* command : {"quantize", "compare", "train", "train-codec", "eval", "merge", "scenes", "label",
+                              "serve", "pull", "list", "completions"}) {
     expect_usage({command, "--anything"}, join("not available in this version: paligemma ", command));
   }
-  const std::pair<const char*, const char*> options[] = {{"--adapter", "lora"},
-                                                         {"--weights", "q8"},
-                                                         {"--weights", "q4"},
-                                                         {"--compute", "int8"},
-                                                         {"--numerics", "bv"},
-                                                         {"--window", "hf"},
-                                                         {"--device", "cuda"},
-                                                         {"--device", "cuda:1"},
-                                                         {"--temperature", "0.7"},
-                                                         {"--top-k", "5"},
-                                                         {"--top-p", "0.9"},
-                                                         {"--min-p", "0.1"},
-                                                         {"--repetition-penalty", "1.1"},
-                                                         {"--seed", "1"},
-                                                         {"--beams", "4"},
-                                                         {"--beam-score", "sum"},
-                                                         {"--length-penalty", "1"},
-                                                         {"--resize", "keras"}};
+  const std::pair<const char*, const char*> options[] = {
+      {"--weights", "q8"}, {"--weights", "q4"}, {"--compute", "int8"}, {"--device", "cuda"}, {"--device", "cuda:1"}};
   for (const auto& [option, value] : options) {
     expect_usage({"ocr", kBeach, option, value}, join("not available in this version: ", option, " ", value));
   }
@@ -123,7 +123,45 @@ TEST(Usage, LabelsAndQuestionsAreData) {
   expect_usage({"segment", "cow\n", "x.png"}, "x.png");
   expect_usage({"segment", "c\x01ow", kBeach}, "use run");
   expect_usage({"ask", kBeach, "where", "<eos>?"}, "use run");
+  expect_usage({"question", "a <loc0001>", kBeach}, "use run");
+  expect_usage({"question", "<seg001>", kBeach}, "use run");
+  expect_usage({"question", "\n", kBeach}, "expected the text of the answer, got none");
   expect_usage({"detect", " ; ", kBeach}, "label");
+}
+
+TEST(Usage, BoxesLieInsideThePicture) {
+  const char* picture = "inside 448 x 448 pixels, got ";
+  for (const char* box :
+       {"-1,0,10,10", "0,0,448.5,10", "0,0,10,1e9", "10,0,10,10", "0,20,10,10", "nan,0,10,10", "0,0,inf,10"})
+    expect_usage({"caption", "--box", box, kBeach}, picture);
+  for (const char* box :
+       {"", "1", "1,2,3", "1,2,3,4,5", "1,2,3,", "1 2 3 4", "a,b,c,d", "1,2,3,4x", "0x1,2,3,4", ",,,"})
+    expect_usage({"caption", "--box", box, kBeach},
+                 join("--box: expected x1,y1,x2,y2 in pixels of the upright picture, got ", box));
+  const Ended second = run_program({"caption", kBeach, "--box", "0,0,9,9", "--box", "0,0,999,9"});
+  EXPECT_EQ(second.code, 2);
+  EXPECT_THAT(second.err, HasSubstr("got 0,0,999,9"));
+  expect_usage({"caption", kBeach, "--box"}, "--box: expected a value");
+  expect_usage({"caption", "--box", "0,0,9,9", "--lang", "ko", kBeach}, "no language and no length");
+  expect_usage({"caption", "--box", "0,0,9,9", "--length", "long", kBeach}, "no language and no length");
+  expect_usage({"ocr", "--box", "0,0,9,9", kBeach}, "unknown option: --box");
+}
+
+TEST(Usage, FormatsOfOtherTools) {
+  const Scratch scratch;
+  scratch.write("a/beach.xml", "kept");
+  expect_usage({"detect", "cow", kBeach, "--format", "pascal"},
+               "--format: expected coco, yolo, voc, labelme, csv or jsonl, got pascal");
+  expect_usage({"detect", "cow", kBeach, "--format", "yolo"},
+               "--format yolo: expected -o with a folder's name, got none");
+  expect_usage({"detect", "cow", kBeach, "--format", "coco", "-o", scratch.path("a.png")}, "expected .json");
+  expect_usage({"detect", "cow", kBeach, "--format", "coco", "-v", "-o", scratch.path("a.txt")}, "expected .json");
+  expect_usage({"detect", "cow", kBeach, kBeach, "--format", "voc", "-o", scratch.path("b/")},
+               "one picture for beach.xml");
+  expect_usage({"detect", "cow", kBeach, "--format", "voc", "-o", scratch.path("a")}, "--force");
+  expect_usage({"caption", kBeach, "--format", "coco"}, "unknown option: --format");
+  EXPECT_EQ(run_program({"detect", "cow", kBeach, "--format", "coco", "--json"}).code, 2);
+  EXPECT_EQ(scratch.read("a/beach.xml"), "kept");
 }
 
 TEST(Usage, RequestsAreCheckedBeforeAnyWork) {
@@ -172,8 +210,8 @@ TEST(Usage, ControlCharactersInNamesAreEscaped) { expect_usage({"caption", "a\x1
 TEST(Help, IsThereForEveryCommandWithAnExample) {
   const Ended all = run_program({"--help"});
   EXPECT_EQ(all.code, 0);
-  for (const char* command : {"caption", "ocr", "ask", "detect", "segment", "run", "demo", "inspect", "convert",
-                              "doctor", "bench", "version"}) {
+  for (const char* command : {"caption", "ocr", "ask", "question", "detect", "segment", "run", "demo", "inspect",
+                              "convert", "doctor", "bench", "version"}) {
     EXPECT_THAT(all.out, HasSubstr(join("\n  ", command, " ")));
     const Ended one = run_program({command, "--help"});
     EXPECT_EQ(one.code, 0);

@@ -17,6 +17,9 @@ constexpr Mode kModes[] = {{DType::f32, Precision::f32},
                            {DType::bf16, Precision::f32},
                            {DType::bf16, Precision::bf16}};
 
+constexpr std::pair<Mode, std::int64_t> kModesAndWindows[] = {
+    {kModes[0], 0}, {kModes[1], 0}, {kModes[2], 0}, {kModes[3], 0}, {kModes[0], 33}, {kModes[3], 33}, {kModes[3], 70}};
+
 // K beyond one block, odd, with edges; and small.
 TEST_P(InvarianceTest, RowsOfLinearAndGatedGelu) {
   for (const Mode& mode : kModes) {
@@ -88,19 +91,21 @@ class AttentionRun {
  public:
   static constexpr std::int64_t kRows = 150, kPrefix = 70, kHeads = 6, kKvHeads = 2, kSize = 24;
 
-  AttentionRun(CpuBackend& backend, const Mode& mode) : backend_(backend), mode_(mode) {}
+  AttentionRun(CpuBackend& backend, const Mode& mode, std::int64_t window = 0) : backend_(backend), mode_(mode) {
+    shape.window = window;
+  }
 
   // Writes and attends rows [first, last), after those before, with the cache blocks of `blocks`.
   void step(KvCache& cache, std::int64_t first, std::int64_t last, std::span<const std::int32_t> blocks, View y) {
     const Sequence s{.row = 0, .rows = last - first, .position = first, .prefix = kPrefix, .blocks = blocks};
     backend_.kv_write(cache, 0, k.view().row_range(first, last - first), v.view().row_range(first, last - first),
                       {&s, 1});
-    backend_.attention(q.view().row_range(first, last - first), cache, 0, {&s, 1}, kShape,
+    backend_.attention(q.view().row_range(first, last - first), cache, 0, {&s, 1}, shape,
                        y.row_range(first, last - first), mode_.precision);
   }
   KvCache cache(std::int64_t blocks) { return backend_.make_kv_cache(1, kKvHeads, kSize, blocks, mode_.type); }
 
-  static constexpr AttentionShape kShape{kHeads, kKvHeads, kSize, 0.3f, 20};
+  AttentionShape shape{kHeads, kKvHeads, kSize, 0.3f, 20};
   Matrix q{kRows, kHeads* kSize, 1u}, k{kRows, kKvHeads* kSize, 2u}, v{kRows, kKvHeads* kSize, 3u};
 
  private:
@@ -109,8 +114,8 @@ class AttentionRun {
 };
 
 TEST_P(InvarianceTest, AttentionInOneGoInChunksAndTokenByToken) {
-  for (const Mode& mode : kModes) {
-    AttentionRun run(backend, mode);
+  for (const auto& [mode, window] : kModesAndWindows) {
+    AttentionRun run(backend, mode, window);
     const std::int32_t in_order[] = {0, 1, 2}, shuffled[] = {4, 0, 3};
     Matrix whole(run.kRows, run.q.view().cols), chunks(run.kRows, run.q.view().cols),
         tokens(run.kRows, run.q.view().cols);
@@ -136,8 +141,8 @@ TEST_P(InvarianceTest, AttentionInOneGoInChunksAndTokenByToken) {
 }
 
 TEST_P(InvarianceTest, AttentionAloneAndWithNeighbours) {
-  for (const Mode& mode : kModes) {
-    AttentionRun run(backend, mode);
+  for (const auto& [mode, window] : kModesAndWindows) {
+    AttentionRun run(backend, mode, window);
     const std::int32_t one[] = {0, 1, 2}, two[] = {3, 5}, three[] = {4};
     const std::int64_t width = run.q.view().cols;
     KvCache alone = run.cache(3), shared = run.cache(6);
@@ -154,7 +159,7 @@ TEST_P(InvarianceTest, AttentionAloneAndWithNeighbours) {
                                   {.row = 100, .rows = run.kRows, .position = 0, .prefix = run.kPrefix, .blocks = one},
                                   {.row = 100 + run.kRows, .rows = 1, .position = 0, .prefix = 0, .blocks = three}};
     backend.kv_write(shared, 0, k.view(), v.view(), sequences);
-    backend.attention(q.view(), shared, 0, sequences, run.kShape, together.view(), mode.precision);
+    backend.attention(q.view(), shared, 0, sequences, run.shape, together.view(), mode.precision);
     EXPECT_TRUE(same_bits(y.view(), together.view().row_range(100, run.kRows)));
     // The one row that sees only itself gives its own value.
     for (std::int64_t i = 0; i < width; ++i) {

@@ -108,6 +108,48 @@ TEST_P(LinearTest, GatedGeluEqualsDefinition) {
   }
 }
 
+// Added to what is there, as one chain that begins with it.
+TEST_P(LinearTest, Accumulates) {
+  for (const std::int64_t rows : {1, 31}) {
+    for (const std::int64_t k : {1, 7, 301}) {
+      const std::int64_t n = 37;
+      Matrix x(rows, k, 5u), y(rows, n, 6u), before(rows, n, 6u);
+      const HostMatrix w(n, k, DType::f32, numbers(n * k, 7));
+      const Weight weight = place(backend, w, DType::f32);
+      const std::vector<float> bias = numbers(n, 8);
+      const Weight bias_weight = place_vector(backend, bias);
+      const LinearPart part{&weight, &bias_weight, y.view(), true};
+      backend.linear(x.view(), {&part, 1}, Precision::f32);
+      EXPECT_TRUE(y.gaps_untouched());
+      for (std::int64_t r = 0; r < rows; ++r) {
+        for (std::int64_t j = 0; j < n; ++j) {
+          const Sum sum = dot(x.view(), r, w, j, kTypes[0]);
+          const double rest = double(before.at(r, j)) + bias[std::size_t(j)];
+          ASSERT_NEAR(y.at(r, j), sum.value + rest, product_tolerance(k + 2) * (sum.absolute + std::fabs(rest) + 1));
+        }
+      }
+    }
+  }
+}
+
+// Two products and the elementwise function give the bits of the fused one, whatever the number of rows.
+TEST_P(LinearTest, GatedGeluOfFactorsHasTheBitsOfTheFusedOne) {
+  for (const std::int64_t rows : {1, 7, 65}) {
+    for (const Types& types : {kTypes[0], kTypes[1], kTypes[2]}) {
+      const std::int64_t k = 301, n = 601;
+      Matrix x(rows, k, 7u), fused(rows, n), y(rows, n), factor(rows, n);
+      const HostMatrix g(n, k, types.from, numbers(n * k, 8)), u(n, k, types.from, numbers(n * k, 9));
+      const Weight gate = place(backend, g, types.as), up = place(backend, u, types.as);
+      backend.gated_gelu(x.view(), gate, up, fused.view(), types.precision);
+      const LinearPart parts[] = {{&gate, nullptr, y.view()}, {&up, nullptr, factor.view()}};
+      backend.linear(x.view(), parts, types.precision);
+      backend.gated_gelu(factor.view(), y.view());
+      EXPECT_TRUE(same_bits(y.view(), fused.view()));
+      EXPECT_TRUE(y.gaps_untouched());
+    }
+  }
+}
+
 TEST_P(LinearTest, EmbedReadsRows) {
   for (const DType type : {DType::f32, DType::bf16}) {
     const std::int64_t n = 70, k = 37;
@@ -115,15 +157,22 @@ TEST_P(LinearTest, EmbedReadsRows) {
     const Weight table = place(backend, w, type);
     const std::vector<std::int32_t> ids = {0, 69, 15, 16, 33, 33};
     Matrix y(6, k);
-    backend.embed(table, ids, 1.5f, y.view());
+    backend.embed(table, ids, 1.5f, DType::f32, y.view());
     EXPECT_TRUE(y.gaps_untouched());
     for (std::int64_t r = 0; r < 6; ++r) {
       for (std::int64_t i = 0; i < k; ++i) {
         EXPECT_EQ(y.at(r, i), 1.5f * w.values[std::size_t(ids[std::size_t(r)] * k + i)]);
       }
     }
+    for (const DType rounding : {DType::bf16, DType::f16}) {
+      Matrix rounded(6, k);
+      backend.embed(table, ids, 1.5f, rounding, rounded.view());
+      for (std::int64_t r = 0; r < 6; ++r) {
+        for (std::int64_t i = 0; i < k; ++i) EXPECT_EQ(rounded.at(r, i), round_to(rounding, y.at(r, i)));
+      }
+    }
     const std::int32_t beyond[] = {70};
-    EXPECT_THROW(backend.embed(table, beyond, 1, y.view().row_range(0, 1)), Error);
+    EXPECT_THROW(backend.embed(table, beyond, 1, DType::f32, y.view().row_range(0, 1)), Error);
   }
 }
 

@@ -44,19 +44,25 @@ TEST_P(RowsTest, Norms) {
 
 TEST_P(RowsTest, ElementByElement) {
   for (const std::int64_t n : kWidths) {
-    Matrix x(3, n, 4u), a(3, n, 5u), sum(3, n, 4u), activated(3, n, 4u), capped(3, n, 4u);
+    Matrix x(3, n, 4u), a(3, n, 5u), sum(3, n, 4u), activated(3, n, 4u), capped(3, n, 4u), turned(3, n, 4u);
+    const std::vector<float> scale = numbers(n, 11), offset = numbers(n, 12);
     for (std::int64_t i = 0; i < n; ++i) {
       x.at(0, i) = capped.at(0, i) = activated.at(0, i) = 0.01f * float(i - n / 2);
-      sum.at(0, i) = x.at(0, i);
+      sum.at(0, i) = turned.at(0, i) = x.at(0, i);
     }
     backend.add(a.view(), sum.view());
     backend.gelu(activated.view());
     backend.soft_cap(capped.view(), 0.7f);
-    EXPECT_TRUE(sum.gaps_untouched() && activated.gaps_untouched() && capped.gaps_untouched());
+    backend.affine(place_vector(backend, scale), place_vector(backend, offset), turned.view());
+    EXPECT_TRUE(sum.gaps_untouched() && activated.gaps_untouched() && capped.gaps_untouched() &&
+                turned.gaps_untouched());
     for (std::int64_t r = 0; r < 3; ++r) {
       for (std::int64_t i = 0; i < n; ++i) {
         const double v = x.at(r, i), cap = 0.7f;
         EXPECT_EQ(sum.at(r, i), x.at(r, i) + a.at(r, i));
+        const double product = v * scale[std::size_t(i)];
+        EXPECT_NEAR(turned.at(r, i), product + offset[std::size_t(i)],
+                    kEpsilon * (std::fabs(product) + std::fabs(offset[std::size_t(i)])));
         // The error of the exponential's argument, an epsilon of it, is one of the result for v < 0.
         EXPECT_NEAR(activated.at(r, i), gelu(v),
                     kActivationTolerance * std::fabs(gelu(v)) * (1 + std::fabs(v * v * v)) + 0x1p-120);

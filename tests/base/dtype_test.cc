@@ -78,5 +78,25 @@ TEST(DType, SizesAndNames) {
   EXPECT_EQ(name(DType::f16), "f16");
 }
 
+// Every f16 value comes back, and what lies between two of them goes to the nearer one, ties to the even one.
+TEST(F16, IsRoundedToNearestEven) {
+  for (std::uint32_t bits = 0; bits < 0x7c00; ++bits) {
+    const auto low = static_cast<std::uint16_t>(bits), high = static_cast<std::uint16_t>(bits + 1);
+    for (const std::uint16_t sign : {0, 0x8000})
+      EXPECT_EQ(f32_to_f16(f16_to_f32(static_cast<std::uint16_t>(low | sign))), low | sign);
+    const float below = f16_to_f32(low), above = bits + 1 < 0x7c00 ? f16_to_f32(high) : 65536.0f;
+    const float middle = below + (above - below) / 2;
+    EXPECT_EQ(f32_to_f16(middle), bits % 2 == 0 ? low : high);
+    EXPECT_EQ(f32_to_f16(std::nextafter(middle, 0.0f)), low);
+    EXPECT_EQ(f32_to_f16(std::nextafter(middle, 1e9f)), high);
+  }
+  EXPECT_EQ(f32_to_f16(1e-30f), 0);
+  EXPECT_EQ(f32_to_f16(-1e30f), 0xfc00);
+  EXPECT_TRUE(std::isnan(f16_to_f32(f32_to_f16(NAN))));
+  EXPECT_EQ(round_to(DType::f16, 0.1f), 0.0999755859375f);
+  EXPECT_EQ(round_to(DType::bf16, 0.1f), 0.10009765625f);
+  EXPECT_EQ(round_to(DType::f32, 0.1f), 0.1f);
+}
+
 }  // namespace
 }  // namespace paligemma

@@ -21,5 +21,18 @@ TEST(Error, CarriesKindCodeAndMessage) {
   FAIL();
 }
 
+TEST(Error, LongMessagesAreCutBetweenCharacters) {
+  for (const std::size_t before : {7997u, 7998u, 7999u, 8000u}) {
+    std::string text(before, 'x');
+    for (int i = 0; i < 100; ++i) text += "€";
+    try {
+      fail(ErrorKind::model, "json", text);
+    } catch (const Error& error) {
+      const std::string kept = std::string(before, 'x') + (before == 7997u ? "€" : "");
+      EXPECT_EQ(std::string(error.what()), kept + "...");
+    }
+  }
+}
+
 }  // namespace
 }  // namespace paligemma

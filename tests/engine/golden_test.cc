@@ -1,117 +1,14 @@
 // The forward pass against transformers: every tap, the logits, greedy answers and scores of tests/golden/forward, for
 // every checkpoint form of tests/golden/models and under every instruction set that this machine has.
-#include "support/golden.h"
-
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <map>
-#include <memory>
 
-#include "engine/engine.h"
-#include "model/load.h"
+#include "loaded.h"
 #include "support/isas.h"
-#include "support/tolerances.h"
 
 namespace paligemma {
 namespace {
-
-using testing::golden;
-using testing::golden_json;
-using testing::golden_tensors;
-using testing::ids;
-using testing::relative_rms;
-using testing::values;
-
-// `folder` is the checkpoint, `reference` the folder of the expected values.
-struct Model {
-  Model(const std::string& folder, const std::string& isa, Precision precision)
-      : backend(make_cpu_backend({.threads = 2, .isa = isa})),
-        checkpoint(Folder::on_disk(golden("models/" + folder), ErrorKind::model)),
-        source(checkpoint.source()),
-        config(read_config(golden_json("models/" + folder + "/config.json"), source.shape, folder)),
-        network(load_network(config, source, {.precision = precision}, *backend)),
-        engine(make_engine(precision)) {}
-
-  std::unique_ptr<Engine> make_engine(Precision precision) {
-    const EngineOptions options{.precision = precision,
-                                .image_token = *config.image_token,
-                                .eos_token = 1,
-                                .real_vocabulary = *config.image_token};
-    return std::make_unique<Engine>(*backend, config, network, options);
-  }
-
-  // (B, 3, side, side) in [0, 255] to patch rows in [-1, 1].
-  std::vector<float> patches(std::span<const std::byte> pixels) const {
-    const std::int64_t side = config.vision.image_size(), patch = config.vision.patch, grid = config.vision.grid;
-    std::vector<float> out;
-    for (std::int64_t y = 0; y < grid; ++y)
-      for (std::int64_t x = 0; x < grid; ++x)
-        for (std::int64_t c = 0; c < 3; ++c)
-          for (std::int64_t i = 0; i < patch; ++i)
-            for (std::int64_t j = 0; j < patch; ++j) {
-              const auto at = static_cast<std::size_t>((c * side + y * patch + i) * side + x * patch + j);
-              out.push_back((static_cast<float>(pixels[at]) / 255.0f - 0.5f) / 0.5f);
-            }
-    return out;
-  }
-
-  void see(const std::vector<std::vector<float>>& pictures) {
-    std::vector<float> all;
-    for (const auto& picture : pictures) all.insert(all.end(), picture.begin(), picture.end());
-    engine->encode_pictures({all.data(), static_cast<std::int64_t>(pictures.size()) * config.vision.tokens(),
-                             config.vision.patch_values()});
-  }
-
-  EngineAnswer answer(const EnginePrompt& prompt) { return engine->generate({&prompt, 1}).front(); }
-
-  std::unique_ptr<Backend> backend;
-  Checkpoint checkpoint;
-  TensorSource source;
-  Config config;
-  Network network;
-  std::unique_ptr<Engine> engine;
-};
-
-EnginePrompt make_prompt(const Json& case_, int max_tokens, std::vector<std::int64_t> pictures = {0}) {
-  EnginePrompt prompt{.ids = ids(case_["input_ids"]), .pictures = std::move(pictures), .max_tokens = max_tokens};
-  prompt.prefix = static_cast<std::int64_t>(prompt.ids.size());
-  return prompt;
-}
-
-// The suffix of a case is what its ids have beyond the prompt's; eos is the last label and not given.
-EnginePrompt make_scoring(const Json& case_, std::vector<std::int64_t> pictures = {0}) {
-  EnginePrompt prompt = make_prompt(case_, 0, std::move(pictures));
-  const auto whole = ids(case_["suffix"]["input_ids"]);
-  prompt.suffix.assign(whole.begin() + static_cast<std::ptrdiff_t>(prompt.ids.size()), whole.end());
-  if (prompt.suffix.back() == 1) prompt.suffix.pop_back();
-  return prompt;
-}
-
-void expect_answer(const EngineAnswer& answer, const Json& expected) {
-  EXPECT_EQ(answer.ids, ids(expected["ids"]));
-  const auto logprobs = expected["logprobs"].get<std::vector<double>>();
-  ASSERT_EQ(answer.logprobs.size(), logprobs.size());
-  for (std::size_t i = 0; i < logprobs.size(); ++i)
-    EXPECT_NEAR(answer.logprobs[i], logprobs[i], testing::kLogprob) << "token " << i;
-}
-
-void expect_scores(const EngineAnswer& answer, const Json& expected) {
-  const auto logprobs = expected["logprobs"].get<std::vector<double>>();
-  ASSERT_EQ(answer.logprobs.size(), logprobs.size());
-  for (std::size_t i = 0; i < logprobs.size(); ++i)
-    EXPECT_NEAR(answer.logprobs[i], logprobs[i], testing::kLogprob) << "token " << i;
-}
-
-using Taps = std::map<std::string, std::vector<float>, std::less<>>;
-
-// Collects taps, rows of later calls after those of earlier ones.
-void collect(Engine& engine, Taps& taps) {
-  engine.tap = [&taps](std::string_view name, ConstView value) {
-    auto& all = taps[std::string(name)];
-    for (std::int64_t r = 0; r < value.rows; ++r) all.insert(all.end(), value.row(r), value.row(r) + value.cols);
-  };
-}
 
 struct Case {
   std::string folder, reference, isa;
@@ -129,7 +26,7 @@ class Golden : public ::testing::TestWithParam<Case> {
     const auto found = tensors.tensors.find(name);
     return found == tensors.tensors.end() ? nullptr : &found->second;
   }
-  std::vector<float> patches(const Model& model, std::size_t pair) const {
+  std::vector<float> patches(const Loaded& model, std::size_t pair) const {
     return model.patches(tensors.others.at(std::to_string(pair) + "/pixels_u8").bytes);
   }
   // The pairs whose resized picture is part of the reference.
@@ -142,7 +39,7 @@ class Golden : public ::testing::TestWithParam<Case> {
 };
 
 TEST_P(Golden, TapsAgree) {
-  Model model(GetParam().folder, GetParam().isa, Precision::f32);
+  Loaded model("models/" + GetParam().folder, GetParam().isa);
   int compared = 0;
   for (const std::size_t pair : pairs()) {
     Taps taps;
@@ -167,7 +64,7 @@ TEST_P(Golden, TapsAgree) {
 }
 
 TEST_P(Golden, AllLogitsOfThePromptAgree) {
-  Model model(GetParam().folder, GetParam().isa, Precision::f32);
+  Loaded model("models/" + GetParam().folder, GetParam().isa);
   Taps taps;
   collect(*model.engine, taps);
   model.see({patches(model, 0)});
@@ -184,7 +81,7 @@ TEST_P(Golden, AllLogitsOfThePromptAgree) {
 }
 
 TEST_P(Golden, GreedyAnswersAgree) {
-  Model model(GetParam().folder, GetParam().isa, Precision::f32);
+  Loaded model("models/" + GetParam().folder, GetParam().isa);
   for (const std::size_t pair : pairs()) {
     SCOPED_TRACE(pair);
     model.see({patches(model, pair)});
@@ -193,7 +90,7 @@ TEST_P(Golden, GreedyAnswersAgree) {
 }
 
 TEST_P(Golden, SuffixesAreScored) {
-  Model model(GetParam().folder, GetParam().isa, Precision::f32);
+  Loaded model("models/" + GetParam().folder, GetParam().isa);
   for (const std::size_t pair : pairs()) {
     SCOPED_TRACE(pair);
     Taps taps;
@@ -210,7 +107,7 @@ TEST_P(Golden, SuffixesAreScored) {
 }
 
 TEST_P(Golden, WithoutFinalSoftCap) {
-  Model model(GetParam().folder, GetParam().isa, Precision::f32);
+  Loaded model("models/" + GetParam().folder, GetParam().isa);
   if (model.config.decoder.final_cap == 0) return;  // nothing to turn off
   model.config.decoder.final_cap = 0;
   model.see({patches(model, 0)});
@@ -220,7 +117,7 @@ TEST_P(Golden, WithoutFinalSoftCap) {
 
 TEST_P(Golden, WithoutAttentionSoftCap) {
   if (!cases.contains("without_attention_softcap")) return;
-  Model model(GetParam().folder, GetParam().isa, Precision::f32);
+  Loaded model("models/" + GetParam().folder, GetParam().isa);
   model.config.decoder.attention_cap = 0;
   Taps taps;
   collect(*model.engine, taps);
@@ -230,9 +127,33 @@ TEST_P(Golden, WithoutAttentionSoftCap) {
             testing::kTapRelativeRms);
 }
 
+// Rows behind the prefix lose keys on every second layer; the prompt's own logits are those without a window.
+TEST_P(Golden, SlidingWindow) {
+  if (!cases.contains("sliding_window_8")) return;
+  Loaded model("models/" + GetParam().folder, GetParam().isa);
+  EXPECT_EQ(model.config.decoder.declared_window, 4096);
+  EXPECT_EQ(model.config.decoder.window, 0);
+  model.config.decoder.window = 8;
+  const Json& expected = cases["sliding_window_8"];
+  const auto pair = expected["pair"].get<std::size_t>();
+  const Json& case_ = cases["pairs"][pair];
+  Taps taps;
+  collect(*model.engine, taps);
+  model.see({patches(model, pair)});
+  expect_scores(model.answer(make_scoring(case_)), expected["suffix_scores"]);
+  auto rows = values(*tensor("sliding_window_8/suffix_logits"));
+  rows.resize(taps.at("logits").size());  // the reference may have one row more, after eos
+  EXPECT_LE(relative_rms(taps.at("logits"), rows), testing::kTapRelativeRms);
+  taps.clear();
+  expect_answer(model.answer(make_prompt(case_, new_tokens)), expected["greedy"]);
+  auto& all = taps.at("logits");
+  all.resize(static_cast<std::size_t>(model.config.decoder.vocabulary));
+  EXPECT_LE(relative_rms(all, values(*tensor("sliding_window_8/logits_last"))), testing::kTapRelativeRms);
+}
+
 // The reference pads the shorter prompts at the left; here there is no padding at all.
 TEST_P(Golden, BatchesAgree) {
-  Model model(GetParam().folder, GetParam().isa, Precision::f32);
+  Loaded model("models/" + GetParam().folder, GetParam().isa);
   std::vector<EnginePrompt> prompts;
   std::vector<std::vector<float>> pictures;
   for (std::int64_t i = 0; i < 3; ++i) {
@@ -246,7 +167,7 @@ TEST_P(Golden, BatchesAgree) {
 
 TEST_P(Golden, TwoPicturesInOnePrompt) {
   if (!cases.contains("two_pictures")) return;
-  Model model(GetParam().folder, GetParam().isa, Precision::f32);
+  Loaded model("models/" + GetParam().folder, GetParam().isa);
   // Both pictures of the case are those of pairs 0 and 1.
   ASSERT_EQ(cases["two_pictures"]["pictures"][0], cases["pairs"][0]["picture"]);
   ASSERT_EQ(cases["two_pictures"]["pictures"][1], cases["pairs"][1]["picture"]);
@@ -257,7 +178,7 @@ TEST_P(Golden, TwoPicturesInOnePrompt) {
 }
 
 TEST_P(Golden, CausalWithoutPrefix) {
-  Model model(GetParam().folder, GetParam().isa, Precision::f32);
+  Loaded model("models/" + GetParam().folder, GetParam().isa);
   Taps taps;
   collect(*model.engine, taps);
   model.see({patches(model, 0)});
@@ -273,7 +194,7 @@ TEST_P(Golden, CausalWithoutPrefix) {
 // In bf16 every tap is at least as close to f32 as transformers' own bf16 is: root mean square over the pairs, since
 // one pair's last row is a single draw of rounding noise.
 TEST_P(Golden, Bf16IsAsCloseAsTheReference) {
-  Model model(GetParam().folder, GetParam().isa, Precision::bf16);
+  Loaded model("models/" + GetParam().folder, GetParam().isa, {.precision = Precision::bf16});
   std::map<std::string, std::pair<double, double>> squares;  // tap -> ours, theirs
   for (const std::size_t pair : pairs()) {
     Taps taps;

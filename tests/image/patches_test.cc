@@ -22,6 +22,13 @@ TEST(Patches, LieInTheOrderChannelYX) {
             (std::vector<float>{80, 90, 120, 130, 81, 91, 121, 131, 41, 46, 61, 66}));
 }
 
+TEST(Patches, OfValuesThatAreReady) {
+  const std::vector<float> values{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12};  // 2x2
+  std::vector<float> out(12);
+  write_patches(values, 2, 2, View(out.data(), 1, 12));
+  EXPECT_EQ(out, (std::vector<float>{1, 4, 7, 10, 2, 5, 8, 11, 3, 6, 9, 12}));
+}
+
 TEST(Patches, ValuesEqualTheReferenceBitForBit) {
   const Safetensors golden = testing::golden_tensors("pictures/resized.safetensors");
   const std::vector<float> expected = testing::values(golden.tensors.at("cat.png/56/pixel_values"));  // (3,56,56)

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <array>
 #include <string>
 #include <string_view>
 
@@ -120,6 +121,29 @@ TEST(Resize, EqualsBigVisionsOp) {
     const Resize method = key.rest == "/antialias=True/uint8" ? Resize::tf_antialias : Resize::tf_bilinear;
     EXPECT_EQ(differing(resize(stored(key), key.size, key.size, method).rgb, bytes(tensor)), 0u) << name;
   }
+}
+
+// The middle square, bilinear without antialiasing, floats in [-1, 1].
+TEST(Resize, EqualsKerasHub) {
+  const Safetensors expected = testing::golden_tensors("resize/keras_hub.safetensors");
+  ASSERT_EQ(expected.tensors.size(), 12u);
+  for (const auto& [name, tensor] : expected.tensors) {
+    const Key key(name);
+    const std::vector<float> actual = resize_keras(stored(key), key.size), wanted = testing::values(tensor);
+    ASSERT_EQ(actual.size(), wanted.size()) << name;
+    // Levels up to 255 in f32, a few operations each: some units of 2^-16, over 127.5.
+    for (std::size_t i = 0; i < actual.size(); ++i) ASSERT_NEAR(actual[i], wanted[i], 5e-7f) << name << " " << i;
+  }
+}
+
+TEST(Resize, KerasSeesTheMiddleSquare) {
+  const auto area = [](int width, int height, Resize method) {
+    const Area seen = seen_area(width, height, method);
+    return std::array{seen.x, seen.y, seen.width, seen.height};
+  };
+  EXPECT_EQ(area(121, 90, Resize::keras), (std::array{15, 0, 90, 90}));
+  EXPECT_EQ(area(50, 71, Resize::keras), (std::array{0, 10, 50, 50}));
+  EXPECT_EQ(area(50, 71, Resize::tf_bilinear), (std::array{0, 0, 50, 71}));
 }
 
 }  // namespace

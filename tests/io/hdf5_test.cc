@@ -144,5 +144,47 @@ TEST_F(DamagedHdf5, OtherFormsOfTheFormatAreNamed) {
   expect_refused(find("SNOD") + 8 + 16, "\2", "symbolic link");
 }
 
+TEST_F(DamagedHdf5, AddressesAndSizesAreChecked) {
+  const std::string_view far("\xf8\xff\xff\xff\xff\xff\xff\xff", 8), none("\xff\xff\xff\xff\xff\xff\xff\xff", 8);
+  const std::size_t layout = find(std::string_view("\x08\0\x18\0\0\0\0\0\3\1", 10)) + 8;
+  const std::size_t space = find(std::string_view("\1\0\x18\0\0\0\0\0\1\1\1", 11)) + 8;
+  const std::size_t symbol = find("SNOD") + 8, heap = find("HEAP");
+  expect_refused(40, far, "cut off: expected 18446744073709551608 bytes, got 63408");
+  expect_refused(64, far, "object header: expected 16 bytes at byte 18446744073709551608 of a file of 63408");
+  expect_refused(0x62, "\x09", "messages, got");
+  expect_refused(0x68, "\xff\xff\xff\xff", "object header: expected 4294967295 bytes");
+  expect_refused(0x72, "\xf8\xff", "header message");
+  expect_refused(0x78, far, "B-tree node");
+  expect_refused(0x80, far, "local heap");
+  expect_refused(0x88 + 6, "\xff\xff", "B-tree node");
+  expect_refused(heap + 8, far, "names at byte");
+  expect_refused(heap + 24, far, "names at byte");
+  expect_refused(symbol, far, "a name at");
+  expect_refused(symbol + 8, far, "object header");
+  expect_refused(space + 8, far, "the product of a shape is too large");
+  expect_refused(space + 8, std::string_view("\1\0\0\0\0\0\0\x40", 8), "the product of its shape is too large");
+  expect_refused(space + 1, "\xff", "at most 32 dimensions");
+  expect_refused(layout + 2, far, "of a file of 63408");
+  expect_refused(layout + 2, std::string_view("\xa8\xf7\0\0\0\0\0\0", 8), "bytes 63400 to ");
+  expect_refused(layout + 2, none, "expected data, got none");
+  expect_refused(layout + 10, "\1", "bytes for its shape, got");
+}
+
+TEST_F(DamagedHdf5, CirclesAndSharedPartsEnd) {
+  const std::size_t symbol = find("SNOD") + 8;
+  expect_refused(symbol + 8, std::string_view("\x60\0\0\0\0\0\0\0", 8),
+                 "object header at byte 96 is referred to twice");
+  expect_refused(0x88 + 32, std::string_view("\x88\0\0\0\0\0\0\0", 8), "node at byte 136 is referred to twice");
+  // The root's header of nine messages, the first of which continues it where that stands.
+  expect_refused(0x62,
+                 std::string_view("\x09\0\1\0\0\0\x18\0\0\0\0\0\0\0"
+                                  "\x10\0\x10\0\0\0\0\0\x70\0\0\0\0\0\0\0\x18\0\0\0\0\0\0\0",
+                                  38),
+                 "continuation block at byte 112 is referred to twice");
+  const std::string_view head("\x08\0\x18\0\0\0\0\0\3\1", 10);
+  const std::size_t first = whole_.find(head) + 10, second = whole_.find(head, first) + 10;
+  expect_refused(second, whole_.substr(first, 8), "overlap");
+}
+
 }  // namespace
 }  // namespace paligemma

@@ -49,6 +49,27 @@ TEST(Config, SparseFileTakesDefaultsAndShapes) {
   EXPECT_EQ(config.loc_divisor, 1023);
 }
 
+// The window that a file declares; layers take turns, or none slides.
+TEST(Config, DeclaredWindow) {
+  EXPECT_EQ(Files("pg1").read().decoder.declared_window, 0);
+  EXPECT_EQ(Files("pg2").read().decoder.declared_window, 4096);
+  EXPECT_EQ(Files("pg2-28b-like").read().decoder.declared_window, 4096);
+  Files files("pg2-28b-like");
+  EXPECT_EQ(files.read().decoder.window, 0);
+  Json& text = files.json["text_config"];
+  text["sliding_window"] = 512;
+  EXPECT_EQ(files.read().decoder.declared_window, 512);
+  text["layer_types"] = {"full_attention", "sliding_attention", "full_attention"};
+  EXPECT_THAT(files.error(), HasSubstr("layer_types: expected sliding_attention at 0, got \"full_attention\""));
+  text["layer_types"] = {"full_attention", "full_attention", "full_attention"};
+  EXPECT_EQ(files.read().decoder.declared_window, 0);
+  text["layer_types"] = "sliding_attention";
+  EXPECT_THAT(files.error(), HasSubstr("layer_types: expected a list"));
+  text.erase("layer_types");
+  text["sliding_window"] = nullptr;
+  EXPECT_EQ(files.read().decoder.declared_window, 0);
+}
+
 TEST(Config, FullFileOfPaliGemma2) {
   const Config config = Files("pg2-28b-like").read();
   EXPECT_TRUE(config.decoder.gemma2);
@@ -107,6 +128,14 @@ TEST(Config, OtherComputationsAreRefused) {
   Files other("pg2");
   other.json["model_type"] = "llava";
   EXPECT_THAT(other.error(), HasSubstr("llava"));
+}
+
+TEST(Config, NumbersMustFitAFloat) {
+  for (const double value : {0.0, -1.0, 1e300, 1e-300}) {
+    Files files("pg2-28b-like");
+    files.json["text_config"]["final_logit_softcapping"] = value;
+    EXPECT_THAT(files.error(), HasSubstr("final_logit_softcapping: expected a positive number that fits a float"));
+  }
 }
 
 TEST(Config, BothSpellingsOfRopeAndImageToken) {

@@ -189,7 +189,7 @@ TEST(ConvertFiles, AnswersStayTheSame) {
   const std::string expected = Model::open(from, {.compute = Compute::f32}).answer(request).text;
   convert(open_model_files(from), scratch.path("m.npz"), {.to = Form::big_vision});
   EXPECT_EQ(open_model_files(fs::path(scratch.path("m.npz"))).config.decoder.vocabulary, 2310);
-  const ModelOptions options{.tokenizer = from / "tokenizer.model", .compute = Compute::f32};
+  const ModelOptions options{.tokenizer = from / "tokenizer.model", .compute = Compute::f32, .numerics = Numerics::hf};
   EXPECT_EQ(Model::open(scratch.path("m.npz"), options).answer(request).text, expected);
   convert(open_model_files(from), scratch.path("keras"), {.to = Form::keras});
   EXPECT_EQ(Model::open(scratch.path("keras"), {.compute = Compute::f32}).answer(request).text, expected);

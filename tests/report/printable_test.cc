@@ -38,6 +38,12 @@ TEST(Printable, ShowsBytesThatAreNotUtf8) {
   EXPECT_EQ(printable("\xec\nx"), "\\xec\\nx");    // a newline is no continuation
 }
 
+TEST(Printable, ShowsWhatIsNoCharacter) { EXPECT_EQ(printable("\uFFFD\uFFFE\uFFFF"), "\uFFFD\\ufffe\\uffff"); }
+
+TEST(PrintableMarkup, HasNoMarkupOfItsOwn) {
+  EXPECT_EQ(printable_markup("<b a=\"1\">소 & \x01</b>"), "&lt;b a=&quot;1&quot;&gt;소 &amp; \\x01&lt;/b&gt;");
+}
+
 TEST(Fixed, RoundsAndPads) {
   EXPECT_EQ(fixed(0.91, 3), "0.910");
   EXPECT_EQ(fixed(320.26, 1), "320.3");

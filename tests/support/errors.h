@@ -19,7 +19,7 @@ void expect_error(ErrorKind kind, std::string_view code, std::string_view part, 
   } catch (const Error& error) {
     EXPECT_EQ(error.kind(), kind);
     EXPECT_EQ(error.code(), code);
-    EXPECT_THAT(error.what(), testing::HasSubstr(part));
+    EXPECT_THAT(error.what(), ::testing::HasSubstr(part));
   }
 }
 

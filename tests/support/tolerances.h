@@ -13,6 +13,12 @@ constexpr double kTapRelativeRms = 3e-5;
 // precision.
 constexpr double kLogprob = 2e-3;
 
+// Where keys and values are rounded to bf16 as the reference rounds them, f32 noise moves some across the middle
+// between two bf16 numbers: by a whole unit u, when all others agree. Rounding itself errs by u / sqrt(12) RMS
+// everywhere. Noise of 1e-5 flips p = 2e-5 / 2^-8 of them, so what is left is at most sqrt(12 p) = 0.25 of what
+// rounding changes.
+constexpr double kFlippedShare = 0.25;
+
 // Below this distance between the two best logits the order is decided by rounding.
 constexpr double kNearTie = 1e-3;
 

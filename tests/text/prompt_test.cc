@@ -70,9 +70,26 @@ TEST(PromptText, HasTheWordsOfEachTask) {
   EXPECT_EQ(prompt_text({.task = Task::ask, .text = "where is the cow?\r\n\n"}), "answer en where is the cow?");
   EXPECT_EQ(prompt_text({.task = Task::ask, .text = "어디에 있나요? 2 < 3; a > b", .language = "ko"}),
             "answer ko 어디에 있나요? 2 < 3; a > b");
+  EXPECT_EQ(prompt_text({.task = Task::question, .text = "on the beach\n"}), "question en on the beach");
+  EXPECT_EQ(prompt_text({.task = Task::question, .text = "해변", .language = "ko"}), "question ko 해변");
   EXPECT_EQ(prompt_text({.task = Task::detect, .labels = {"cat", " dog \n"}}), "detect cat ; dog");
   EXPECT_EQ(prompt_text({.task = Task::segment, .labels = {"red car, left"}}), "segment red car, left");
   EXPECT_EQ(prompt_text({.task = Task::run, .text = "<image> x <loc0001>\n"}), "<image> x <loc0001>\n");
+}
+
+TEST(PromptText, OfARegionIsItsTokens) {
+  const std::array<double, 4> box{1, 2, 3, 4};
+  const Request caption{.task = Task::caption, .region = box};
+  EXPECT_EQ(prompt_text(caption, "<loc0001><loc0002><loc0003><loc0004>"),
+            "caption <loc0001><loc0002><loc0003><loc0004>");
+  EXPECT_EQ(specials_of(caption), Specials::tokens);
+  EXPECT_EQ(specials_of({.task = Task::run}), Specials::tokens);
+  EXPECT_EQ(specials_of({.task = Task::caption}), Specials::text);
+  EXPECT_EQ(specials_of({.task = Task::ask, .region = box}), Specials::text);
+  for (const Request& request : {Request{.task = Task::caption, .language = "ko", .region = box},
+                                 Request{.task = Task::caption, .length = CaptionLength::detailed, .region = box},
+                                 Request{.task = Task::ask, .text = "what?", .region = box}})
+    expect_error(ErrorKind::usage, "region", "cannot", [&] { prompt_text(request, "<loc0001>"); });
 }
 
 TEST(PromptText, LabelsAndQuestionsAreData) {
@@ -81,6 +98,8 @@ TEST(PromptText, LabelsAndQuestionsAreData) {
     const std::string text = join("a ", token, " b");
     const auto run = [&](const Request& request) { prompt_text(request); };
     expect_error(ErrorKind::usage, "label_tokens", "run", [&] { run({.task = Task::ask, .text = text}); });
+    expect_error(ErrorKind::usage, "label_tokens", "use the answer",
+                 [&] { run({.task = Task::question, .text = text}); });
     expect_error(ErrorKind::usage, "label_tokens", "run", [&] { run({.task = Task::detect, .labels = {text}}); });
     expect_error(ErrorKind::usage, "label_tokens", "run", [&] { run({.task = Task::segment, .labels = {"x", text}}); });
   }
@@ -96,6 +115,7 @@ TEST(PromptText, RefusesWhatIsEmptyOrNoLanguage) {
   expect_error(ErrorKind::usage, "label_empty", "empty",
                [] { prompt_text({.task = Task::segment, .labels = {" \n"}}); });
   expect_error(ErrorKind::usage, "question_empty", "", [] { prompt_text({.task = Task::ask, .text = " \n"}); });
+  expect_error(ErrorKind::usage, "answer_empty", "", [] { prompt_text({.task = Task::question, .text = "\n"}); });
   for (const char* language : {"", "e n", "en\n", "<bos>", "é"}) {
     expect_error(ErrorKind::usage, "language", "code",
                  [&] { prompt_text({.task = Task::caption, .language = language}); });

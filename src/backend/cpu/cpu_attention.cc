@@ -6,7 +6,11 @@
 //
 // A task takes some "lanes" of one kv head: lane = (row, query head of the group), row by row. It keeps the lanes'
 // scores over all keys, so that memory is bounded by lanes x keys for each thread.
+//
+// A lane sees the keys [begin, seen). Blocks before begin's are passed over; what lies in begin's block before it gets
+// the weight zero, so that products always start at a block.
 #include <algorithm>
+#include <cstring>
 
 #include "backend/cpu/cpu_backend.h"
 #include "backend/cpu/pack.h"
@@ -90,6 +94,7 @@ class AttentionTask {
         kv_head_(kv_head),
         first_(first),
         count_(std::min(call.lanes, sequence.rows * call.group - first)),
+        first_key_(block_start(0)),
         keys_(seen(count_ - 1)),
         scores_(memory),
         queries_(scores_ + call.lanes * call.score_stride),
@@ -99,19 +104,25 @@ class AttentionTask {
   void run() {
     const std::int64_t size = call_.shape.head_size;
     for (std::int64_t lane = 0; lane < count_; ++lane) round(size, head(call_.q, lane), queries_ + lane * call_.width);
-    for (std::int64_t key = 0; key < keys_; key += kKvBlockTokens) score(key);
-    for (std::int64_t lane = 0; lane < count_; ++lane) {
-      float* row = scores_ + lane * call_.score_stride;
-      sums_[lane] = call_.kernels.softmax(seen(lane), call_.shape.scale, call_.shape.soft_cap, row);
-      round(seen(lane), row, row);
-    }
-    for (std::int64_t key = 0; key < keys_; key += kKvBlockTokens) mix(key);
+    for (std::int64_t key = first_key_; key < keys_; key += kKvBlockTokens) score(key);
+    for (std::int64_t lane = 0; lane < count_; ++lane) weigh(lane);
+    for (std::int64_t key = first_key_; key < keys_; key += kKvBlockTokens) mix(key);
     for (std::int64_t lane = 0; lane < count_; ++lane) {
       call_.kernels.scale(size, 1 / sums_[lane], mixed_ + lane * call_.width, head(call_.y, lane));
     }
   }
 
  private:
+  // Scores to weights, not yet divided by their sum.
+  void weigh(std::int64_t lane) {
+    const std::int64_t start = block_start(lane);
+    float* row = scores_ + lane * call_.score_stride;
+    sums_[lane] =
+        call_.kernels.softmax(seen(lane) - begin(lane), call_.shape.scale, call_.shape.soft_cap, row + begin(lane));
+    std::fill(row + start, row + begin(lane), 0.0f);
+    round(seen(lane) - start, row + start, weights(lane, start));
+  }
+
   // The lane's part of a row of q or y.
   template <class T>
   T* head(MatrixView<T> x, std::int64_t lane) const {
@@ -119,9 +130,16 @@ class AttentionTask {
     return x.row(sequence_.row + at / call_.group) +
            (kv_head_ * call_.group + at % call_.group) * call_.shape.head_size;
   }
-  // Keys that the lane sees; it never falls from a lane to the next.
-  std::int64_t seen(std::int64_t lane) const {
-    return sequence_.visible(sequence_.position + (first_ + lane) / call_.group);
+  std::int64_t position(std::int64_t lane) const { return sequence_.position + (first_ + lane) / call_.group; }
+  // The keys that the lane sees are [begin, seen); neither falls from a lane to the next.
+  std::int64_t begin(std::int64_t lane) const { return sequence_.first_visible(position(lane), call_.shape.window); }
+  std::int64_t seen(std::int64_t lane) const { return sequence_.visible(position(lane)); }
+  // Of the block of the first of them.
+  std::int64_t block_start(std::int64_t lane) const { return begin(lane) / kKvBlockTokens * kKvBlockTokens; }
+  // Where the lane's weights from `key` on are, as the product wants them: a float's place holds two bf16.
+  float* weights(std::int64_t lane, std::int64_t key) const {
+    float* row = scores_ + lane * call_.score_stride;
+    return call_.product.bf16_a ? reinterpret_cast<float*>(reinterpret_cast<std::uint16_t*>(row) + key) : row + key;
   }
   // The block of `key`, or null beyond the keys.
   const std::byte* block(std::int64_t key) const {
@@ -156,14 +174,21 @@ class AttentionTask {
 
   // Adds the block's values. Lanes that see equally much of it go together: what a lane does not see is not touched.
   void mix(std::int64_t key) const {
-    const auto here = [&](std::int64_t lane) { return std::clamp<std::int64_t>(seen(lane) - key, 0, kKvBlockTokens); };
+    struct Part {
+      std::int64_t keys;
+      bool first;  // of the lane's blocks
+      bool operator==(const Part&) const = default;
+    };
+    const auto here = [&](std::int64_t lane) -> Part {
+      if (block_start(lane) > key) return {0, false};
+      return {std::clamp<std::int64_t>(seen(lane) - key, 0, kKvBlockTokens), block_start(lane) == key};
+    };
     const std::byte* next_block = block(key + kKvBlockTokens);
     for (std::int64_t lane = 0, next; lane < count_; lane = next) {
-      for (next = lane + 1; next < count_ && here(next) == here(lane);) ++next;
-      if (here(lane) == 0) continue;
-      const float* row = scores_ + lane * call_.score_stride;
-      const void* bf16_at = reinterpret_cast<const std::uint16_t*>(row) + key;
-      call_.product.run({.a = call_.product.bf16_a ? bf16_at : row + key,
+      const Part part = here(lane);
+      for (next = lane + 1; next < count_ && here(next) == part;) ++next;
+      if (part.keys == 0) continue;
+      call_.product.run({.a = weights(lane, key),
                          .a_stride = call_.score_stride * (call_.product.bf16_a ? 2 : 1),
                          .b = block(key) + call_.layout.keys,
                          .b_stride = call_.layout.value_panel,
@@ -171,19 +196,20 @@ class AttentionTask {
                          .c_stride = call_.width,
                          .rows = next - lane,
                          .columns = call_.width,
-                         .k = here(lane),
-                         .accumulate = key > 0,
+                         .k = part.keys,
+                         .accumulate = !part.first,
                          .next = next_block == nullptr ? nullptr : next_block + call_.layout.keys});
     }
   }
 
   const AttentionCall& call_;
   const Sequence& sequence_;
-  std::int64_t kv_head_, first_, count_, keys_;
-  float* scores_;   // (lanes, score_stride)
-  float* queries_;  // (lanes, width)
-  float* mixed_;    // (lanes, width)
-  float* sums_;     // (lanes) of the exponentials
+  std::int64_t kv_head_, first_, count_;
+  std::int64_t first_key_, keys_;  // what any lane sees, from the start of a block
+  float* scores_;                  // (lanes, score_stride)
+  float* queries_;                 // (lanes, width)
+  float* mixed_;                   // (lanes, width)
+  float* sums_;                    // (lanes) of the exponentials
 };
 
 }  // namespace
@@ -231,11 +257,19 @@ void CpuBackend::kv_write(KvCache& cache, std::int64_t layer, ConstView k, Const
   }
 }
 
+void CpuBackend::kv_copy(KvCache& cache, std::int32_t from, std::int32_t to) {
+  check_shape(from >= 0 && to >= 0 && from < cache.blocks && to < cache.blocks && from != to,
+              "kv_copy: expected two blocks below ", cache.blocks, ", got ", from, " and ", to);
+  const Layout layout(cache);
+  const std::int64_t bytes = cache.layers * cache.kv_heads * layout.head;
+  std::memcpy(head_of(cache, layout, to, 0, 0), head_of(cache, layout, from, 0, 0), std::size_t(bytes));
+}
+
 void CpuBackend::attention(ConstView q, const KvCache& cache, std::int64_t layer, std::span<const Sequence> sequences,
                            const AttentionShape& shape, View y, Precision precision) {
   check_shape(shape.kv_heads > 0 && shape.heads % shape.kv_heads == 0 && shape.kv_heads == cache.kv_heads &&
                   shape.head_size == cache.head_size && q.cols == shape.heads * shape.head_size && y.cols == q.cols &&
-                  y.rows == q.rows && shape.scale >= 0 && layer >= 0 && layer < cache.layers,
+                  y.rows == q.rows && shape.scale >= 0 && shape.window >= 0 && layer >= 0 && layer < cache.layers,
               "attention: expected ", cache.kv_heads, " kv heads of ", cache.head_size, " of layer below ",
               cache.layers, ", got ", shape.heads, " / ", shape.kv_heads, " heads of ", shape.head_size, ", width ",
               q.cols, ", layer ", layer);

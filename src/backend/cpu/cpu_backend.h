@@ -38,17 +38,20 @@ class CpuBackend final : public Backend {
   void linear(ConstView x, std::span<const LinearPart> parts, Precision precision) override;
   void gated_gelu(ConstView x, const Weight& gate, const Weight& up, View y, Precision precision) override;
   void gelu(View x) override;
+  void gated_gelu(ConstView up, View x) override;
+  void affine(const Weight& scale, const Weight& offset, View x) override;
   void layer_norm(ConstView x, const Weight& weight, const Weight& bias, float eps, View y) override;
   void rms_norm(ConstView x, const Weight& weight, float eps, View y) override;
   void add(ConstView a, View x) override;
   void rope(View x, std::int64_t heads, std::span<const Sequence> sequences, double theta) override;
-  void embed(const Weight& table, std::span<const std::int32_t> ids, float scale, View y) override;
+  void embed(const Weight& table, std::span<const std::int32_t> ids, float scale, DType rounding, View y) override;
   void soft_cap(View x, float cap) override;
 
   KvCache make_kv_cache(std::int64_t layers, std::int64_t kv_heads, std::int64_t head_size, std::int64_t blocks,
                         DType dtype) override;
   void kv_write(KvCache& cache, std::int64_t layer, ConstView k, ConstView v,
                 std::span<const Sequence> sequences) override;
+  void kv_copy(KvCache& cache, std::int32_t from, std::int32_t to) override;
   void attention(ConstView q, const KvCache& cache, std::int64_t layer, std::span<const Sequence> sequences,
                  const AttentionShape& shape, View y, Precision precision) override;
 
@@ -76,7 +79,7 @@ class CpuBackend final : public Backend {
   Cut cut_tasks(std::int64_t rows, std::int64_t columns) const;
   Operand prepare(ConstView x, Precision precision, bool bf16, Scratch& scratch);
   void multiply(const Operand& x, std::int64_t first, const Weight& weight, std::int64_t column,
-                const ProductKernel& kernel, View out) const;
+                const ProductKernel& kernel, View out, bool accumulate = false) const;
   void find_angles(std::span<const Sequence> sequences, std::int64_t rows, std::int64_t half, double theta);
 
   Kernels kernels_;

@@ -53,9 +53,9 @@ CpuBackend::Operand CpuBackend::prepare(ConstView x, Precision precision, bool b
   return operand;
 }
 
-// out = rows [first, first + out.rows) of x times columns [column, column + out.cols) of W^T.
+// out = rows [first, first + out.rows) of x times columns [column, column + out.cols) of W^T, or += when `accumulate`.
 void CpuBackend::multiply(const Operand& x, std::int64_t first, const Weight& weight, std::int64_t column,
-                          const ProductKernel& kernel, View out) const {
+                          const ProductKernel& kernel, View out, bool accumulate) const {
   const std::int64_t panel = panel_bytes(x.k, weight.dtype), size = x.bf16 ? 2 : 4;
   const std::byte* b = weight.storage.get() + column / kPanel * panel;
   for (std::int64_t start = 0; start < x.k; start += x.k_block) {
@@ -70,7 +70,7 @@ void CpuBackend::multiply(const Operand& x, std::int64_t first, const Weight& we
                 .rows = out.rows,
                 .columns = out.cols,
                 .k = width,
-                .accumulate = start > 0,
+                .accumulate = accumulate || start > 0,
                 .next = start + width < x.k ? b + panel_bytes(start + width, weight.dtype) : nullptr});
   }
 }
@@ -110,7 +110,7 @@ void CpuBackend::linear(ConstView x, std::span<const LinearPart> parts, Precisio
       const ProductKernel& kernel = product(precision, part->weight->dtype);
       const View out = part->out.row_range(start + row, std::min(cut.rows, rows.rows - row))
                            .col_range(column, std::min(cut.columns, part->out.cols - column));
-      multiply(operands[kernel.bf16_a], row, *part->weight, column, kernel, out);
+      multiply(operands[kernel.bf16_a], row, *part->weight, column, kernel, out, part->accumulate);
       if (part->bias == nullptr) return;
       for (std::int64_t r = 0; r < out.rows; ++r) kernels_.add(out.cols, part->bias->view().data + column, out.row(r));
     });
@@ -141,7 +141,7 @@ void CpuBackend::gated_gelu(ConstView x, const Weight& gate, const Weight& up, V
 }
 
 // Of id's row in the panels: one element from each of K (or K / 2) lines.
-void CpuBackend::embed(const Weight& table, std::span<const std::int32_t> ids, float scale, View y) {
+void CpuBackend::embed(const Weight& table, std::span<const std::int32_t> ids, float scale, DType rounding, View y) {
   check_shape(table.form == Weight::Form::matrix && table.cols == y.cols && std::int64_t(ids.size()) == y.rows,
               "embed: expected ", y.rows, " ids of width ", y.cols, ", got ", ids.size(), " of width ", table.cols);
   for (const std::int32_t id : ids) {
@@ -151,6 +151,8 @@ void CpuBackend::embed(const Weight& table, std::span<const std::int32_t> ids, f
   for_rows(y.rows, y.cols, [&](std::int64_t first, std::int64_t count) {
     for (std::int64_t r = first; r < first + count; ++r) {
       unpack_row(table.storage.get() + ids[r] / kPanel * panel, table.dtype, ids[r] % kPanel, y.cols, scale, y.row(r));
+      if (rounding == DType::f32) continue;
+      for (std::int64_t i = 0; i < y.cols; ++i) y.row(r)[i] = round_to(rounding, y.row(r)[i]);
     }
   });
 }

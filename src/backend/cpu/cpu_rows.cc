@@ -24,6 +24,23 @@ void CpuBackend::gelu(View x) {
   });
 }
 
+void CpuBackend::gated_gelu(ConstView up, View x) {
+  check_same(up, x, "gated_gelu");
+  for_rows(x.rows, 8 * x.cols, [&](std::int64_t first, std::int64_t count) {
+    for (std::int64_t r = first; r < first + count; ++r) kernels_.gated_gelu(x.cols, up.row(r), x.row(r));
+  });
+}
+
+void CpuBackend::affine(const Weight& scale, const Weight& offset, View x) {
+  check_vector(scale, x.cols, "affine");
+  check_vector(offset, x.cols, "affine");
+  for_rows(x.rows, x.cols, [&](std::int64_t first, std::int64_t count) {
+    for (std::int64_t r = first; r < first + count; ++r) {
+      kernels_.affine(x.cols, scale.view().data, offset.view().data, x.row(r));
+    }
+  });
+}
+
 void CpuBackend::soft_cap(View x, float cap) {
   for_rows(x.rows, 8 * x.cols, [&](std::int64_t first, std::int64_t count) {
     for (std::int64_t r = first; r < first + count; ++r) kernels_.soft_cap(x.cols, cap, x.row(r));

@@ -58,6 +58,10 @@ struct Rows {
   static void scale(std::int64_t n, T factor, const T* x, T* y) noexcept {
     map(n, x, y, [=](V v, std::int64_t, std::int64_t) { return v * V::broadcast(factor); });
   }
+  static void affine(std::int64_t n, const T* scale, const T* offset, T* x) noexcept {
+    map(n, x, x,
+        [=](V v, std::int64_t i, std::int64_t left) { return fma(v, load(scale + i, left), load(offset + i, left)); });
+  }
   static void gelu(std::int64_t n, T* x) noexcept {
     map(n, x, x, [](V v, std::int64_t, std::int64_t) { return gelu_tanh(v); });
   }
@@ -119,6 +123,7 @@ void use_rows(Kernels& kernels) {
   kernels.narrow_bf16 = R::narrow_bf16;
   kernels.add = R::add;
   kernels.scale = R::scale;
+  kernels.affine = R::affine;
   kernels.gelu = R::gelu;
   kernels.gated_gelu = R::gated_gelu;
   kernels.soft_cap = R::soft_cap;
