@@ -215,7 +215,7 @@ enum class Switch { automatic, on, off };
 enum class MaskProfile { standard, evaluator };
 
 struct ModelOptions {
-  std::filesystem::path tokenizer{};  // tokenizer.model or tokenizer.json; empty: in the model's folder
+  std::filesystem::path tokenizer{};  // tokenizer.model or tokenizer.json; empty: in the model's folder, or beside it
   std::filesystem::path codec{};      // mask codec (.npz or .safetensors); empty: in the model's folder
   // LoRA adapters: folders as PEFT writes them. Each request chooses one, and prompts with different ones are answered
   // together. With `merge_adapters` all are added into the weights as the model is opened, one after the other: answers
@@ -254,8 +254,9 @@ struct Pipeline;  // internal
 // after the other by the caller.
 class Model {
  public:
-  // A Hugging Face directory. Throws Error{model} for a damaged or inconsistent checkpoint or adapter, Error{resource}
-  // when it does not fit (said before anything is loaded).
+  // A Hugging Face directory, a big_vision .npz (or its .npz.part* pieces), a KerasHub preset or a .keras file. Throws
+  // Error{model} for a damaged or inconsistent checkpoint or adapter, Error{resource} when it does not fit (said before
+  // anything is loaded).
   static Model open(const std::filesystem::path& path, const ModelOptions& options = {});
   // The small model that is part of the library.
   static Model embedded(const ModelOptions& options = {});

@@ -8,6 +8,8 @@
 namespace paligemma {
 namespace {
 
+constexpr std::uint64_t kLargeRead = std::uint64_t{1} << 20;
+
 std::string without_prefix(std::string_view name) {
   for (const std::string_view prefix : {"params/", "opt/target/"})
     if (name.starts_with(prefix)) return std::string(name.substr(prefix.size()));
@@ -37,6 +39,7 @@ ArrayStore npz_arrays(std::vector<FileBytes> pieces, const std::string& where) {
   store.read = [state](std::string_view name, std::uint64_t offset, std::uint64_t size) {
     state->buffer.resize(size);
     state->file.read(state->file_names.find(name)->second, offset, state->buffer);
+    if (size >= kLargeRead) state->file.release();  // its pages have been copied
     return std::span<const std::byte>(state->buffer);
   };
   store.release = [state](std::string_view) { state->file.release(); };

@@ -130,7 +130,7 @@ VisionConfig read_vision(const Section& section, const Tensors& tensors) {
 std::int64_t declared_window(const Section& section) {
   const Json& json = section.json();
   if (json.contains("sliding_window") && json.at("sliding_window").is_null()) return 0;
-  const std::int64_t window = section.integer("sliding_window").value_or(4096);
+  const std::int64_t window = section.integer("sliding_window").value_or(kNominalWindow);
   if (!section.has("layer_types")) return window;
   const Json& types = json.at("layer_types");
   if (!types.is_array()) section.complain("layer_types", "a list", types.dump());

@@ -34,6 +34,9 @@ struct VisionConfig {
   std::int64_t patch_values() const { return 3 * patch * patch; }
 };
 
+// What transformers and KerasHub say of Gemma 2; training had no window.
+constexpr std::int64_t kNominalWindow = 4096;
+
 struct DecoderConfig {
   bool gemma2 = false;     // four norms a block; else Gemma 1 with two
   std::int64_t width = 0;  // D

@@ -40,7 +40,10 @@ Json text_json(const Config& config, DType dtype) {
                                                       : "float16"}};
   if (d.gemma2) {
     json["query_pre_attn_scalar"] = query_scalar(d.query_scale);
-    json["sliding_window"] = 4096;  // nominal: transformers' code needs it, training had none
+    // transformers needs a number also where no layer slides.
+    json["sliding_window"] = d.declared_window != 0 ? d.declared_window : kNominalWindow;
+    if (d.declared_window == 0)
+      json["layer_types"] = std::vector<std::string>(static_cast<std::size_t>(d.layers), "full_attention");
     json["attn_logit_softcapping"] = cap(d.attention_cap);
     json["final_logit_softcapping"] = cap(d.final_cap);
   }

@@ -115,7 +115,8 @@ Config config_of(const LaidOut& model) {
                     .mlp = sizes['f'],
                     .vocabulary = sizes['v'],
                     .attention_cap = model.gemma2 ? 50.0f : 0.0f,
-                    .final_cap = model.gemma2 ? 30.0f : 0.0f};
+                    .final_cap = model.gemma2 ? 30.0f : 0.0f,
+                    .declared_window = model.gemma2 ? kNominalWindow : 0};
   config.decoder.query_scale = query_scale(config.decoder, is_gemma2_27b(config.decoder));
   return config;
 }
@@ -201,6 +202,9 @@ Config keras_config(const LaidOut& model, const Json& json, std::string_view whe
   d.attention_cap = static_cast<float>(fields.number("attention_logit_soft_cap", 0, 0));
   d.final_cap = static_cast<float>(fields.number("final_logit_soft_cap", 0, 0));
   d.eps = config.vision.eps = static_cast<float>(fields.number("layer_norm_epsilon", 1e-6, 1e-30));
+  d.declared_window = 0;
+  if (d.gemma2 && fields.flag("use_sliding_window_attention", false))
+    d.declared_window = static_cast<std::int64_t>(fields.number("sliding_window_size", kNominalWindow, 1));
   const bool by_width = !fields.flag("query_head_dim_normalize", true) || is_gemma2_27b(d);
   d.query_scale = query_scale(d, by_width);
   if (!d.gemma2 && (d.attention_cap != 0 || d.final_cap != 0 || query_scale(d, false) != d.query_scale))
@@ -227,8 +231,8 @@ Json keras_config_json(const Config& config, DType dtype) {
   fields["use_post_attention_norm"] = d.gemma2;
   fields["final_logit_soft_cap"] = cap(d.final_cap);
   fields["attention_logit_soft_cap"] = cap(d.attention_cap);
-  fields["sliding_window_size"] = 4096;
-  fields["use_sliding_window_attention"] = d.gemma2;
+  fields["sliding_window_size"] = d.declared_window != 0 ? d.declared_window : kNominalWindow;
+  fields["use_sliding_window_attention"] = d.declared_window != 0;
   fields["layer_norm_epsilon"] = shortest_decimal(d.eps);
   fields["dropout"] = 0;
   return {{"module", "keras_hub.src.models.pali_gemma.pali_gemma_backbone"},
