@@ -1,5 +1,6 @@
 // The tables of layout.h. Shapes: spec of each format as its own code writes it; big_vision stacks all blocks on a
 // leading axis (scan), KerasHub numbers its layers by suffix.
+#include "base/error.h"
 #include "model/layout.h"
 
 namespace paligemma {
@@ -107,7 +108,7 @@ constexpr LayoutRow kKeras[] = {
 constexpr Layout kBigVisionLayout{
     .name = "npz", .rows = kBigVision, .layer_name = [](std::int64_t) { return std::string(); }};
 constexpr Layout kKerasLayout{.name = "KerasHub", .rows = kKeras, .layer_name = [](std::int64_t i) {
-                                return i == 0 ? std::string() : "_" + std::to_string(i);
+                                return i == 0 ? std::string() : join("_", i);
                               }};
 
 }  // namespace
