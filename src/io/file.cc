@@ -160,6 +160,23 @@ Folder Folder::in_memory(std::span<const EmbeddedFile> files, const std::string&
               }};
 }
 
+bool write_all(int file, std::span<const std::byte> bytes) noexcept {
+  while (!bytes.empty()) {
+    const ssize_t written = ::write(file, bytes.data(), bytes.size());
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0) return false;
+    bytes = bytes.subspan(static_cast<std::size_t>(written));
+  }
+  return true;
+}
+
+bool move_file(const fs::path& from, const fs::path& to, bool overwrite) noexcept {
+  if (overwrite) return ::rename(from.c_str(), to.c_str()) == 0;
+  if (::renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), RENAME_NOREPLACE) == 0) return true;
+  // Some file systems cannot refuse to replace.
+  return errno == EINVAL && ::rename(from.c_str(), to.c_str()) == 0;
+}
+
 namespace {
 
 // A new file beside `target`, removed again unless it is renamed.
@@ -180,22 +197,17 @@ class TemporaryFile {
   }
 
   void write(std::span<const std::byte> bytes) {
-    while (!bytes.empty()) {
-      const ssize_t written = ::write(file_.value, bytes.data(), bytes.size());
-      if (written < 0 && errno == EINTR) continue;
-      if (written < 0) give_up();
-      bytes = bytes.subspan(static_cast<std::size_t>(written));
-    }
+    if (!write_all(file_.value, bytes)) give_up();
   }
 
   // False when there is a file under the name and it must stay.
   bool rename(bool overwrite) {
     // Some file systems (NFS, quotas) tell only here that the disk is full.
     if (::close(std::exchange(file_.value, -1)) != 0) give_up();
-    int result = ::renameat2(AT_FDCWD, path_.c_str(), AT_FDCWD, target_.c_str(), overwrite ? 0 : RENAME_NOREPLACE);
-    if (result != 0 && !overwrite && errno == EEXIST) return false;
-    if (result != 0 && !overwrite && errno == EINVAL) result = ::rename(path_.c_str(), target_.c_str());
-    if (result != 0) give_up();
+    if (!move_file(path_, target_, overwrite)) {
+      if (!overwrite && errno == EEXIST) return false;
+      give_up();
+    }
     created_ = false;
     return true;
   }

@@ -53,6 +53,13 @@ struct Folder {
   static Folder in_memory(std::span<const EmbeddedFile> files, const std::string& name, ErrorKind kind);
 };
 
+// For files that are made under another name first. Both leave errno when they fail.
+//
+// Writes all of `bytes` to an open file.
+bool write_all(int file, std::span<const std::byte> bytes) noexcept;
+// With `overwrite` false a file that is there stays: errno is EEXIST.
+bool move_file(const std::filesystem::path& from, const std::filesystem::path& to, bool overwrite) noexcept;
+
 // Writes `bytes` to `path` through a temporary file in the same directory that is renamed when it is complete, so that
 // no half-written file is ever seen under the name. Throws Error{failure, "write_failed"}; with `overwrite` false and
 // the file there, Error{usage, "file_exists"}.

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "io/file.h"
 
 namespace paligemma {
 namespace {
@@ -31,12 +32,7 @@ NewFile::~NewFile() {
 }
 
 void NewFile::write(std::span<const std::byte> bytes) {
-  while (!bytes.empty()) {
-    const ssize_t written = ::write(file_, bytes.data(), bytes.size());
-    if (written < 0 && errno == EINTR) continue;
-    if (written < 0) give_up();
-    bytes = bytes.subspan(static_cast<std::size_t>(written));
-  }
+  if (!write_all(file_, bytes)) give_up();
 }
 
 void NewFile::close() {
@@ -99,12 +95,10 @@ void OutputFolder::commit(bool overwrite) {
   for (const std::string& file : names()) {
     const fs::path to = target_ / file;
     fs::create_directories(to.parent_path(), error);
-    const unsigned flags = overwrite ? 0 : RENAME_NOREPLACE;
-    int result = ::renameat2(AT_FDCWD, (temporary_ / file).c_str(), AT_FDCWD, to.c_str(), flags);
-    if (result != 0 && errno == EEXIST)
+    if (move_file(temporary_ / file, to, overwrite)) continue;
+    if (errno == EEXIST)
       fail(ErrorKind::usage, "file_exists", "cannot write: ", to.string(), ": there is a file already. Try: --force");
-    if (result != 0 && errno == EINVAL) result = ::rename((temporary_ / file).c_str(), to.c_str());
-    if (result != 0) write_failed(to.string(), errno);
+    write_failed(to.string(), errno);
   }
 }
 
