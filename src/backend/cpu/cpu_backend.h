@@ -64,8 +64,17 @@ class CpuBackend final : public Backend {
     bool bf16 = false;
   };
   // A task takes one of `blocks` blocks of `rows` rows, and `columns` columns; the last ones are smaller.
+  // How a product is cut into tasks: `blocks` of at most `rows` rows times `groups` of columns, which are as equal as
+  // whole `unit`s allow.
   struct Cut {
-    std::int64_t rows = 0, blocks = 0, columns = 0;
+    std::int64_t rows = 0, blocks = 0;
+    std::int64_t unit = 0, units = 0, groups = 0;
+
+    std::int64_t tasks() const { return blocks * groups; }
+    std::int64_t first_row(std::int64_t task) const { return task % blocks * rows; }
+    std::int64_t first_unit(std::int64_t task) const { return units * (task / blocks) / groups; }
+    std::int64_t end_unit(std::int64_t task) const { return units * (task / blocks + 1) / groups; }
+    std::int64_t most_columns() const { return (units + groups - 1) / groups * unit; }
   };
 
   const ProductKernel& product(Precision precision, DType weights) const {
@@ -76,7 +85,8 @@ class CpuBackend final : public Backend {
   template <class Body>
   void for_rows(std::int64_t rows, std::int64_t work, Body body);
 
-  Cut cut_tasks(std::int64_t rows, std::int64_t columns) const;
+  std::int64_t unit_columns(std::int64_t rows) const;
+  Cut cut_tasks(std::int64_t rows, std::int64_t units) const;
   Operand prepare(ConstView x, Precision precision, bool bf16, Scratch& scratch);
   void multiply(const Operand& x, std::int64_t first, const Weight& weight, std::int64_t column,
                 const ProductKernel& kernel, View out, bool accumulate = false) const;

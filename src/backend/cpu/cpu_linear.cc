@@ -10,9 +10,13 @@
 namespace paligemma {
 namespace {
 
-constexpr std::int64_t kBlockK = 256;            // a panel's part: 16 KiB of f32, half of a usual first cache
+// Blocks of k of f32: a panel's part, widened, takes 16 KiB, half of a usual first cache. Of bf16, which nothing
+// widens, they are long: sums are then seldom stored and loaded again, which outweighs that a block of A falls into
+// the third cache.
+constexpr std::int64_t kBlockK = 256, kBlockPairsK = 2304;
 constexpr std::int64_t kBlockRows = 288;         // of A: with kBlockK 288 KiB, to stay in a second cache of 512 KiB
 constexpr std::int64_t kMostGroupColumns = 512;  // of one task: so often is a block of A used
+constexpr std::int64_t kTasksOfThread = 4;       // at least: another process may take a core for a while
 constexpr std::int64_t kChunkRows = 576;         // prepared at once: bounds the memory to 576 K floats
 
 void check_matrix(const Weight& weight, ConstView x, ConstView out) {
@@ -25,7 +29,9 @@ void check_matrix(const Weight& weight, ConstView x, ConstView out) {
 }  // namespace
 
 CpuBackend::Operand CpuBackend::prepare(ConstView x, Precision precision, bool bf16, Scratch& scratch) {
-  const std::int64_t k = x.cols, block = x.rows <= kernels_.tile_rows ? k : kBlockK;
+  const std::int64_t k = x.cols, longest = bf16 ? kBlockPairsK : kBlockK, blocks = (k + longest - 1) / longest;
+  const std::int64_t even = bf16 ? round_up((k + blocks - 1) / blocks, 32) : kBlockK;
+  const std::int64_t block = x.rows <= kernels_.tile_rows || k <= longest ? k : even;
   Operand operand{.stride = k, .rows = x.rows, .k = k, .k_block = block, .bf16 = bf16};
   if (precision == Precision::f32 && block == k) {
     operand.data = reinterpret_cast<const std::byte*>(x.data);
@@ -75,44 +81,55 @@ void CpuBackend::multiply(const Operand& x, std::int64_t first, const Weight& we
   }
 }
 
-// Even blocks, and groups small enough to keep all threads busy to the end.
-CpuBackend::Cut CpuBackend::cut_tasks(std::int64_t rows, std::int64_t columns) const {
-  const std::int64_t least = (rows + kBlockRows - 1) / kBlockRows;
+// Columns that a kernel takes at once: all its streams when the rows fit into one tile.
+std::int64_t CpuBackend::unit_columns(std::int64_t rows) const {
+  return (rows <= kernels_.tile_rows ? kernels_.streams : 2) * kPanel;
+}
+
+CpuBackend::Cut CpuBackend::cut_tasks(std::int64_t rows, std::int64_t units) const {
+  const std::int64_t least = (rows + kBlockRows - 1) / kBlockRows, threads = pool_.threads();
   const std::int64_t each = round_up((rows + least - 1) / least, kernels_.tile_rows), blocks = (rows + each - 1) / each;
-  const std::int64_t tasks = (rows <= kernels_.tile_rows ? 16 : 4) * pool_.threads();
-  const std::int64_t group = round_up(columns * blocks / tasks + 1, 2 * kPanel);
-  return {each, blocks, std::clamp(group, 4 * kPanel, kMostGroupColumns)};
+  const std::int64_t unit = unit_columns(rows), small = kMostGroupColumns / unit;
+  const std::int64_t groups = round_up(std::max((units + small - 1) / small, kTasksOfThread * threads), threads);
+  return {each, blocks, unit, units, std::clamp<std::int64_t>(groups, 1, units)};
 }
 
 void CpuBackend::linear(ConstView x, std::span<const LinearPart> parts, Precision precision) {
-  std::int64_t columns = 0;
   for (const LinearPart& part : parts) {
     check_matrix(*part.weight, x, part.out);
     check_shape(part.bias == nullptr || part.bias->cols == part.out.cols, "linear: expected a bias of ", part.out.cols,
                 ", got ", part.bias == nullptr ? 0 : part.bias->cols);
-    columns += part.out.cols;
   }
   for (std::int64_t start = 0; start < x.rows; start += kChunkRows) {
     const ConstView rows = x.row_range(start, std::min(kChunkRows, x.rows - start));
+    const std::int64_t unit = unit_columns(rows.rows);
+    const auto units_of = [&](const LinearPart& part) { return (part.out.cols + unit - 1) / unit; };
+    std::int64_t units = 0;
     Operand operands[2];
     for (const LinearPart& part : parts) {
+      units += units_of(part);
       const bool bf16 = product(precision, part.weight->dtype).bf16_a;
       if (operands[bf16].data == nullptr) operands[bf16] = prepare(rows, precision, bf16, operands_[bf16]);
     }
-    const Cut cut = cut_tasks(rows.rows, columns);
-    std::int64_t groups = 0;
-    for (const LinearPart& part : parts) groups += (part.out.cols + cut.columns - 1) / cut.columns;
-    pool_.run(groups * cut.blocks, [&](std::int64_t i, int) {
-      const std::int64_t row = i % cut.blocks * cut.rows;
-      std::int64_t column = i / cut.blocks * cut.columns;
-      const LinearPart* part = parts.data();
-      for (; column >= part->out.cols; ++part) column -= round_up(part->out.cols, cut.columns);
-      const ProductKernel& kernel = product(precision, part->weight->dtype);
-      const View out = part->out.row_range(start + row, std::min(cut.rows, rows.rows - row))
-                           .col_range(column, std::min(cut.columns, part->out.cols - column));
-      multiply(operands[kernel.bf16_a], row, *part->weight, column, kernel, out, part->accumulate);
-      if (part->bias == nullptr) return;
-      for (std::int64_t r = 0; r < out.rows; ++r) kernels_.add(out.cols, part->bias->view().data + column, out.row(r));
+    const Cut cut = cut_tasks(rows.rows, units);
+    pool_.run(cut.tasks(), [&](std::int64_t i, int) {
+      const std::int64_t row = cut.first_row(i);
+      std::int64_t first = cut.first_unit(i), end = cut.end_unit(i);
+      for (const LinearPart& part : parts) {
+        const std::int64_t of_part = units_of(part);
+        if (first < of_part && end > 0) {
+          const std::int64_t column = std::max<std::int64_t>(first, 0) * unit;
+          const ProductKernel& kernel = product(precision, part.weight->dtype);
+          const View out = part.out.row_range(start + row, std::min(cut.rows, rows.rows - row))
+                               .col_range(column, std::min(end * unit, part.out.cols) - column);
+          multiply(operands[kernel.bf16_a], row, *part.weight, column, kernel, out, part.accumulate);
+          for (std::int64_t r = 0; part.bias != nullptr && r < out.rows; ++r) {
+            kernels_.add(out.cols, part.bias->view().data + column, out.row(r));
+          }
+        }
+        first -= of_part;
+        end -= of_part;
+      }
     });
   }
 }
@@ -126,12 +143,13 @@ void CpuBackend::gated_gelu(ConstView x, const Weight& gate, const Weight& up, V
   for (std::int64_t start = 0; start < x.rows; start += kChunkRows) {
     const ConstView rows = x.row_range(start, std::min(kChunkRows, x.rows - start));
     const Operand operand = prepare(rows, precision, kernel.bf16_a, operands_[kernel.bf16_a]);
-    const Cut cut = cut_tasks(rows.rows, y.cols);
-    for (Scratch& scratch : of_thread_) scratch.reserve(std::size_t(cut.rows * cut.columns) * sizeof(float));
-    pool_.run((y.cols + cut.columns - 1) / cut.columns * cut.blocks, [&](std::int64_t i, int thread) {
-      const std::int64_t row = i % cut.blocks * cut.rows, column = i / cut.blocks * cut.columns;
+    const std::int64_t unit = unit_columns(rows.rows);
+    const Cut cut = cut_tasks(rows.rows, (y.cols + unit - 1) / unit);
+    for (Scratch& scratch : of_thread_) scratch.reserve(std::size_t(cut.rows * cut.most_columns()) * sizeof(float));
+    pool_.run(cut.tasks(), [&](std::int64_t i, int thread) {
+      const std::int64_t row = cut.first_row(i), column = cut.first_unit(i) * unit;
       const View out = y.row_range(start + row, std::min(cut.rows, rows.rows - row))
-                           .col_range(column, std::min(cut.columns, y.cols - column));
+                           .col_range(column, std::min(cut.end_unit(i) * unit, y.cols) - column);
       const View other(reinterpret_cast<float*>(of_thread_[thread].reserve(0)), out.rows, out.cols);
       multiply(operand, row, gate, column, kernel, out);
       multiply(operand, row, up, column, kernel, other);

@@ -40,6 +40,7 @@ struct Kernels {
   // [Precision][0: f32 panels, 1: bf16 panels]. Under Precision::bf16 A has been rounded by the caller.
   ProductKernel product[2][2];
   std::int64_t tile_rows = 0;  // rows of A that a product takes in one step
+  std::int64_t streams = 0;    // panels that it takes at once when there is but one such step
 
   // y = bf16(x), as float and as bf16. y may be x.
   void (*round_bf16)(std::int64_t n, const float* x, float* y) noexcept = nullptr;

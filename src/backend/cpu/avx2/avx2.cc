@@ -87,6 +87,7 @@ void use_avx2(Kernels& kernels) noexcept {
   kernels.product[0][0] = kernels.product[1][0] = f32;
   kernels.product[0][1] = kernels.product[1][1] = bf16;
   kernels.tile_rows = 6;
+  kernels.streams = 4;
   kernels.multiply_adds[0] = kernels.multiply_adds[1] = multiply_adds<F32Panels<V>>;
   use_rows<V>(kernels);
 }

@@ -14,6 +14,7 @@ void use_avx512(Kernels& kernels) noexcept {
   kernels.product[0][0] = kernels.product[1][0] = f32;
   kernels.product[0][1] = kernels.product[1][1] = bf16;
   kernels.tile_rows = 12;
+  kernels.streams = 8;
   kernels.multiply_adds[0] = kernels.multiply_adds[1] = multiply_adds<F32Panels<V>>;
   use_rows<V>(kernels);
 }

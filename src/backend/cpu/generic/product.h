@@ -139,15 +139,32 @@ struct Tiles {
     while (panels > 1 && panels * rows > kMaxRows * kMaxPanels) panels /= 2;
     return panels;
   }
-  // Tiles of kPanels panels, or of panels_for(rows) when that is 0, by rows - 1.
+  // Tiles of kPanels panels by rows - 1, where registers hold their sums.
   template <int kPanels, int... kRows>
   static Run pick(std::int64_t rows, std::integer_sequence<int, kRows...>) {
-    static constexpr Run table[] = {Tile < Op, kRows + 1, kPanels != 0 ? kPanels : panels_for(kRows + 1) > ::run...};
+    static constexpr Run table[] = {choose<kRows + 1, kPanels>()...};
     return table[rows - 1];
   }
-  template <int kPanels>
-  static Run pick(std::int64_t rows) {
-    return pick<kPanels>(rows, std::make_integer_sequence<int, kMaxRows>{});
+  template <int kRows, int kPanels>
+  static constexpr Run choose() {
+    if constexpr (kPanels == 1 || kPanels <= panels_for(kRows)) {
+      return Tile<Op, kRows, kPanels>::run;
+    } else {
+      return nullptr;
+    }
+  }
+  static Run pick(std::int64_t rows, std::int64_t panels) {
+    constexpr auto all = std::make_integer_sequence<int, kMaxRows>{};
+    if constexpr (kStreams >= 8) {
+      if (panels == 8) return pick<8>(rows, all);
+    }
+    if constexpr (kStreams >= 4) {
+      if (panels == 4) return pick<4>(rows, all);
+    }
+    if constexpr (kStreams >= 2) {
+      if (panels == 2) return pick<2>(rows, all);
+    }
+    return pick<1>(rows, all);
   }
 
   // One tile whose last panel may be only partly there.
@@ -168,7 +185,7 @@ struct Tiles {
     const std::int64_t left = p.columns - column;
     for (std::int64_t row = 0; row < p.rows; row += kMaxRows) {
       const std::int64_t rows = p.rows - row < kMaxRows ? p.rows - row : kMaxRows;
-      const Run tile = panels == 1 ? pick<1>(rows) : p.rows <= kMaxRows ? pick<0>(rows) : pick<kMaxPanels>(rows);
+      const Run tile = pick(rows, panels);
       float* c = p.c + row * p.c_stride + column;
       if (p.rows > kMaxRows) {
         ahead.fetch(row, row + rows, p.rows);
@@ -190,7 +207,9 @@ struct Tiles {
     const std::int64_t step = p.rows <= kMaxRows ? panels_for(int(p.rows)) : kMaxPanels;
     const bool widen = Op::widens && p.rows >= kManyRows * kMaxRows && p.k <= kWideK;
     for (std::int64_t column = 0; column < p.columns;) {
-      const std::int64_t left = p.columns - column, panels = left >= step * kPanel ? step : 1;
+      const std::int64_t left = p.columns - column;
+      std::int64_t panels = step;
+      while (panels > 1 && panels * kPanel > left) panels /= 2;
       const std::byte* next = left > panels * kPanel ? b + panels * p.b_stride : static_cast<const std::byte*>(p.next);
       const Ahead ahead{next, p.b_stride, panels, p.k * kElement};
       if constexpr (Op::widens) {
