@@ -9,6 +9,7 @@
 
 #include "base/memory.h"
 #include "bench/limits.h"
+#include "bench/op_clock.h"
 #include "engine/engine.h"
 #include "pipeline.h"
 
@@ -52,16 +53,42 @@ double decode_gb(const Config& config, const Holding& holding, double positions)
          1e9;
 }
 
-BenchStage make_stage(std::string name, std::vector<double> ms, double amount, std::string unit, double limit) {
+// The times of all repetitions: of the stage as a whole, and of its calls.
+struct StageTimes {
+  std::vector<double> ms;
+  std::map<std::string, std::vector<double>> op_ms;
+  OpClock::Ops ops;  // of the last repetition: the numbers of calls and amounts are those of each
+
+  void add(double whole_ms, const OpClock::Ops& pass) {
+    ms.push_back(whole_ms);
+    for (const auto& [name, op] : pass) op_ms[name].push_back(1000 * op.seconds);
+    ops = pass;
+  }
+};
+
+template <class Measured>
+void set_times(Measured& measured, std::vector<double> ms) {
   std::ranges::sort(ms);
-  BenchStage stage{.name = std::move(name),
-                   .median_ms = ms[ms.size() / 2],
-                   .min_ms = ms.front(),
-                   .max_ms = ms.back(),
-                   .amount = amount,
-                   .unit = std::move(unit)};
+  measured.median_ms = ms[ms.size() / 2];
+  measured.min_ms = ms.front();
+  measured.max_ms = ms.back();
+}
+
+BenchStage make_stage(std::string name, const StageTimes& times, double amount, bool reads,
+                      const MachineLimits& limits) {
+  BenchStage stage{.name = std::move(name), .amount = amount, .unit = reads ? "GB/s" : "GFLOP/s"};
+  set_times(stage, times.ms);
   stage.rate = amount / (stage.median_ms / 1000);
-  stage.share = stage.rate / limit;
+  stage.share = stage.rate / (reads ? limits.read_gbs() : limits.peak_gflops());
+  for (const auto& [op_name, op] : times.ops) {
+    BenchOp& row = stage.ops.emplace_back(BenchOp{.name = op_name, .calls = op.calls});
+    set_times(row, times.op_ms.at(op_name));
+    const double seconds = row.median_ms / 1000;
+    row.gflops = op.gflop / seconds;
+    row.gbs = op.gb / seconds;
+    row.share = std::max(row.gflops / limits.peak_gflops(), row.gbs / limits.read_gbs());
+  }
+  std::ranges::sort(stage.ops, std::greater{}, &BenchOp::median_ms);
   return stage;
 }
 
@@ -93,7 +120,8 @@ BenchReport run_bench(const BenchOptions& options) {
   const Network network = load_network(*config, source, options.holding, *backend);
   report.load_s = seconds_since(load_start);
 
-  Engine engine(*backend, *config, network,
+  OpClock clock(*backend);
+  Engine engine(clock, *config, network,
                 {.precision = options.holding.precision,
                  .image_token = *config->image_token,
                  .eos_token = -1,
@@ -111,25 +139,26 @@ BenchReport run_bench(const BenchOptions& options) {
 
   MachineLimits limits(options.threads, options.holding.precision);
   report.threads = limits.threads();
-  std::vector<double> vision, prefill, decode;
+  StageTimes vision, prefill, decode;
   for (int i = -1; i < options.repetitions; ++i) {  // the first is a warm-up
     progress(i < 0 ? "warm-up" : "run " + std::to_string(i + 1) + " of " + std::to_string(options.repetitions));
     limits.probe();
     engine.timings = {};
+    clock.reset();
     engine.encode_pictures({patches.data(), config->vision.tokens(), config->vision.patch_values()});
     engine.generate({&prompt, 1});
     if (i < 0) continue;
-    vision.push_back(engine.timings.vision);
-    prefill.push_back(engine.timings.prefill);
-    decode.push_back(engine.timings.decode / (options.generated_tokens - 1));
+    const std::vector<OpClock::Ops>& passes = clock.passes();  // vision, prefill, the tokens
+    vision.add(engine.timings.vision, passes[0]);
+    prefill.add(engine.timings.prefill, passes[1]);
+    decode.add(engine.timings.decode / (options.generated_tokens - 1), passes.back());
   }
   report.peak_gflops = limits.peak_gflops();
   report.read_gbs = limits.read_gbs();
-  report.stages = {
-      make_stage("vision", vision, vision_gflop(*config), "GFLOP/s", report.peak_gflops),
-      make_stage("prefill", prefill, prefill_gflop(*config, static_cast<double>(rows)), "GFLOP/s", report.peak_gflops),
-      make_stage("decode", decode, decode_gb(*config, options.holding, static_cast<double>(rows)), "GB/s",
-                 report.read_gbs)};
+  const auto positions = static_cast<double>(rows);
+  report.stages = {make_stage("vision", vision, vision_gflop(*config), false, limits),
+                   make_stage("prefill", prefill, prefill_gflop(*config, positions), false, limits),
+                   make_stage("decode", decode, decode_gb(*config, options.holding, positions), true, limits)};
   rusage usage{};
   getrusage(RUSAGE_SELF, &usage);
   report.peak_rss_bytes = static_cast<std::uint64_t>(usage.ru_maxrss) * 1024;
@@ -154,12 +183,34 @@ std::string bench_table(const BenchReport& report) {
                   stage.median_ms, stage.min_ms, stage.max_ms, stage.rate, stage.unit.c_str(), 100 * stage.share);
     out += line;
   }
+  for (const BenchStage& stage : report.stages) {
+    out += "\n" + stage.name + "\n";
+    std::snprintf(line, sizeof line, "  %-36s %6s %10s %7s %9s %7s %8s\n", "op", "calls", "median ms", "part",
+                  "GFLOP/s", "GB/s", "share");
+    out += line;
+    for (const BenchOp& op : stage.ops) {
+      const double part = 100 * op.median_ms / stage.median_ms;
+      std::snprintf(line, sizeof line, "  %-36s %6d %10.1f %5.1f %% %9.1f %7.1f %6.0f %%\n", op.name.c_str(),
+                    static_cast<int>(op.calls), op.median_ms, part, op.gflops, op.gbs, 100 * op.share);
+      out += line;
+    }
+  }
   return out;
 }
 
 Json bench_json(const BenchReport& report) {
   Json stages = Json::array();
-  for (const BenchStage& stage : report.stages)
+  for (const BenchStage& stage : report.stages) {
+    Json ops = Json::array();
+    for (const BenchOp& op : stage.ops)
+      ops.push_back({{"name", op.name},
+                     {"calls", op.calls},
+                     {"median_ms", op.median_ms},
+                     {"min_ms", op.min_ms},
+                     {"max_ms", op.max_ms},
+                     {"gflops", op.gflops},
+                     {"gbs", op.gbs},
+                     {"share", op.share}});
     stages.push_back({{"name", stage.name},
                       {"median_ms", stage.median_ms},
                       {"min_ms", stage.min_ms},
@@ -167,7 +218,9 @@ Json bench_json(const BenchReport& report) {
                       {"amount", stage.amount},
                       {"rate", stage.rate},
                       {"unit", stage.unit},
-                      {"share", stage.share}});
+                      {"share", stage.share},
+                      {"ops", std::move(ops)}});
+  }
   return {{"schema", "paligemma.bench/1"},
           {"shape", report.shape},
           {"backend", report.backend},

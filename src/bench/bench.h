@@ -22,14 +22,25 @@ struct BenchOptions {
   std::function<void(const std::string&)> progress{};  // told what begins
 };
 
+// What one kind of call took within a stage, all of its calls together. The share is of the time that the machine needs
+// at least for the products or for reading the weights, whichever is longer; 0 for what has neither.
+struct BenchOp {
+  std::string name;  // function and shape: "linear 260 x 2304 -> 9216"
+  std::int64_t calls = 0;
+  double median_ms = 0, min_ms = 0, max_ms = 0;
+  double gflops = 0, gbs = 0;  // a second
+  double share = 0;
+};
+
 struct BenchStage {
   std::string name;      // vision, prefill, decode
   double median_ms = 0;  // of one picture, one prompt, one token
   double min_ms = 0, max_ms = 0;
-  double amount = 0;  // GFLOP of products, or GB of weights and cache read
-  double rate = 0;    // amount a second, from the median
-  std::string unit;   // "GFLOP/s" or "GB/s"
-  double share = 0;   // of the machine's limit
+  double amount = 0;         // GFLOP of products, or GB of weights and cache read
+  double rate = 0;           // amount a second, from the median
+  std::string unit;          // "GFLOP/s" or "GB/s"
+  double share = 0;          // of the machine's limit
+  std::vector<BenchOp> ops;  // the longest first
 };
 
 struct BenchReport {

@@ -41,12 +41,18 @@ std::byte* head_of(const KvCache& cache, const Layout& layout, std::int64_t bloc
   return cache.storage.get() + ((block * cache.layers + layer) * cache.kv_heads + head) * layout.head;
 }
 
-void put(std::byte* panel, std::int64_t k, std::int64_t lane, DType type, float value) {
-  const std::int64_t at = panel_index(k, lane, type);
-  if (type == DType::bf16) {
-    reinterpret_cast<std::uint16_t*>(panel)[at] = f32_to_bf16(value);
-  } else {
-    reinterpret_cast<float*>(panel)[at] = value;
+constexpr std::int64_t kRun = 256;  // elements of a head that are rounded in one go
+
+// `count` elements of a head from h on, of the position that is row `at` of its block. h is a multiple of kPanel.
+template <class T>
+void put(const T* key, const T* value, std::int64_t h, std::int64_t count, std::int64_t at, const Layout& layout,
+         std::byte* block) {
+  T* keys = reinterpret_cast<T*>(block + at / kPanel * layout.key_panel);
+  for (std::int64_t i = 0; i < count; ++i) keys[panel_index(h + i, at % kPanel, layout.dtype)] = key[i];
+  for (std::int64_t i = 0; i < count; i += kPanel) {
+    T* values = reinterpret_cast<T*>(block + layout.keys + (h + i) / kPanel * layout.value_panel);
+    const std::int64_t first = panel_index(at, 0, layout.dtype), step = panel_index(at, 1, layout.dtype) - first;
+    for (std::int64_t j = 0; j < std::min(kPanel, count - i); ++j) values[first + j * step] = value[i + j];
   }
 }
 
@@ -237,19 +243,26 @@ void CpuBackend::kv_write(KvCache& cache, std::int64_t layer, ConstView k, Const
       " and ", v.cols, " of layer ", layer);
   check_sequences(sequences, cache, k.rows);
   for (const Sequence& sequence : sequences) {
-    for_rows(sequence.rows, 4 * k.cols, [&](std::int64_t first, std::int64_t count) {
-      for (std::int64_t i = first; i < first + count; ++i) {
-        const std::int64_t at = (sequence.position + i) % kKvBlockTokens;
-        const std::int64_t block = sequence.blocks[std::size_t((sequence.position + i) / kKvBlockTokens)];
-        for (std::int64_t head = 0; head < cache.kv_heads; ++head) {
-          std::byte* keys = head_of(cache, layout, block, layer, head);
-          std::byte* values = keys + layout.keys;
-          const float* key = k.row(sequence.row + i) + head * size;
-          const float* value = v.row(sequence.row + i) + head * size;
-          keys += at / kPanel * layout.key_panel;
-          for (std::int64_t h = 0; h < size; ++h) {
-            put(keys, h, at % kPanel, layout.dtype, key[h]);
-            put(values + h / kPanel * layout.value_panel, at, h % kPanel, layout.dtype, value[h]);
+    const std::int64_t start = sequence.position, end = start + sequence.rows;
+    // A panel of keys is one thread's: its positions share lines of the cache.
+    pool_.run(end <= start ? 0 : (end - 1) / kPanel - start / kPanel + 1, [&](std::int64_t panel, int) {
+      const std::int64_t first = (start / kPanel + panel) * kPanel;
+      for (std::int64_t head = 0; head < cache.kv_heads; ++head) {
+        std::byte* block = head_of(cache, layout, sequence.blocks[std::size_t(first / kKvBlockTokens)], layer, head);
+        for (std::int64_t p = std::max(first, start); p < std::min(first + kPanel, end); ++p) {
+          const float* key = k.row(sequence.row + p - start) + head * size;
+          const float* value = v.row(sequence.row + p - start) + head * size;
+          const std::int64_t at = p % kKvBlockTokens;
+          if (layout.dtype == DType::f32) {
+            put(key, value, 0, size, at, layout, block);
+            continue;
+          }
+          for (std::int64_t h = 0; h < size; h += kRun) {
+            std::uint16_t rounded[2][kRun];
+            const std::int64_t count = std::min(kRun, size - h);
+            kernels_.narrow_bf16(count, key + h, rounded[0]);
+            kernels_.narrow_bf16(count, value + h, rounded[1]);
+            put(rounded[0], rounded[1], h, count, at, layout, block);
           }
         }
       }

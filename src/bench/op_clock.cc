@@ -1,0 +1,126 @@
+#include "bench/op_clock.h"
+
+#include <chrono>
+
+#include "base/error.h"
+
+namespace paligemma {
+namespace {
+
+std::string sized(const char* operation, ConstView x) { return join(operation, " ", x.rows, " x ", x.cols); }
+
+}  // namespace
+
+template <class Call>
+OpTime& OpClock::time(const std::string& name, const Call& call) {
+  using Clock = std::chrono::steady_clock;
+  OpTime& op = passes_.back()[name];
+  const auto start = Clock::now();
+  call();
+  op.seconds += std::chrono::duration<double>(Clock::now() - start).count();
+  ++op.calls;
+  return op;
+}
+
+Weight OpClock::make_matrix(std::int64_t rows, std::int64_t cols, DType dtype) {
+  return backend_.make_matrix(rows, cols, dtype);
+}
+
+void OpClock::place_rows(Weight& matrix, std::int64_t first_row, const HostTensor& rows) {
+  backend_.place_rows(matrix, first_row, rows);
+}
+
+Weight OpClock::make_vector(const HostTensor& values, std::int64_t rows, std::int64_t cols) {
+  return backend_.make_vector(values, rows, cols);
+}
+
+std::size_t OpClock::matrix_bytes(std::int64_t rows, std::int64_t cols, DType dtype) const {
+  return backend_.matrix_bytes(rows, cols, dtype);
+}
+
+void OpClock::linear(ConstView x, std::span<const LinearPart> parts, Precision precision) {
+  std::int64_t columns = 0;
+  double bytes = 0;
+  for (const LinearPart& part : parts) {
+    columns += part.out.cols;
+    bytes += static_cast<double>(part.weight->bytes);
+  }
+  OpTime& op = time(join(sized("linear", x), " -> ", columns), [&] { backend_.linear(x, parts, precision); });
+  op.gflop += 2e-9 * static_cast<double>(x.rows * x.cols * columns);
+  op.gb += 1e-9 * bytes;
+}
+
+void OpClock::gated_gelu(ConstView x, const Weight& gate, const Weight& up, View y, Precision precision) {
+  OpTime& op =
+      time(join(sized("gated_gelu", x), " -> 2 x ", y.cols), [&] { backend_.gated_gelu(x, gate, up, y, precision); });
+  op.gflop += 4e-9 * static_cast<double>(x.rows * x.cols * y.cols);
+  op.gb += 1e-9 * static_cast<double>(gate.bytes + up.bytes);
+}
+
+void OpClock::gelu(View x) {
+  time(sized("gelu", x), [&] { backend_.gelu(x); });
+}
+
+void OpClock::gated_gelu(ConstView up, View x) {
+  time(sized("gated_gelu", x), [&] { backend_.gated_gelu(up, x); });
+}
+
+void OpClock::affine(const Weight& scale, const Weight& offset, View x) {
+  time(sized("affine", x), [&] { backend_.affine(scale, offset, x); });
+}
+
+void OpClock::layer_norm(ConstView x, const Weight& weight, const Weight& bias, float eps, View y) {
+  time(sized("layer_norm", x), [&] { backend_.layer_norm(x, weight, bias, eps, y); });
+}
+
+void OpClock::rms_norm(ConstView x, const Weight& weight, float eps, View y) {
+  time(sized("rms_norm", x), [&] { backend_.rms_norm(x, weight, eps, y); });
+}
+
+void OpClock::add(ConstView a, View x) {
+  time(sized("add", x), [&] { backend_.add(a, x); });
+}
+
+void OpClock::rope(View x, std::int64_t heads, std::span<const Sequence> sequences, double theta) {
+  time(sized("rope", x), [&] { backend_.rope(x, heads, sequences, theta); });
+}
+
+void OpClock::embed(const Weight& table, std::span<const std::int32_t> ids, float scale, DType rounding, View y) {
+  passes_.emplace_back();
+  time(sized("embed", y), [&] { backend_.embed(table, ids, scale, rounding, y); });
+}
+
+void OpClock::soft_cap(View x, float cap) {
+  time(sized("soft_cap", x), [&] { backend_.soft_cap(x, cap); });
+}
+
+KvCache OpClock::make_kv_cache(std::int64_t layers, std::int64_t kv_heads, std::int64_t head_size, std::int64_t blocks,
+                               DType dtype) {
+  return backend_.make_kv_cache(layers, kv_heads, head_size, blocks, dtype);
+}
+
+void OpClock::kv_write(KvCache& cache, std::int64_t layer, ConstView k, ConstView v,
+                       std::span<const Sequence> sequences) {
+  time(sized("kv_write", k), [&] { backend_.kv_write(cache, layer, k, v, sequences); });
+}
+
+void OpClock::kv_copy(KvCache& cache, std::int32_t from, std::int32_t to) {
+  time("kv_copy", [&] { backend_.kv_copy(cache, from, to); });
+}
+
+void OpClock::attention(ConstView q, const KvCache& cache, std::int64_t layer, std::span<const Sequence> sequences,
+                        const AttentionShape& shape, View y, Precision precision) {
+  OpTime& op =
+      time(sized("attention", q), [&] { backend_.attention(q, cache, layer, sequences, shape, y, precision); });
+  double pairs = 0, keys = 0;
+  for (const Sequence& sequence : sequences) {
+    for (std::int64_t p = sequence.position; p < sequence.position + sequence.rows; ++p) {
+      pairs += static_cast<double>(sequence.visible(p) - sequence.first_visible(p, shape.window));
+    }
+    keys += static_cast<double>(sequence.visible(sequence.position + sequence.rows - 1));
+  }
+  op.gflop += 4e-9 * pairs * static_cast<double>(shape.heads * shape.head_size);
+  op.gb += 2e-9 * keys * static_cast<double>(shape.kv_heads * shape.head_size * byte_size(cache.dtype));
+}
+
+}  // namespace paligemma
