@@ -33,6 +33,8 @@ int run(const Command& command, std::span<const std::string> line, Session& sess
   count("--prompt-tokens", 1, bench.prompt_tokens, "Tokens of the prompt (4)");
   count("--max-tokens", 2, bench.generated_tokens, "Tokens of the answer (8)");
   count("--repetitions", 1, bench.repetitions, "How often each stage is measured (5)");
+  arguments.flag("Measure", "--whole-last-block", bench.whole_last_block,
+                 "Compute the last block for all rows of the prompt, not for those that are needed");
   add_arithmetic_options(arguments, options.model_options);
   add_session_options(arguments, session);
   if (!arguments.parse(command, line, session.output)) return 0;

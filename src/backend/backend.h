@@ -121,6 +121,8 @@ class Backend {
   virtual void layer_norm(ConstView x, const Weight& weight, const Weight& bias, float eps, View y) = 0;
   // y = x / sqrt(mean(x^2) + eps) * (1 + weight). y may be x.
   virtual void rms_norm(ConstView x, const Weight& weight, float eps, View y) = 0;
+  // y = x.
+  virtual void copy(ConstView x, View y) = 0;
   // x += a.
   virtual void add(ConstView a, View x) = 0;
   // Rotates each head of each row by its position, the two halves of a head as pairs ("NeoX" order):

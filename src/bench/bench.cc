@@ -125,7 +125,8 @@ BenchReport run_bench(const BenchOptions& options) {
                 {.precision = options.holding.precision,
                  .image_token = *config->image_token,
                  .eos_token = -1,
-                 .real_vocabulary = *config->image_token});
+                 .real_vocabulary = *config->image_token,
+                 .whole_last_block = options.whole_last_block});
   EnginePrompt prompt{
       .ids = std::vector<std::int32_t>(static_cast<std::size_t>(config->vision.tokens()), *config->image_token),
       .prefix = rows,

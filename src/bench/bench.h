@@ -19,6 +19,7 @@ struct BenchOptions {
   int prompt_tokens = 4;     // beside the image tokens
   int generated_tokens = 8;  // at least 2: the first comes with the prefill
   int repetitions = 5;
+  bool whole_last_block = false;                       // without the saving of EngineOptions
   std::function<void(const std::string&)> progress{};  // told what begins
 };
 

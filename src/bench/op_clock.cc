@@ -77,6 +77,10 @@ void OpClock::rms_norm(ConstView x, const Weight& weight, float eps, View y) {
   time(sized("rms_norm", x), [&] { backend_.rms_norm(x, weight, eps, y); });
 }
 
+void OpClock::copy(ConstView x, View y) {
+  time(sized("copy", x), [&] { backend_.copy(x, y); });
+}
+
 void OpClock::add(ConstView a, View x) {
   time(sized("add", x), [&] { backend_.add(a, x); });
 }

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <chrono>
-#include <cstring>
 #include <numeric>
 
 #include "base/error.h"
@@ -29,11 +28,6 @@ class Stopwatch {
   double& total_;
   Clock::time_point start_ = Clock::now();
 };
-
-void copy_rows(ConstView from, View to) {
-  for (std::int64_t r = 0; r < from.rows; ++r)
-    std::memcpy(to.row(r), from.row(r), static_cast<std::size_t>(from.cols) * sizeof(float));
-}
 
 // Adds the next `rows` rows to the table of a pass that has `first` already.
 void add_rows(std::vector<AdapterRows>& table, std::int64_t first, std::int64_t rows, const AdapterSet* adapter) {
@@ -99,7 +93,7 @@ void Engine::encode_pictures(ConstView patches, std::span<const AdapterSet* cons
     Pass pass = this->pass(table);
     const View features =
         vision_tower(pass, config_.vision, network_.vision, patches.row_range(row, rows), vision_memory_);
-    copy_rows(projector(pass, network_, features), pictures_.row_range(row, rows));
+    backend_.copy(projector(pass, network_, features), pictures_.row_range(row, rows));
   }
 }
 
@@ -124,7 +118,7 @@ void Engine::insert_pictures(std::span<const Running> batch, View x) {
     for (const std::int32_t id : running.prompt->ids) {
       if (id == options_.image_token) {
         const std::int64_t picture = running.prompt->pictures[static_cast<std::size_t>(placeholder / tokens)];
-        copy_rows(pictures_.row_range(picture * tokens + placeholder % tokens, 1), x.row_range(row, 1));
+        backend_.copy(pictures_.row_range(picture * tokens + placeholder % tokens, 1), x.row_range(row, 1));
         ++placeholder;
       }
       ++row;
@@ -198,8 +192,10 @@ void Engine::prefill(std::span<Running> batch) {
   std::vector<std::int32_t> ids;
   std::vector<Sequence> sequences;
   std::vector<AdapterRows> adapters;
+  std::vector<std::int64_t> predicting;  // the last rows of each sequence: those of the suffix and the one before it
   for (Running& running : batch) {
     const auto row = static_cast<std::int64_t>(ids.size());
+    predicting.push_back(static_cast<std::int64_t>(running.prompt->suffix.size()) + 1);
     Running::Strand& strand = running.strands.front();
     pool_.make_writable(backend_, strand.blocks, 0, running.prefill_rows());
     sequences.push_back(running.sequence(strand, row, running.prefill_rows()));
@@ -211,17 +207,21 @@ void Engine::prefill(std::span<Running> batch) {
   Pass pass = this->pass(adapters);
   const View x = embed_text(pass, config_, network_, ids);
   insert_pictures(batch, x);
-  const View y = decoder(pass, config_, network_, x, pool_.cache(), sequences);
+  const bool whole = options_.whole_last_block || tap;
+  const View y = decoder(pass, config_, network_, x, pool_.cache(), sequences,
+                         whole ? std::span<const std::int64_t>{} : predicting);
 
+  std::int64_t next = 0;  // row of y
   for (std::size_t b = 0; b < batch.size(); ++b) {
     Running& running = batch[b];
     running.cached = running.prefill_rows();
     const auto& suffix = running.prompt->suffix;
-    const auto predicting = static_cast<std::int64_t>(suffix.size()) + 1;
-    const ConstView rows = y.row_range(sequences[b].row + sequences[b].rows - predicting, predicting);
-    for (std::int64_t first = 0; first < predicting; first += kLogitRows) {
+    if (whole) next = sequences[b].row + sequences[b].rows - predicting[b];
+    const ConstView rows = y.row_range(next, predicting[b]);
+    next += predicting[b];
+    for (std::int64_t first = 0; first < rows.rows; first += kLogitRows) {
       const ArenaScope inner(arena_);
-      const std::int64_t count = std::min(kLogitRows, predicting - first);
+      const std::int64_t count = std::min(kLogitRows, rows.rows - first);
       adapters.clear();
       add_rows(adapters, 0, count, running.prompt->adapter);
       pass.adapters = adapters;

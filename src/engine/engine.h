@@ -42,6 +42,7 @@ struct EngineOptions {
   std::int32_t image_token = -1;
   std::int32_t eos_token = 1;
   std::int64_t real_vocabulary = 0;  // ids from here on are never chosen
+  bool whole_last_block = false;     // compute it for rows that nothing depends on, too; so does a tap
 };
 
 class Engine {

@@ -1,5 +1,6 @@
 #include "model/decoder.h"
 
+#include <algorithm>
 #include <cmath>
 
 namespace paligemma {
@@ -12,9 +13,9 @@ struct Run {
   std::span<const Sequence> sequences;
 };
 
-// The norms after attention and feed-forward are Gemma 2's alone.
-void decoder_block(Pass& pass, const Run& run, const DecoderBlock& block, BlockName name, View x) {
-  const ArenaScope scope(pass.arena);
+// A block from the queries on; keys and values are in the cache. The norms after attention and feed-forward are Gemma
+// 2's alone.
+void finish_block(Pass& pass, const Run& run, const DecoderBlock& block, BlockName name, View q, View x) {
   const DecoderConfig& config = run.config;
   const AttentionShape shape{.heads = config.heads,
                              .kv_heads = config.kv_heads,
@@ -22,16 +23,8 @@ void decoder_block(Pass& pass, const Run& run, const DecoderBlock& block, BlockN
                              .scale = config.query_scale,
                              .soft_cap = config.attention_cap,
                              .window = name.index % 2 == 0 ? config.window : 0};
-
-  const View h1 = rms_norm(pass, x, block.norm_attention, config.eps);
-  pass.see(name, "input_layernorm", h1);
-  const Qkv qkv = qkv_linear(pass, h1, block.q, block.k, block.v);
-  pass.see(name, "self_attn.q_proj", qkv.q);
-  pass.see(name, "self_attn.k_proj", qkv.k);
-  pass.see(name, "self_attn.v_proj", qkv.v);
-  rope_in_place(pass, qkv.q, config.heads, run.sequences, config.rope_theta);
-  rope_in_place(pass, qkv.k, config.kv_heads, run.sequences, config.rope_theta);
-  View a = linear(pass, attention(pass, qkv, run.cache, name.index, run.sequences, shape), block.out);
+  rope_in_place(pass, q, config.heads, run.sequences, config.rope_theta);
+  View a = linear(pass, attention(pass, q, run.cache, name.index, run.sequences, shape), block.out);
   pass.see(name, "self_attn.o_proj", a);
   if (config.gemma2) {
     a = rms_norm(pass, a, block.norm_attention_post, config.eps);
@@ -50,6 +43,56 @@ void decoder_block(Pass& pass, const Run& run, const DecoderBlock& block, BlockN
   add_in_place(pass, m, x);
 }
 
+void write_keys(Pass& pass, const Run& run, BlockName name, View k, View v) {
+  rope_in_place(pass, k, run.config.kv_heads, run.sequences, run.config.rope_theta);
+  write_kv(pass, k, v, run.cache, name.index, run.sequences);
+}
+
+void decoder_block(Pass& pass, const Run& run, const DecoderBlock& block, BlockName name, View x) {
+  const ArenaScope scope(pass.arena);
+  const View h1 = rms_norm(pass, x, block.norm_attention, run.config.eps);
+  pass.see(name, "input_layernorm", h1);
+  const Qkv qkv = qkv_linear(pass, h1, block.q, block.k, block.v);
+  pass.see(name, "self_attn.q_proj", qkv.q);
+  pass.see(name, "self_attn.k_proj", qkv.k);
+  pass.see(name, "self_attn.v_proj", qkv.v);
+  write_keys(pass, run, name, qkv.k, qkv.v);
+  finish_block(pass, run, block, name, qkv.q, x);
+}
+
+// The last rows of each sequence as sequences of their own, packed, with their adapters.
+struct Kept {
+  std::vector<Sequence> sequences;
+  std::vector<AdapterRows> adapters;
+
+  Kept(std::span<const Sequence> whole, std::span<const std::int64_t> counts, std::span<const AdapterRows> ranges) {
+    std::int64_t row = 0;
+    for (std::size_t i = 0; i < counts.size(); row += counts[i++]) {
+      const Sequence& all = whole[i];
+      const std::int64_t before = all.rows - counts[i], start = all.row + before;
+      sequences.push_back({row, counts[i], all.position + before, all.prefix, all.blocks});
+      for (const AdapterRows& range : ranges) {
+        const std::int64_t first = std::max(range.row, start);
+        const std::int64_t rows = std::min(range.row + range.rows, start + counts[i]) - first;
+        if (rows > 0) adapters.push_back({row + first - start, rows, range.adapter});
+      }
+    }
+  }
+};
+
+// Most rows of the last block are wanted for their keys and values only: it goes on with the last kept[i] of sequence
+// i, as `rest` says. Returns their residual stream; from then on the pass is about them.
+View last_block(Pass& pass, const Run& run, const DecoderBlock& block, BlockName name, View x,
+                std::span<const std::int64_t> kept, const Kept& rest) {
+  const View h1 = rms_norm(pass, x, block.norm_attention, run.config.eps);
+  write_keys(pass, run, name, linear(pass, h1, block.k), linear(pass, h1, block.v));
+  const View y = last_rows(pass, x, run.sequences, kept);
+  pass.adapters = rest.adapters;
+  const View h2 = rms_norm(pass, y, block.norm_attention, run.config.eps);
+  finish_block(pass, {run.config, run.cache, rest.sequences}, block, name, linear(pass, h2, block.q), y);
+  return y;
+}
+
 }  // namespace
 
 View embed_text(Pass& pass, const Config& config, const Network& network, std::span<const std::int32_t> ids) {
@@ -59,16 +102,24 @@ View embed_text(Pass& pass, const Config& config, const Network& network, std::s
 }
 
 View decoder(Pass& pass, const Config& config, const Network& network, View x, KvCache& cache,
-             std::span<const Sequence> sequences) {
+             std::span<const Sequence> sequences, std::span<const std::int64_t> kept) {
   const Run run{config.decoder, cache, sequences};
+  const auto& blocks = network.decoder.blocks;
+  const std::span<const AdapterRows> adapters = pass.adapters;
+  const Kept rest(sequences, kept, adapters);
   pass.see("embeddings", x);
-  for (std::size_t i = 0; i < network.decoder.blocks.size(); ++i) {
+  for (std::size_t i = 0; i < blocks.size(); ++i) {
     const BlockName name{"decoder.layers", static_cast<std::int64_t>(i)};
-    decoder_block(pass, run, network.decoder.blocks[i], name, x);
+    if (!kept.empty() && i + 1 == blocks.size()) {
+      x = last_block(pass, run, blocks[i], name, x, kept, rest);
+    } else {
+      decoder_block(pass, run, blocks[i], name, x);
+    }
     pass.see(name, "", x);
   }
   const View y = rms_norm(pass, x, network.decoder.norm, config.decoder.eps);
   pass.see("decoder.norm", y);
+  pass.adapters = adapters;
   return y;
 }
 

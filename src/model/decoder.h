@@ -10,10 +10,11 @@ namespace paligemma {
 // is not scaled.
 View embed_text(Pass& pass, const Config& config, const Network& network, std::span<const std::int32_t> ids);
 
-// x (R, D) is the residual stream and is changed. Returns the final norm's output (R, D). Keys and values of all rows
-// are added to the cache.
+// x (R, D) is the residual stream and is changed. Returns the final norm's output: of all rows (R, D), or, where `kept`
+// is given, of the last kept[i] rows of sequence i, packed in that order. Their bits are the same; the last block does
+// less. Keys and values of all rows are added to the cache.
 View decoder(Pass& pass, const Config& config, const Network& network, View x, KvCache& cache,
-             std::span<const Sequence> sequences);
+             std::span<const Sequence> sequences, std::span<const std::int64_t> kept = {});
 
 // (R, D) -> (R, V), with the final soft cap that the configuration says, or without.
 View logits(Pass& pass, const Config& config, const Network& network, ConstView rows, bool capped = true);

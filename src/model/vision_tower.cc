@@ -27,7 +27,8 @@ void vision_block(Pass& pass, const Run& run, const VisionBlock& block, BlockNam
   pass.see(name, "self_attn.q_proj", qkv.q);
   pass.see(name, "self_attn.k_proj", qkv.k);
   pass.see(name, "self_attn.v_proj", qkv.v);
-  const View a = linear(pass, attention(pass, qkv, run.cache, 0, run.sequences, shape), block.out);
+  write_kv(pass, qkv.k, qkv.v, run.cache, 0, run.sequences);
+  const View a = linear(pass, attention(pass, qkv.q, run.cache, 0, run.sequences, shape), block.out);
   pass.see(name, "self_attn.out_proj", a);
   add_in_place(pass, a, x);
 

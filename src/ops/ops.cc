@@ -1,6 +1,7 @@
 #include "ops/ops.h"
 
 #include <algorithm>
+#include <numeric>
 
 namespace paligemma {
 namespace {
@@ -162,11 +163,23 @@ void rope_in_place(Pass& pass, View x, std::int64_t heads, std::span<const Seque
   pass.backend.rope(x, heads, sequences, theta);
 }
 
-View attention(Pass& pass, const Qkv& qkv, KvCache& cache, std::int64_t layer, std::span<const Sequence> sequences,
+View last_rows(Pass& pass, ConstView x, std::span<const Sequence> sequences, std::span<const std::int64_t> kept) {
+  const View y = pass.arena.rows(std::accumulate(kept.begin(), kept.end(), std::int64_t{0}), x.cols);
+  std::int64_t row = 0;
+  for (std::size_t i = 0; i < kept.size(); row += kept[i++])
+    pass.backend.copy(x.row_range(sequences[i].row + sequences[i].rows - kept[i], kept[i]), y.row_range(row, kept[i]));
+  return y;
+}
+
+void write_kv(Pass& pass, ConstView k, ConstView v, KvCache& cache, std::int64_t layer,
+              std::span<const Sequence> sequences) {
+  pass.backend.kv_write(cache, layer, k, v, sequences);
+}
+
+View attention(Pass& pass, ConstView q, const KvCache& cache, std::int64_t layer, std::span<const Sequence> sequences,
                const AttentionShape& shape) {
-  const View y = pass.arena.rows(qkv.q.rows, qkv.q.cols);
-  pass.backend.kv_write(cache, layer, qkv.k, qkv.v, sequences);
-  pass.backend.attention(qkv.q, cache, layer, sequences, shape, y, pass.precision);
+  const View y = pass.arena.rows(q.rows, q.cols);
+  pass.backend.attention(q, cache, layer, sequences, shape, y, pass.precision);
   return y;
 }
 

@@ -53,8 +53,14 @@ View embed(Pass& pass, const Weight& table, std::span<const std::int32_t> ids, f
 
 void rope_in_place(Pass& pass, View x, std::int64_t heads, std::span<const Sequence> sequences, double theta);
 
-// Writes the rows' keys and values (R, K H) to the cache and attends: q (R, N H) -> (R, N H).
-View attention(Pass& pass, const Qkv& qkv, KvCache& cache, std::int64_t layer, std::span<const Sequence> sequences,
+// The last kept[i] rows of sequence i, packed: (R, D) -> (sum of kept, D).
+View last_rows(Pass& pass, ConstView x, std::span<const Sequence> sequences, std::span<const std::int64_t> kept);
+
+// Adds the rows' keys and values (R, K H) to the cache.
+void write_kv(Pass& pass, ConstView k, ConstView v, KvCache& cache, std::int64_t layer,
+              std::span<const Sequence> sequences);
+// Attends to what the cache has, the rows' own keys and values included: q (R, N H) -> (R, N H).
+View attention(Pass& pass, ConstView q, const KvCache& cache, std::int64_t layer, std::span<const Sequence> sequences,
                const AttentionShape& shape);
 
 void soft_cap_in_place(Pass& pass, View x, float cap);

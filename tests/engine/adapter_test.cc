@@ -111,6 +111,35 @@ class LoraIsa : public Lora, public ::testing::WithParamInterface<std::string> {
 INSTANTIATE_TEST_SUITE_P(Isas, LoraIsa, ::testing::ValuesIn(testing::runnable_isas()),
                          [](const auto& info) { return with_underscores(info.param); });
 
+// Rows of the last block that nothing depends on are left out, whatever adapters and suffixes there are: the same bits.
+TEST_P(LoraIsa, LastBlockOfTheLastRowsIsThatOfAll) {
+  for (const Precision precision : {Precision::f32, Precision::bf16}) {
+    std::vector<std::vector<EngineAnswer>> answers;
+    for (const bool whole : {false, true}) {
+      Loaded model("models/pg2", GetParam(), {.precision = precision, .whole_last_block = whole});
+      std::vector<const AdapterSet*> adapters;
+      std::vector<EnginePrompt> prompts;
+      std::vector<std::vector<float>> pictures;
+      for (const char* name : {"", "plain", "dora", "tables", "", "biases"}) {
+        const std::size_t i = prompts.size();
+        adapters.push_back(*name ? model.attach(model.adapter(name)) : nullptr);
+        pictures.push_back(patches(model, static_cast<int>(i % 3)));
+        prompts.push_back(i % 2 ? make_scoring(pairs[i % 3], {static_cast<std::int64_t>(i)})
+                                : make_prompt(pairs[i % 3], 0, {static_cast<std::int64_t>(i)}));
+        prompts.back().max_tokens = static_cast<int>(2 * (i % 3));
+        prompts.back().adapter = adapters.back();
+      }
+      model.see(pictures, adapters);
+      answers.push_back(model.engine->generate(prompts));
+    }
+    for (std::size_t i = 0; i < answers[0].size(); ++i) {
+      SCOPED_TRACE(i);
+      EXPECT_EQ(answers[0][i].ids, answers[1][i].ids);
+      EXPECT_EQ(answers[0][i].logprobs, answers[1][i].logprobs);
+    }
+  }
+}
+
 // Prompts without and with each adapter, in one batch: the bits of each prompt alone, and those of the model that has
 // no adapters for the first.
 TEST_P(LoraIsa, MixedBatchesEqualSinglePrompts) {

@@ -93,6 +93,7 @@ struct Arithmetic {
   std::optional<DType> stored{};     // bf16 or f16 instead of the file's f32
   std::vector<std::string> merge{};  // adapters of tests/golden/lora, merged as the model is loaded and held in f32
   bool tied_head = true;
+  bool whole_last_block = false;
 };
 
 // `folder` of tests/golden.
@@ -114,7 +115,8 @@ struct Loaded {
     const EngineOptions options{.precision = arithmetic.precision,
                                 .image_token = *config.image_token,
                                 .eos_token = 1,
-                                .real_vocabulary = *config.image_token};
+                                .real_vocabulary = *config.image_token,
+                                .whole_last_block = arithmetic.whole_last_block};
     engine = std::make_unique<Engine>(*backend, config, network, options);
   }
 

@@ -42,6 +42,7 @@ class CpuBackend final : public Backend {
   void affine(const Weight& scale, const Weight& offset, View x) override;
   void layer_norm(ConstView x, const Weight& weight, const Weight& bias, float eps, View y) override;
   void rms_norm(ConstView x, const Weight& weight, float eps, View y) override;
+  void copy(ConstView x, View y) override;
   void add(ConstView a, View x) override;
   void rope(View x, std::int64_t heads, std::span<const Sequence> sequences, double theta) override;
   void embed(const Weight& table, std::span<const std::int32_t> ids, float scale, DType rounding, View y) override;

@@ -1,4 +1,5 @@
 // Norms, activations and rope: each row by itself.
+#include <algorithm>
 #include <cmath>
 
 #include "backend/cpu/cpu_backend.h"
@@ -44,6 +45,13 @@ void CpuBackend::affine(const Weight& scale, const Weight& offset, View x) {
 void CpuBackend::soft_cap(View x, float cap) {
   for_rows(x.rows, 8 * x.cols, [&](std::int64_t first, std::int64_t count) {
     for (std::int64_t r = first; r < first + count; ++r) kernels_.soft_cap(x.cols, cap, x.row(r));
+  });
+}
+
+void CpuBackend::copy(ConstView x, View y) {
+  check_same(x, y, "copy");
+  for_rows(x.rows, x.cols, [&](std::int64_t first, std::int64_t count) {
+    for (std::int64_t r = first; r < first + count; ++r) std::copy_n(x.row(r), x.cols, y.row(r));
   });
 }
 
