@@ -90,7 +90,7 @@ class CpuBackend final : public Backend {
   Cut cut_tasks(std::int64_t rows, std::int64_t units) const;
   Operand prepare(ConstView x, Precision precision, bool bf16, Scratch& scratch);
   void multiply(const Operand& x, std::int64_t first, const Weight& weight, std::int64_t column,
-                const ProductKernel& kernel, View out, bool accumulate = false) const;
+                const ProductKernel& kernel, View out, bool accumulate = false, const float* bias = nullptr) const;
   void find_angles(std::span<const Sequence> sequences, std::int64_t rows, std::int64_t half, double theta);
 
   Kernels kernels_;

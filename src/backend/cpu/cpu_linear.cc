@@ -59,9 +59,10 @@ CpuBackend::Operand CpuBackend::prepare(ConstView x, Precision precision, bool b
   return operand;
 }
 
-// out = rows [first, first + out.rows) of x times columns [column, column + out.cols) of W^T, or += when `accumulate`.
+// out = rows [first, first + out.rows) of x times columns [column, column + out.cols) of W^T, or += when `accumulate`,
+// and `bias` (out.cols) on top.
 void CpuBackend::multiply(const Operand& x, std::int64_t first, const Weight& weight, std::int64_t column,
-                          const ProductKernel& kernel, View out, bool accumulate) const {
+                          const ProductKernel& kernel, View out, bool accumulate, const float* bias) const {
   const std::int64_t panel = panel_bytes(x.k, weight.dtype), size = x.bf16 ? 2 : 4;
   const std::byte* b = weight.storage.get() + column / kPanel * panel;
   for (std::int64_t start = 0; start < x.k; start += x.k_block) {
@@ -77,6 +78,7 @@ void CpuBackend::multiply(const Operand& x, std::int64_t first, const Weight& we
                 .columns = out.cols,
                 .k = width,
                 .accumulate = accumulate || start > 0,
+                .bias = start + width < x.k ? nullptr : bias,
                 .next = start + width < x.k ? b + panel_bytes(start + width, weight.dtype) : nullptr});
   }
 }
@@ -122,10 +124,8 @@ void CpuBackend::linear(ConstView x, std::span<const LinearPart> parts, Precisio
           const ProductKernel& kernel = product(precision, part.weight->dtype);
           const View out = part.out.row_range(start + row, std::min(cut.rows, rows.rows - row))
                                .col_range(column, std::min(end * unit, part.out.cols) - column);
-          multiply(operands[kernel.bf16_a], row, *part.weight, column, kernel, out, part.accumulate);
-          for (std::int64_t r = 0; part.bias != nullptr && r < out.rows; ++r) {
-            kernels_.add(out.cols, part.bias->view().data + column, out.row(r));
-          }
+          const float* bias = part.bias == nullptr ? nullptr : part.bias->view().data + column;
+          multiply(operands[kernel.bf16_a], row, *part.weight, column, kernel, out, part.accumulate, bias);
         }
         first -= of_part;
         end -= of_part;

@@ -14,7 +14,8 @@ namespace paligemma {
 // f32 as [K][16], 16-bit types in pairs as [ceil(K / 2)][16][2]. What is missing at the edges is zero.
 constexpr std::int64_t kPanel = 16;
 
-// C (rows, columns) = A (rows, k) * B, or += when `accumulate`; B is (columns, k) in panels.
+// C (rows, columns) = A (rows, k) * B, or += when `accumulate`; B is (columns, k) in panels. At its end `bias`
+// (columns) is added to each row.
 // Each element of C is one chain of fused multiply-adds (on portable: multiply, then add) over k in order, held in f32:
 // its bits do not depend on rows, columns, or on cutting k into several accumulating calls at even places.
 struct Product {
@@ -26,6 +27,7 @@ struct Product {
   std::ptrdiff_t c_stride = 0;
   std::int64_t rows = 0, columns = 0, k = 0;
   bool accumulate = false;
+  const float* bias = nullptr;
   const void* next = nullptr;  // panels that the caller will want after these: worth fetching, or null
 };
 

@@ -86,7 +86,8 @@ struct Tile {
     }
   }
 
-  static void run(const Product& p, std::int64_t row, const std::byte* b, float* c, std::ptrdiff_t c_stride) {
+  static void run(const Product& p, std::int64_t row, const std::byte* b, const float* bias, float* c,
+                  std::ptrdiff_t c_stride) {
     const bool accumulate = p.accumulate;
     V sums[kRows][kVectors];
     const auto* a = static_cast<const typename Op::A*>(p.a) + row * p.a_stride;
@@ -102,6 +103,14 @@ struct Tile {
       step<false>(sums, a + i, p.a_stride, b, p.b_stride);
     }
     if (i < p.k) step<true>(sums, a + i, p.a_stride, b, p.b_stride);
+    if (bias != nullptr) {
+#pragma GCC unroll 16
+      for (int v = 0; v < kVectors; ++v) {
+        const V add = V::load(bias + v * V::width);
+#pragma GCC unroll 32
+        for (int r = 0; r < kRows; ++r) sums[r][v] = sums[r][v] + add;
+      }
+    }
 #pragma GCC unroll 32
     for (int r = 0; r < kRows; ++r) {
 #pragma GCC unroll 16
@@ -133,7 +142,8 @@ constexpr std::int64_t kWideK = 256;   // at most
 // many sums are under way and several streams of weights are read.
 template <class Op, int kMaxRows, int kMaxPanels, int kStreams>
 struct Tiles {
-  using Run = void (*)(const Product&, std::int64_t row, const std::byte* b, float* c, std::ptrdiff_t c_stride);
+  using Run = void (*)(const Product&, std::int64_t row, const std::byte* b, const float* bias, float* c,
+                       std::ptrdiff_t c_stride);
   static constexpr int panels_for(int rows) {
     int panels = kStreams;
     while (panels > 1 && panels * rows > kMaxRows * kMaxPanels) panels /= 2;
@@ -168,13 +178,15 @@ struct Tiles {
   }
 
   // One tile whose last panel may be only partly there.
-  static void run_edge(Run run, const Product& p, std::int64_t row, std::int64_t rows, const std::byte* b, float* c,
-                       std::int64_t columns) {
+  static void run_edge(Run run, const Product& p, std::int64_t row, std::int64_t rows, const std::byte* b,
+                       const float* bias, float* c, std::int64_t columns) {
+    float whole_bias[kPanel] = {};
+    for (std::int64_t j = 0; bias != nullptr && j < columns; ++j) whole_bias[j] = bias[j];
     float whole[kMaxRows * kPanel] = {};
     for (std::int64_t r = 0; p.accumulate && r < rows; ++r) {
       for (std::int64_t j = 0; j < columns; ++j) whole[r * kPanel + j] = c[r * p.c_stride + j];
     }
-    run(p, row, b, whole, kPanel);
+    run(p, row, b, bias == nullptr ? nullptr : whole_bias, whole, kPanel);
     for (std::int64_t r = 0; r < rows; ++r) {
       for (std::int64_t j = 0; j < columns; ++j) c[r * p.c_stride + j] = whole[r * kPanel + j];
     }
@@ -183,6 +195,7 @@ struct Tiles {
   // All rows times `panels` panels at b. Along the way `ahead` is fetched, a piece with each tile.
   static void run_rows(const Product& p, const std::byte* b, std::int64_t column, std::int64_t panels, Ahead ahead) {
     const std::int64_t left = p.columns - column;
+    const float* bias = p.bias == nullptr ? nullptr : p.bias + column;
     for (std::int64_t row = 0; row < p.rows; row += kMaxRows) {
       const std::int64_t rows = p.rows - row < kMaxRows ? p.rows - row : kMaxRows;
       const Run tile = pick(rows, panels);
@@ -194,9 +207,9 @@ struct Tiles {
         }
       }
       if (left < kPanel) {
-        run_edge(tile, p, row, rows, b, c, left);
+        run_edge(tile, p, row, rows, b, bias, c, left);
       } else {
-        tile(p, row, b, c, p.c_stride);
+        tile(p, row, b, bias, c, p.c_stride);
       }
     }
   }
