@@ -4,8 +4,9 @@
 namespace paligemma {
 
 struct CpuInfo {
-  bool avx2 = false;         // AVX2 and FMA
+  bool avx2 = false;         // AVX2, FMA and F16C
   bool avx512 = false;       // AVX-512 F, BW, VL and DQ
+  bool avx512_vnni = false;  // the above and AVX512_VNNI
   bool avx512_bf16 = false;  // the above and AVX512_BF16
 };
 

@@ -6,17 +6,31 @@
 #include <cstring>
 #include <string_view>
 
+#include "base/quant_block.h"
+
 namespace paligemma {
 
-enum class DType : std::uint8_t { f32, bf16, f16 };
+// The last two are GGUF's Q8_0 and Q4_0: rows of blocks of kQuantBlock elements, a scale in f16 and then 8 or 4 bits
+// for each.
+enum class DType : std::uint8_t { f32, bf16, f16, q8, q4 };
 
+constexpr bool in_blocks(DType type) { return type == DType::q8 || type == DType::q4; }
+
+// Of an element of a type that is not in blocks.
 constexpr int byte_size(DType type) { return type == DType::f32 ? 4 : 2; }
+
+// Of a row of n elements. Of blocks the last one is whole.
+constexpr std::int64_t row_bytes(DType type, std::int64_t n) {
+  return in_blocks(type) ? (n + kQuantBlock - 1) / kQuantBlock * (type == DType::q8 ? 34 : 18) : n * byte_size(type);
+}
 
 constexpr std::string_view name(DType type) {
   switch (type) {
     case DType::f32: return "f32";
     case DType::bf16: return "bf16";
     case DType::f16: return "f16";
+    case DType::q8: return "q8";
+    case DType::q4: return "q4";
   }
   return "?";
 }
@@ -59,14 +73,13 @@ constexpr std::uint16_t f32_to_f16(float value) {
   return static_cast<std::uint16_t>(sign | ((rounded >> 13) - (112u << 10)));
 }
 
-// The nearest value that the type holds.
+// The nearest value that the type holds, of a type that is not in blocks.
 constexpr float round_to(DType type, float value) {
   switch (type) {
-    case DType::f32: return value;
     case DType::bf16: return round_to_bf16(value);
     case DType::f16: return f16_to_f32(f32_to_f16(value));
+    default: return value;
   }
-  return value;
 }
 
 }  // namespace paligemma

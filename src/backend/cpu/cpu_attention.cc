@@ -145,7 +145,8 @@ class AttentionTask {
   // Where the lane's weights from `key` on are, as the product wants them: a float's place holds two bf16.
   float* weights(std::int64_t lane, std::int64_t key) const {
     float* row = scores_ + lane * call_.score_stride;
-    return call_.product.bf16_a ? reinterpret_cast<float*>(reinterpret_cast<std::uint16_t*>(row) + key) : row + key;
+    return (call_.product.left == Left::bf16) ? reinterpret_cast<float*>(reinterpret_cast<std::uint16_t*>(row) + key)
+                                              : row + key;
   }
   // The block of `key`, or null beyond the keys.
   const std::byte* block(std::int64_t key) const {
@@ -155,7 +156,7 @@ class AttentionTask {
   }
   // As the product wants its left operand: a float's place holds two bf16.
   void round(std::int64_t n, const float* x, float* y) const {
-    if (call_.product.bf16_a) {
+    if ((call_.product.left == Left::bf16)) {
       call_.kernels.narrow_bf16(n, x, reinterpret_cast<std::uint16_t*>(y));
     } else if (call_.precision == Precision::bf16) {
       call_.kernels.round_bf16(n, x, y);
@@ -167,7 +168,7 @@ class AttentionTask {
   // Scores of the block's keys. Those that a lane does not see are computed too, and never read.
   void score(std::int64_t key) const {
     call_.product.run({.a = queries_,
-                       .a_stride = call_.width * (call_.product.bf16_a ? 2 : 1),
+                       .a_stride = call_.width * (call_.product.left == Left::bf16 ? 2 : 1),
                        .b = block(key),
                        .b_stride = call_.layout.key_panel,
                        .c = scores_ + key,
@@ -195,7 +196,7 @@ class AttentionTask {
       for (next = lane + 1; next < count_ && here(next) == part;) ++next;
       if (part.keys == 0) continue;
       call_.product.run({.a = weights(lane, key),
-                         .a_stride = call_.score_stride * (call_.product.bf16_a ? 2 : 1),
+                         .a_stride = call_.score_stride * (call_.product.left == Left::bf16 ? 2 : 1),
                          .b = block(key) + call_.layout.keys,
                          .b_stride = call_.layout.value_panel,
                          .c = mixed_ + lane * call_.width,

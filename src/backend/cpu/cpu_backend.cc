@@ -49,8 +49,10 @@ std::int64_t check_host(const HostTensor& tensor, const char* operation) {
   for (const std::int64_t extent : tensor.shape) {
     check_shape(extent >= 0 && !__builtin_mul_overflow(count, extent, &count), operation, ": bad extent ", extent);
   }
-  check_shape(count <= std::int64_t(tensor.bytes.size()) / byte_size(tensor.dtype), operation, ": expected ", count,
-              " elements of ", name(tensor.dtype), ", got ", tensor.bytes.size(), " bytes");
+  const std::int64_t cols = tensor.shape.empty() ? 1 : tensor.shape.back();
+  check_shape(cols == 0 || row_bytes(tensor.dtype, cols) * (count / cols) <= std::int64_t(tensor.bytes.size()),
+              operation, ": expected ", count, " elements of ", name(tensor.dtype), ", got ", tensor.bytes.size(),
+              " bytes");
   return count;
 }
 
@@ -100,7 +102,7 @@ void CpuBackend::place_rows(Weight& matrix, std::int64_t first_row, const HostTe
   const std::int64_t stride = panel_bytes(k, matrix.dtype);
   std::byte* panels = matrix.storage.get() + first_row / kPanel * stride;
   pool_.run((count + kPanel - 1) / kPanel, [&](std::int64_t i, int) {
-    pack_panel(rows.bytes.data() + i * kPanel * k * byte_size(rows.dtype), rows.dtype,
+    pack_panel(rows.bytes.data() + i * kPanel * row_bytes(rows.dtype, k), rows.dtype,
                std::min(kPanel, count - i * kPanel), k, panels + i * stride, matrix.dtype);
   });
 }

@@ -57,12 +57,17 @@ class CpuBackend final : public Backend {
                  const AttentionShape& shape, View y, Precision precision) override;
 
  private:
-  // The left operand of products, in blocks of k: [K / k_block][rows][k_block] elements.
+  // The left operand of products, in blocks of k: [K / k_block][rows][k_block] elements. Of Left::blocks k is a
+  // multiple of 32, and each row has K / 32 scales and sums.
   struct Operand {
     const std::byte* data = nullptr;
     std::ptrdiff_t stride = 0;  // of rows, when there is one block; otherwise a row is as wide as its block
     std::int64_t rows = 0, k = 0, k_block = 0;
-    bool bf16 = false;
+    Left left = Left::f32;
+    const float* scales = nullptr;
+    const std::int32_t* sums = nullptr;
+
+    std::int64_t element_bytes() const { return left == Left::f32 ? 4 : 2; }
   };
   // A task takes one of `blocks` blocks of `rows` rows, and `columns` columns; the last ones are smaller.
   // How a product is cut into tasks: `blocks` of at most `rows` rows times `groups` of columns, which are as equal as
@@ -79,7 +84,8 @@ class CpuBackend final : public Backend {
   };
 
   const ProductKernel& product(Precision precision, DType weights) const {
-    return kernels_.product[precision == Precision::bf16][weights == DType::bf16];
+    constexpr int kColumn[] = {0, 1, 0, 2, 3};  // f16 is held as f32
+    return kernels_.product[precision == Precision::bf16][kColumn[int(weights)]];
   }
   // Calls body(first, count) on ranges that cover [0, rows), `work` elements each row, on all threads if it is worth
   // it.
@@ -88,7 +94,8 @@ class CpuBackend final : public Backend {
 
   std::int64_t unit_columns(std::int64_t rows) const;
   Cut cut_tasks(std::int64_t rows, std::int64_t units) const;
-  Operand prepare(ConstView x, Precision precision, bool bf16, Scratch& scratch);
+  Operand prepare(ConstView x, Precision precision, Left left);
+  Operand prepare_blocks(ConstView x, std::int64_t k_block);
   void multiply(const Operand& x, std::int64_t first, const Weight& weight, std::int64_t column,
                 const ProductKernel& kernel, View out, bool accumulate = false, const float* bias = nullptr) const;
   void find_angles(std::span<const Sequence> sequences, std::int64_t rows, std::int64_t half, double theta);
@@ -96,7 +103,7 @@ class CpuBackend final : public Backend {
   Kernels kernels_;
   std::string name_;
   ThreadPool pool_;
-  Scratch operands_[2];  // f32, bf16
+  Scratch operands_[3];  // by Left
   std::vector<Scratch> of_thread_;
   // Cosines and sines of the last rope, [rows][2][half], kept since q and k of all layers ask for the same.
   std::vector<float> angles_;

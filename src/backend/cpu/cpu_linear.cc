@@ -28,17 +28,19 @@ void check_matrix(const Weight& weight, ConstView x, ConstView out) {
 
 }  // namespace
 
-CpuBackend::Operand CpuBackend::prepare(ConstView x, Precision precision, bool bf16, Scratch& scratch) {
-  const std::int64_t k = x.cols, longest = bf16 ? kBlockPairsK : kBlockK, blocks = (k + longest - 1) / longest;
-  const std::int64_t even = bf16 ? round_up((k + blocks - 1) / blocks, 32) : kBlockK;
+CpuBackend::Operand CpuBackend::prepare(ConstView x, Precision precision, Left left) {
+  const std::int64_t k = left == Left::blocks ? round_up(x.cols, kQuantBlock) : x.cols;
+  const std::int64_t longest = left == Left::f32 ? kBlockK : kBlockPairsK, blocks = (k + longest - 1) / longest;
+  const std::int64_t even = left == Left::f32 ? kBlockK : round_up((k + blocks - 1) / blocks, 32);
   const std::int64_t block = x.rows <= kernels_.tile_rows || k <= longest ? k : even;
-  Operand operand{.stride = k, .rows = x.rows, .k = k, .k_block = block, .bf16 = bf16};
+  if (left == Left::blocks) return prepare_blocks(x, block);
+  Operand operand{.stride = k, .rows = x.rows, .k = k, .k_block = block, .left = left};
   if (precision == Precision::f32 && block == k) {
     operand.data = reinterpret_cast<const std::byte*>(x.data);
     operand.stride = x.stride;
     return operand;
   }
-  std::byte* data = scratch.reserve(std::size_t(x.rows * k) * sizeof(float));
+  std::byte* data = operands_[int(left)].reserve(std::size_t(x.rows * k) * sizeof(float));
   operand.data = data;
   for_rows(x.rows, k, [&](std::int64_t first, std::int64_t count) {
     for (std::int64_t start = 0; start < k; start += block) {
@@ -46,7 +48,7 @@ CpuBackend::Operand CpuBackend::prepare(ConstView x, Precision precision, bool b
       for (std::int64_t row = first; row < first + count; ++row) {
         const float* from = x.row(row) + start;
         const std::int64_t at = start * x.rows + row * width;
-        if (bf16) {
+        if (left == Left::bf16) {
           kernels_.narrow_bf16(width, from, reinterpret_cast<std::uint16_t*>(data) + at);
         } else if (precision == Precision::bf16) {
           kernels_.round_bf16(width, from, reinterpret_cast<float*>(data) + at);
@@ -59,27 +61,64 @@ CpuBackend::Operand CpuBackend::prepare(ConstView x, Precision precision, bool b
   return operand;
 }
 
+CpuBackend::Operand CpuBackend::prepare_blocks(ConstView x, std::int64_t k_block) {
+  const std::int64_t k = round_up(x.cols, kQuantBlock), blocks = k / kQuantBlock;
+  const std::size_t integers = std::size_t(x.rows * k) * sizeof(std::int16_t),
+                    scales = std::size_t(x.rows * blocks) * 4;
+  std::byte* data = operands_[int(Left::blocks)].reserve(integers + 2 * scales);
+  auto* q = reinterpret_cast<std::int16_t*>(data);
+  auto* of_block = reinterpret_cast<float*>(data + integers);
+  auto* sums = reinterpret_cast<std::int32_t*>(data + integers + scales);
+  for_rows(x.rows, 4 * k, [&](std::int64_t first, std::int64_t count) {
+    for (std::int64_t start = 0; start < x.cols; start += k_block) {
+      const std::int64_t width = std::min(k_block, k - start);
+      for (std::int64_t row = first; row < first + count; ++row) {
+        const std::int64_t at = row * blocks + start / kQuantBlock;
+        kernels_.quantize_blocks(std::min(width, x.cols - start), x.row(row) + start, q + start * x.rows + row * width,
+                                 of_block + at, sums + at);
+      }
+    }
+  });
+  return {.data = data,
+          .stride = k,
+          .rows = x.rows,
+          .k = k,
+          .k_block = k_block,
+          .left = Left::blocks,
+          .scales = of_block,
+          .sums = sums};
+}
+
 // out = rows [first, first + out.rows) of x times columns [column, column + out.cols) of W^T, or += when `accumulate`,
 // and `bias` (out.cols) on top.
 void CpuBackend::multiply(const Operand& x, std::int64_t first, const Weight& weight, std::int64_t column,
                           const ProductKernel& kernel, View out, bool accumulate, const float* bias) const {
-  const std::int64_t panel = panel_bytes(x.k, weight.dtype), size = x.bf16 ? 2 : 4;
+  const std::int64_t panel = panel_bytes(weight.cols, weight.dtype), blocks = x.k / kQuantBlock;
   const std::byte* b = weight.storage.get() + column / kPanel * panel;
+  const std::byte* b_scales = b + panel_data(weight.cols, weight.dtype);
   for (std::int64_t start = 0; start < x.k; start += x.k_block) {
-    const std::int64_t width = std::min(x.k_block, x.k - start);
+    const std::int64_t width = std::min(x.k_block, x.k - start), block = start / kQuantBlock;
     const std::ptrdiff_t stride = x.k_block == x.k ? x.stride : width;
-    kernel.run({.a = x.data + (start * x.rows + first * stride) * size,
-                .a_stride = stride,
-                .b = b + panel_bytes(start, weight.dtype),
-                .b_stride = panel,
-                .c = out.data,
-                .c_stride = out.stride,
-                .rows = out.rows,
-                .columns = out.cols,
-                .k = width,
-                .accumulate = accumulate || start > 0,
-                .bias = start + width < x.k ? nullptr : bias,
-                .next = start + width < x.k ? b + panel_bytes(start + width, weight.dtype) : nullptr});
+    const std::byte* data = b + panel_data(start, weight.dtype);
+    Product product{.a = x.data + (start * x.rows + first * stride) * x.element_bytes(),
+                    .a_stride = stride,
+                    .b = data,
+                    .b_stride = panel,
+                    .c = out.data,
+                    .c_stride = out.stride,
+                    .rows = out.rows,
+                    .columns = out.cols,
+                    .k = width,
+                    .accumulate = accumulate || start > 0,
+                    .bias = start + width < x.k ? nullptr : bias,
+                    .next = start + width < x.k ? b + panel_data(start + width, weight.dtype) : nullptr};
+    if (x.left == Left::blocks) {
+      product.a_scales = x.scales + first * blocks + block;
+      product.a_sums = x.sums + first * blocks + block;
+      product.a_blocks = blocks;
+      product.b_scales = b_scales + block * kPanel * 2 - data;
+    }
+    kernel.run(product);
   }
 }
 
@@ -107,11 +146,11 @@ void CpuBackend::linear(ConstView x, std::span<const LinearPart> parts, Precisio
     const std::int64_t unit = unit_columns(rows.rows);
     const auto units_of = [&](const LinearPart& part) { return (part.out.cols + unit - 1) / unit; };
     std::int64_t units = 0;
-    Operand operands[2];
+    Operand operands[3];
     for (const LinearPart& part : parts) {
       units += units_of(part);
-      const bool bf16 = product(precision, part.weight->dtype).bf16_a;
-      if (operands[bf16].data == nullptr) operands[bf16] = prepare(rows, precision, bf16, operands_[bf16]);
+      const Left left = product(precision, part.weight->dtype).left;
+      if (operands[int(left)].data == nullptr) operands[int(left)] = prepare(rows, precision, left);
     }
     const Cut cut = cut_tasks(rows.rows, units);
     pool_.run(cut.tasks(), [&](std::int64_t i, int) {
@@ -125,7 +164,7 @@ void CpuBackend::linear(ConstView x, std::span<const LinearPart> parts, Precisio
           const View out = part.out.row_range(start + row, std::min(cut.rows, rows.rows - row))
                                .col_range(column, std::min(end * unit, part.out.cols) - column);
           const float* bias = part.bias == nullptr ? nullptr : part.bias->view().data + column;
-          multiply(operands[kernel.bf16_a], row, *part.weight, column, kernel, out, part.accumulate, bias);
+          multiply(operands[int(kernel.left)], row, *part.weight, column, kernel, out, part.accumulate, bias);
         }
         first -= of_part;
         end -= of_part;
@@ -142,7 +181,7 @@ void CpuBackend::gated_gelu(ConstView x, const Weight& gate, const Weight& up, V
   const ProductKernel& kernel = product(precision, gate.dtype);
   for (std::int64_t start = 0; start < x.rows; start += kChunkRows) {
     const ConstView rows = x.row_range(start, std::min(kChunkRows, x.rows - start));
-    const Operand operand = prepare(rows, precision, kernel.bf16_a, operands_[kernel.bf16_a]);
+    const Operand operand = prepare(rows, precision, kernel.left);
     const std::int64_t unit = unit_columns(rows.rows);
     const Cut cut = cut_tasks(rows.rows, (y.cols + unit - 1) / unit);
     for (Scratch& scratch : of_thread_) scratch.reserve(std::size_t(cut.rows * cut.most_columns()) * sizeof(float));

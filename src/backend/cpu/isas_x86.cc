@@ -8,6 +8,7 @@ std::vector<Isa> isas() {
   return {{"portable", true, use_portable},
           {"avx2", cpu.avx2, use_avx2},
           {"avx512", cpu.avx512, use_avx512},
+          {"avx512_vnni", cpu.avx512_vnni, use_avx512_vnni},
           {"avx512_bf16", cpu.avx512_bf16, use_avx512_bf16}};
 }
 

@@ -8,45 +8,63 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "base/quant_block.h"
+
 namespace paligemma {
 
 // Rows of W in a panel. A matrix (N, K) is stored as ceil(N / 16) panels; inside a panel K runs outermost:
 // f32 as [K][16], 16-bit types in pairs as [ceil(K / 2)][16][2]. What is missing at the edges is zero.
 constexpr std::int64_t kPanel = 16;
+// q8 and q4 are [ceil(K / 32)] blocks of all 16 rows (generic/blocks.h says what is in one), then [ceil(K / 32)][16]
+// scales in f16.
 
 // C (rows, columns) = A (rows, k) * B, or += when `accumulate`; B is (columns, k) in panels. At its end `bias`
 // (columns) is added to each row.
 // Each element of C is one chain of fused multiply-adds (on portable: multiply, then add) over k in order, held in f32:
 // its bits do not depend on rows, columns, or on cutting k into several accumulating calls at even places.
 struct Product {
-  const void* a = nullptr;  // float, or bf16 where the kernel says so
+  const void* a = nullptr;  // what the kernel's Left says
   std::ptrdiff_t a_stride = 0;
   const void* b = nullptr;
   std::ptrdiff_t b_stride = 0;  // bytes from panel to panel
   float* c = nullptr;
   std::ptrdiff_t c_stride = 0;
-  std::int64_t rows = 0, columns = 0, k = 0;
+  std::int64_t rows = 0, columns = 0, k = 0;  // of blocks k is a multiple of 32
   bool accumulate = false;
   const float* bias = nullptr;
   const void* next = nullptr;  // panels that the caller will want after these: worth fetching, or null
+  // Of blocks alone: for each row and block the scale, and -8 times the sum of its integers; the way from b to the
+  // scales of its blocks, in bytes.
+  const float* a_scales = nullptr;
+  const std::int32_t* a_sums = nullptr;
+  std::ptrdiff_t a_blocks = 0;  // from row to row of both
+  std::ptrdiff_t b_scales = 0;
 };
+
+// What A holds: blocks are 16-bit integers, as quantize_blocks gives them.
+enum class Left : std::uint8_t { f32, bf16, blocks };
 
 struct ProductKernel {
   void (*run)(const Product&) noexcept = nullptr;
-  bool bf16_a = false;  // A holds bf16 instead of float
+  Left left = Left::f32;
 };
 
 struct Kernels {
   const char* name = nullptr;
 
-  // [Precision][0: f32 panels, 1: bf16 panels]. Under Precision::bf16 A has been rounded by the caller.
-  ProductKernel product[2][2];
+  // [Precision][DType of the panels: f32, bf16, q8, q4]. Under Precision::bf16 A has been rounded by the caller, but
+  // for blocks, which are as exact under both.
+  ProductKernel product[2][4];
   std::int64_t tile_rows = 0;  // rows of A that a product takes in one step
   std::int64_t streams = 0;    // panels that it takes at once when there is but one such step
 
   // y = bf16(x), as float and as bf16. y may be x.
   void (*round_bf16)(std::int64_t n, const float* x, float* y) noexcept = nullptr;
   void (*narrow_bf16)(std::int64_t n, const float* x, std::uint16_t* y) noexcept = nullptr;
+
+  // n elements as blocks of 16-bit integers, the last one filled up: q = x / scale, and -8 times the blocks' sums.
+  void (*quantize_blocks)(std::int64_t n, const float* x, std::int16_t* q, float* scales,
+                          std::int32_t* sums) noexcept = nullptr;
 
   void (*add)(std::int64_t n, const float* a, float* x) noexcept = nullptr;                  // x += a
   void (*scale)(std::int64_t n, float factor, const float* x, float* y) noexcept = nullptr;  // y = factor x
@@ -72,6 +90,7 @@ struct Kernels {
 void use_portable(Kernels& kernels) noexcept;
 void use_avx2(Kernels& kernels) noexcept;
 void use_avx512(Kernels& kernels) noexcept;
+void use_avx512_vnni(Kernels& kernels) noexcept;
 void use_avx512_bf16(Kernels& kernels) noexcept;
 
 }  // namespace paligemma

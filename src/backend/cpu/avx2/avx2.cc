@@ -1,6 +1,7 @@
 // The kernels in AVX2 with FMA. The only includes beside the intrinsics are headers without inline code.
 #include <immintrin.h>
 
+#include "backend/cpu/generic/blocks.h"
 #include "backend/cpu/generic/peak.h"
 #include "backend/cpu/generic/product.h"
 #include "backend/cpu/generic/rows.h"
@@ -31,6 +32,9 @@ struct F32x8 {
   static F32x8 load_even(const std::uint16_t* p) { return {_mm256_castsi256_ps(_mm256_slli_epi32(load_pairs(p), 16))}; }
   static F32x8 load_odd(const std::uint16_t* p) {
     return {_mm256_castsi256_ps(_mm256_and_si256(load_pairs(p), _mm256_set1_epi32(int(0xffff0000u))))};
+  }
+  static F32x8 load_f16(const std::uint16_t* p) {
+    return {_mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)))};
   }
   // Round to nearest even by adding 0x7fff and the lowest bit that stays; a NaN stays one.
   F32x8 to_bf16() const {
@@ -77,6 +81,26 @@ struct F32x8 {
   static float square_root(float x) { return _mm_cvtss_f32(_mm_sqrt_ss(_mm_set_ss(x))); }
 };
 
+struct I32x8 {
+  __m256i v;
+
+  static I32x8 broadcast(std::int32_t x) { return {_mm256_set1_epi32(x)}; }
+  static I32x8 load(const std::byte* p) { return {_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p))}; }
+  static I32x8 pair(const std::int16_t* p) {
+    std::int32_t bits;
+    __builtin_memcpy(&bits, p, sizeof bits);
+    return broadcast(bits);
+  }
+  static I32x8 even_bytes(I32x8 a) { return {_mm256_srai_epi16(_mm256_slli_epi16(a.v, 8), 8)}; }
+  static I32x8 odd_bytes(I32x8 a) { return {_mm256_srai_epi16(a.v, 8)}; }
+  template <int kNibble>
+  static I32x8 nibbles(I32x8 a) {
+    return {_mm256_and_si256(_mm256_srli_epi16(a.v, 4 * kNibble), _mm256_set1_epi16(15))};
+  }
+  static I32x8 dot(I32x8 sum, I32x8 a, I32x8 b) { return {_mm256_add_epi32(sum.v, _mm256_madd_epi16(a.v, b.v))}; }
+  F32x8 to_float() const { return {_mm256_cvtepi32_ps(v)}; }
+};
+
 }  // namespace
 
 void use_avx2(Kernels& kernels) noexcept {
@@ -89,6 +113,7 @@ void use_avx2(Kernels& kernels) noexcept {
   kernels.tile_rows = 6;
   kernels.streams = 4;
   kernels.multiply_adds[0] = kernels.multiply_adds[1] = multiply_adds<F32Panels<V>>;
+  use_blocks<V, I32x8, 3, 1, 2>(kernels);
   use_rows<V>(kernels);
 }
 

@@ -1,5 +1,6 @@
 // The kernels in AVX-512 F, BW, VL and DQ. The only includes beside the intrinsics are headers without inline code.
 #include "backend/cpu/avx512/vector.h"
+#include "backend/cpu/generic/blocks.h"
 #include "backend/cpu/generic/peak.h"
 #include "backend/cpu/generic/product.h"
 #include "backend/cpu/generic/rows.h"
@@ -16,6 +17,8 @@ void use_avx512(Kernels& kernels) noexcept {
   kernels.tile_rows = 12;
   kernels.streams = 8;
   kernels.multiply_adds[0] = kernels.multiply_adds[1] = multiply_adds<F32Panels<V>>;
+  // 6 x 32: 12 registers hold sums of blocks, 12 those of all.
+  use_blocks<V, I32x16, 6, 2, 8>(kernels);
   use_rows<V>(kernels);
 }
 

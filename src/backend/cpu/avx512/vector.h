@@ -3,6 +3,7 @@
 
 #include <immintrin.h>
 
+#include <cstddef>
 #include <cstdint>
 
 namespace paligemma {
@@ -29,6 +30,9 @@ struct F32x16 {
   }
   static F32x16 load_odd(const std::uint16_t* p) {
     return {_mm512_castsi512_ps(_mm512_and_si512(load_pairs(p), _mm512_set1_epi32(int(0xffff0000u))))};
+  }
+  static F32x16 load_f16(const std::uint16_t* p) {
+    return {_mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)))};
   }
   // Round to nearest even by adding 0x7fff and the lowest bit that stays; a NaN stays one.
   F32x16 to_bf16() const {
@@ -59,6 +63,27 @@ struct F32x16 {
   friend float sum(F32x16 a) { return _mm512_reduce_add_ps(a.v); }
   friend float largest(F32x16 a) { return _mm512_reduce_max_ps(a.v); }
   static float square_root(float x) { return _mm_cvtss_f32(_mm_sqrt_ss(_mm_set_ss(x))); }
+};
+
+// What portable/lanes.h describes.
+struct I32x16 {
+  __m512i v;
+
+  static I32x16 broadcast(std::int32_t x) { return {_mm512_set1_epi32(x)}; }
+  static I32x16 load(const std::byte* p) { return {_mm512_loadu_si512(p)}; }
+  static I32x16 pair(const std::int16_t* p) {
+    std::int32_t bits;
+    __builtin_memcpy(&bits, p, sizeof bits);
+    return broadcast(bits);
+  }
+  static I32x16 even_bytes(I32x16 a) { return {_mm512_srai_epi16(_mm512_slli_epi16(a.v, 8), 8)}; }
+  static I32x16 odd_bytes(I32x16 a) { return {_mm512_srai_epi16(a.v, 8)}; }
+  template <int kNibble>
+  static I32x16 nibbles(I32x16 a) {
+    return {_mm512_and_si512(_mm512_srli_epi16(a.v, 4 * kNibble), _mm512_set1_epi16(15))};
+  }
+  static I32x16 dot(I32x16 sum, I32x16 a, I32x16 b) { return {_mm512_add_epi32(sum.v, _mm512_madd_epi16(a.v, b.v))}; }
+  F32x16 to_float() const { return {_mm512_cvtepi32_ps(v)}; }
 };
 
 }  // namespace

@@ -140,7 +140,7 @@ constexpr std::int64_t kWideK = 256;   // at most
 
 // kMaxRows x kMaxPanels is the tile that fills the registers; fewer rows take up to kStreams panels at once, so that as
 // many sums are under way and several streams of weights are read.
-template <class Op, int kMaxRows, int kMaxPanels, int kStreams>
+template <class Op, int kMaxRows, int kMaxPanels, int kStreams, template <class, int, int> class TileOf = Tile>
 struct Tiles {
   using Run = void (*)(const Product&, std::int64_t row, const std::byte* b, const float* bias, float* c,
                        std::ptrdiff_t c_stride);
@@ -158,7 +158,7 @@ struct Tiles {
   template <int kRows, int kPanels>
   static constexpr Run choose() {
     if constexpr (kPanels == 1 || kPanels <= panels_for(kRows)) {
-      return Tile<Op, kRows, kPanels>::run;
+      return TileOf<Op, kRows, kPanels>::run;
     } else {
       return nullptr;
     }
@@ -214,8 +214,16 @@ struct Tiles {
     }
   }
 
+  // Of a panel's k elements, without scales.
+  static std::int64_t bytes_of(std::int64_t k) {
+    if constexpr (requires { Op::block_bytes; }) {
+      return k / kQuantBlock * Op::block_bytes;
+    } else {
+      return k * Op::bytes * kPanel;
+    }
+  }
+
   static void run(const Product& p) noexcept {
-    constexpr int kElement = Op::bytes * kPanel;
     const auto* b = static_cast<const std::byte*>(p.b);
     const std::int64_t step = p.rows <= kMaxRows ? panels_for(int(p.rows)) : kMaxPanels;
     const bool widen = Op::widens && p.rows >= kManyRows * kMaxRows && p.k <= kWideK;
@@ -224,7 +232,7 @@ struct Tiles {
       std::int64_t panels = step;
       while (panels > 1 && panels * kPanel > left) panels /= 2;
       const std::byte* next = left > panels * kPanel ? b + panels * p.b_stride : static_cast<const std::byte*>(p.next);
-      const Ahead ahead{next, p.b_stride, panels, p.k * kElement};
+      const Ahead ahead{next, p.b_stride, panels, bytes_of(p.k)};
       if constexpr (Op::widens) {
         if (widen) run_widened(p, b, column, panels, ahead);
       }

@@ -5,7 +5,9 @@
 
 #include <bit>
 #include <cmath>
+#include <cstddef>
 #include <cstdint>
+#include <cstring>
 
 #include "base/dtype.h"
 
@@ -37,6 +39,9 @@ struct Lanes {
   }
   static Lanes load_odd(const std::uint16_t* p) {
     return map([&](int i) { return T(bf16_to_f32(p[2 * i + 1])); });
+  }
+  static Lanes load_f16(const std::uint16_t* p) {
+    return map([&](int i) { return T(f16_to_f32(p[i])); });
   }
   Lanes to_bf16() const {
     return map([&](int i) { return T(round_to_bf16(float(v[i]))); });
@@ -96,6 +101,49 @@ struct Lanes {
  private:
   template <class F>
   static Lanes map(F f) {
+    return {f(0), f(1), f(2), f(3)};
+  }
+};
+
+// As many 32-bit integers, for blocks.h: also seen as pairs of 16-bit ones.
+struct IntLanes {
+  static constexpr int width = Lanes<float>::width;
+  std::int32_t v[width];
+
+  static IntLanes broadcast(std::int32_t x) { return {x, x, x, x}; }
+  static IntLanes load(const std::byte* p) {
+    IntLanes a;
+    std::memcpy(a.v, p, sizeof a.v);
+    return a;
+  }
+  // Two numbers, the same in all lanes.
+  static IntLanes pair(const std::int16_t* p) { return broadcast(join(p[0], p[1])); }
+  // The signed bytes 0 and 2, or 1 and 3, of each lane as a pair.
+  static IntLanes even_bytes(IntLanes a) {
+    return map([&](int i) { return join(std::int8_t(a.v[i]), std::int8_t(a.v[i] >> 16)); });
+  }
+  static IntLanes odd_bytes(IntLanes a) {
+    return map([&](int i) { return join(std::int8_t(a.v[i] >> 8), std::int8_t(a.v[i] >> 24)); });
+  }
+  // Nibble kNibble of each half of a lane as a pair.
+  template <int kNibble>
+  static IntLanes nibbles(IntLanes a) {
+    return map([&](int i) { return a.v[i] >> 4 * kNibble & 0x000f000f; });
+  }
+  // sum + the products of the pairs.
+  static IntLanes dot(IntLanes sum, IntLanes a, IntLanes b) {
+    return map([&](int i) {
+      return sum.v[i] + std::int16_t(a.v[i]) * std::int16_t(b.v[i]) + (a.v[i] >> 16) * (b.v[i] >> 16);
+    });
+  }
+  Lanes<float> to_float() const { return {float(v[0]), float(v[1]), float(v[2]), float(v[3])}; }
+
+ private:
+  static std::int32_t join(std::int32_t low, std::int32_t high) {
+    return std::int32_t(std::uint32_t(high) << 16 | std::uint16_t(low));
+  }
+  template <class F>
+  static IntLanes map(F f) {
     return {f(0), f(1), f(2), f(3)};
   }
 };

@@ -1,0 +1,156 @@
+// Products with weights of 8 and 4 bits in blocks of 32 elements of k, over an operand policy `Op` that names the
+// vector types of floats and of 32-bit integers and says how weights come out of a vector of a panel.
+//
+// The activations are 16-bit integers with a scale for each block, so that a block's sum is exact in 32 bits; the sum
+// of the blocks is a chain of fused multiply-adds in f32, in the order of k. Internal linkage: see math.h.
+#pragma once
+
+#include "backend/cpu/generic/product.h"
+
+namespace paligemma {
+namespace {
+
+// Of 32-bit words that hold four bytes of one row of W, k to k + 3: the pairs (k, k + 2), (k + 1, k + 3).
+template <class F, class I>
+struct Q8Panels {
+  using V = F;
+  using Ints = I;
+  static constexpr int loads = 8, pairs = 2, block_bytes = 4 * kPanel * loads;
+  static constexpr bool widens = false, offset = false;
+  template <int kPair>
+  static I weights(I word) {
+    return kPair == 0 ? I::even_bytes(word) : I::odd_bytes(word);
+  }
+};
+
+// Of words that hold eight nibbles, k to k + 3 in the low halves of the bytes and k + 4 to k + 7 in the high ones: the
+// pairs (k, k + 2), (k + 1, k + 3) and so on. A nibble stands for itself less 8: the activations' sum makes up for it.
+template <class F, class I>
+struct Q4Panels {
+  using V = F;
+  using Ints = I;
+  static constexpr int loads = 4, pairs = 4, block_bytes = 4 * kPanel * loads;
+  static constexpr bool widens = false, offset = true;
+  template <int kPair>
+  static I weights(I word) {
+    constexpr int kNibble[] = {0, 2, 1, 3};
+    return I::template nibbles<kNibble[kPair]>(word);
+  }
+};
+
+// What Tile of product.h is for plain panels.
+template <class Op, int kRows, int kPanels>
+struct BlockTile {
+  using V = typename Op::V;
+  using I = typename Op::Ints;
+  static constexpr int kVectors = kPanels * kPanel / V::width;
+  static constexpr int kInPanel = kPanel / V::width;
+
+  // The pairs from kPair on of one word of weights, with the activations of all rows.
+  template <int kPair>
+  [[gnu::always_inline]] static inline void add_pairs(I (&dots)[kRows][kVectors], int v, I word, const std::int16_t* a,
+                                                      std::ptrdiff_t a_stride) {
+    const I w = Op::template weights<kPair>(word);
+#pragma GCC unroll 16
+    for (int r = 0; r < kRows; ++r) dots[r][v] = I::dot(dots[r][v], w, I::pair(a + r * a_stride + 2 * kPair));
+    if constexpr (kPair + 1 < Op::pairs) add_pairs<kPair + 1>(dots, v, word, a, a_stride);
+  }
+
+  static void run(const Product& p, std::int64_t row, const std::byte* b, const float* bias, float* c,
+                  std::ptrdiff_t c_stride) {
+    const std::int64_t blocks = p.k / kQuantBlock;
+    const auto* a = static_cast<const std::int16_t*>(p.a) + row * p.a_stride;
+    const float* a_scales = p.a_scales + row * p.a_blocks;
+    const std::int32_t* a_sums = p.a_sums + row * p.a_blocks;
+    const std::byte* b_scales = b + p.b_scales;
+    V sums[kRows][kVectors];
+#pragma GCC unroll 16
+    for (int r = 0; r < kRows; ++r) {
+#pragma GCC unroll 16
+      for (int v = 0; v < kVectors; ++v) {
+        sums[r][v] = p.accumulate ? V::load(c + r * c_stride + v * V::width) : V::broadcast(0);
+      }
+    }
+    for (std::int64_t block = 0; block < blocks; ++block, a += kQuantBlock, b += Op::block_bytes) {
+      I dots[kRows][kVectors];
+#pragma GCC unroll 16
+      for (int r = 0; r < kRows; ++r) {
+#pragma GCC unroll 16
+        for (int v = 0; v < kVectors; ++v) dots[r][v] = I::broadcast(Op::offset ? a_sums[r * p.a_blocks + block] : 0);
+      }
+#pragma GCC unroll 8
+      for (int load = 0; load < Op::loads; ++load) {
+#pragma GCC unroll 16
+        for (int v = 0; v < kVectors; ++v) {
+          const I word = I::load(b + (v / kInPanel) * p.b_stride + load * 4 * kPanel + (v % kInPanel) * V::width * 4);
+          add_pairs<0>(dots, v, word, a + load * 2 * Op::pairs, p.a_stride);
+        }
+      }
+#pragma GCC unroll 16
+      for (int v = 0; v < kVectors; ++v) {
+        const std::byte* at = b_scales + (v / kInPanel) * p.b_stride + (block * kPanel + (v % kInPanel) * V::width) * 2;
+        const V scale = V::load_f16(reinterpret_cast<const std::uint16_t*>(at));
+#pragma GCC unroll 16
+        for (int r = 0; r < kRows; ++r) {
+          sums[r][v] = fma(dots[r][v].to_float(), V::broadcast(a_scales[r * p.a_blocks + block]) * scale, sums[r][v]);
+        }
+      }
+    }
+#pragma GCC unroll 16
+    for (int v = 0; v < kVectors; ++v) {
+#pragma GCC unroll 16
+      for (int r = 0; r < kRows; ++r) {
+        if (bias != nullptr) sums[r][v] = sums[r][v] + V::load(bias + v * V::width);
+        sums[r][v].store(c + r * c_stride + v * V::width);
+      }
+    }
+  }
+};
+
+// Into the form that the tiles want: in each four of k the second and the third change places. A block with a number
+// that is not finite gives NaN.
+inline void quantize_blocks(std::int64_t n, const float* x, std::int16_t* q, float* scales,
+                            std::int32_t* sums) noexcept {
+  constexpr float kMost = 32767, kRound = 12582912;  // 1.5 * 2^23: its last bit is 1
+  for (std::int64_t first = 0; first < n; first += kQuantBlock, x += kQuantBlock, q += kQuantBlock) {
+    float block[kQuantBlock] = {};
+    const int count = n - first < kQuantBlock ? int(n - first) : int(kQuantBlock);
+    for (int i = 0; i < count; ++i) block[i] = x[i];
+    float most = 0, not_finite = 0;
+    for (int i = 0; i < kQuantBlock; ++i) {
+      const float size = block[i] < 0 ? -block[i] : block[i];
+      most = size > most ? size : most;
+      not_finite += 0 * block[i];
+    }
+    const float inverse = most > 0 ? kMost / most : 0;
+    std::int32_t rounded[kQuantBlock], sum = 0;
+    for (int i = 0; i < kQuantBlock; ++i) {
+      float value = block[i] * inverse;
+      value = value > -kMost ? value : -kMost;
+      value = value < kMost ? value : kMost;
+      rounded[i] = std::int32_t((value + kRound) - kRound);
+      sum += rounded[i];
+    }
+    for (int i = 0; i < kQuantBlock; i += 4) {
+      q[i] = std::int16_t(rounded[i]);
+      q[i + 1] = std::int16_t(rounded[i + 2]);
+      q[i + 2] = std::int16_t(rounded[i + 1]);
+      q[i + 3] = std::int16_t(rounded[i + 3]);
+    }
+    *scales++ = most / kMost + not_finite;
+    *sums++ = -8 * sum;
+  }
+}
+
+// kMaxRows x kMaxPanels fills the registers with sums of blocks and of all.
+template <class F, class I, int kMaxRows, int kMaxPanels, int kStreams>
+void use_blocks(Kernels& kernels) {
+  for (auto& of_precision : kernels.product) {
+    of_precision[2] = {Tiles<Q8Panels<F, I>, kMaxRows, kMaxPanels, kStreams, BlockTile>::run, Left::blocks};
+    of_precision[3] = {Tiles<Q4Panels<F, I>, kMaxRows, kMaxPanels, kStreams, BlockTile>::run, Left::blocks};
+  }
+  kernels.quantize_blocks = quantize_blocks;
+}
+
+}  // namespace
+}  // namespace paligemma
