@@ -111,6 +111,7 @@ int run(const Command& command, std::span<const std::string> line, Session& sess
   const auto words = arguments.parse(command, line, session.output);
   if (!words) return 0;
   const fs::path folder = words->empty() ? "paligemma-demo" : words->front();
+  require_drawing();
   check_folder(folder, options.force);
   session.output.several = true;
   Demo demo(folder, session);
