@@ -129,6 +129,13 @@ TEST(Usage, LabelsAndQuestionsAreData) {
   expect_usage({"detect", " ; ", kBeach}, "label");
 }
 
+TEST(Usage, PicturesStandInThePromptAlone) {
+  const std::string npz = std::string(GOLDEN_DIR) + "/npz/pg2/model.npz";  // its embedding has no row for <image>
+  expect_usage({"ocr", kBeach, "-m", npz, "--suffix", "<image>"}, "expected text, got <image>");
+  expect_usage({"run", "ocr", kBeach, "--suffix", "a<image>"}, "expected text, got <image>");
+  expect_usage({"run", "<image><image>ocr", kBeach}, "expected <image> in the prompt never or 1 times, got 2");
+}
+
 TEST(Usage, BoxesLieInsideThePicture) {
   const char* picture = "inside 448 x 448 pixels, got ";
   for (const char* box :
