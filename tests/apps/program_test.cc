@@ -268,6 +268,16 @@ TEST(Program, CaptionsABox) {
   EXPECT_EQ(all[1].at("prompt"), "caption <loc0000><loc0000><loc1023><loc1023>");
   EXPECT_EQ(all[2].at("image").at("path"), kCity);
   EXPECT_EQ(all[2].at("prompt"), result.at("prompt"));
+  // What comes from stdin can't be read for each box.
+  const Json piped = json_of(
+      run_program({"caption", "-", "--box", box, "--box", "0,0,448,448", "--json"}, {.in = Scratch::bytes_of(kBeach)}));
+  ASSERT_EQ(piped.size(), 2u);
+  EXPECT_EQ(piped[0].at("answer"), "cow");
+  EXPECT_EQ(piped[1].at("image").at("width"), 448);
+  const Ended broken = run_program({"caption", "-", "--box", box, "--box", "0,0,1,1"}, {.in = "GIF89a"});
+  EXPECT_EQ(broken.code, 3);
+  EXPECT_EQ(lines_of(broken.err).size(), 2u);
+  EXPECT_EQ(lines_of(broken.err)[0], lines_of(broken.err)[1]);
 }
 
 TEST(Program, SaysMoreOnStderrWhenAsked) {
