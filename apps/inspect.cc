@@ -26,9 +26,10 @@ std::string meaning_text(const InspectedTensor& tensor) {
 }
 
 std::string memory_line(std::string_view compute, const MemoryNeed& need) {
+  const std::string loading = need.loading == 0 ? "" : ", while loading " + readable_bytes(need.loading);
   return join("memory with --compute ", compute, ": ", readable_bytes(need.total()), " (weights ",
               readable_bytes(need.weights), ", keys and values ", readable_bytes(need.kv_cache), ", work ",
-              readable_bytes(need.work), ")\n");
+              readable_bytes(need.work), loading, ")\n");
 }
 
 std::string inspection_text(const Inspection& inspection) {

@@ -38,7 +38,11 @@ std::uint64_t count_not_finite(const ArrayStore& arrays, const std::string& name
 }
 
 Json memory_json(const MemoryNeed& need) {
-  return {{"weights", need.weights}, {"kv_cache", need.kv_cache}, {"work", need.work}, {"total", need.total()}};
+  return {{"weights", need.weights},
+          {"kv_cache", need.kv_cache},
+          {"work", need.work},
+          {"loading", need.loading},
+          {"total", need.total()}};
 }
 
 }  // namespace
@@ -56,7 +60,8 @@ Inspection inspect(const ModelFiles& files, std::string name) {
     files.arrays.release(key);
     if (tensor.not_finite > 0)
       out.warnings.push_back(
-          {"not_finite", join(tensor.name, " holds ", tensor.not_finite, " values that are NaN or infinite")});
+          {"not_finite", join(tensor.name, " holds ", tensor.not_finite,
+                              tensor.not_finite == 1 ? " value that is" : " values that are", " NaN or infinite")});
     if (!tensor.used()) out.warnings.push_back({"unused_tensor", join(tensor.name, " is not part of the network")});
     out.tensors.push_back(std::move(tensor));
   }
@@ -69,6 +74,7 @@ Inspection inspect(const ModelFiles& files, std::string name) {
   out.positions = config.vision.tokens() + kTypicalAnswer;
   out.f32 = memory_need(config, source, {.precision = Precision::f32}, *backend, out.positions);
   out.bf16 = memory_need(config, source, {.precision = Precision::bf16}, *backend, out.positions);
+  out.f32.loading = out.bf16.loading = files.unpacked;
   out.info = describe(config, std::move(name));
   return out;
 }

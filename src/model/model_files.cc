@@ -167,7 +167,7 @@ ModelFiles open_keras_file(const fs::path& path) {
   }
   std::vector<Hdf5> hdf5;
   hdf5.push_back(read_hdf5(FileBytes::borrow(*weights), where + "/model.weights.h5"));
-  ModelFiles files{.where = where};
+  ModelFiles files{.where = where, .unpacked = owner->weights.size()};
   files.folder = files.tokenizer_folder = Folder::on_disk(folder_of(path), ErrorKind::model);
   files.tokenizer_names = {"vocabulary.spm", "tokenizer.model"};
   files.arrays = hdf5_arrays(std::move(hdf5), where, owner);

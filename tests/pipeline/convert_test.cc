@@ -4,6 +4,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <zip.h>
 
 #include <algorithm>
 
@@ -271,6 +272,20 @@ TEST(InspectForms, SaysWhatArraysMean) {
   EXPECT_EQ(keras.info.parameters, 38106u);  // as the preset's own metadata says
 }
 
+TEST(InspectForms, CountsWhatDeflatedWeightsTake) {
+  const Scratch scratch;
+  const fs::path stored = golden("keras/pg1_f32/model.keras"), packed = scratch.path("packed.keras");
+  fs::copy(stored, packed);
+  zip_t* archive = zip_open(packed.c_str(), 0, nullptr);
+  for (zip_int64_t i = 0; i < zip_get_num_entries(archive, 0); ++i)
+    ASSERT_EQ(zip_set_file_compression(archive, static_cast<zip_uint64_t>(i), ZIP_CM_DEFLATE, 9), 0);
+  ASSERT_EQ(zip_close(archive), 0);
+  EXPECT_EQ(inspect(open_model_files(stored), "m").f32.loading, 0u);
+  const Inspection found = inspect(open_model_files(packed), "m");
+  EXPECT_EQ(found.f32.loading, 298016u);  // model.weights.h5
+  EXPECT_EQ(found.bf16.loading, 298016u);
+}
+
 TEST(InspectForms, CountsWhatIsNotFinite) {
   const Scratch scratch;
   ModelFiles from = open_model_files(golden("npz/pg2/model.npz"));
@@ -285,7 +300,7 @@ TEST(InspectForms, CountsWhatIsNotFinite) {
   convert(from, scratch.path("m.npz"), {.to = Form::big_vision});
   const Inspection found = inspect(open_model_files(fs::path(scratch.path("m.npz"))), "m");
   ASSERT_EQ(found.warnings.size(), 1u);
-  EXPECT_EQ(found.warnings[0].text, "params/llm/layers/attn/kv_einsum/w holds 1 values that are NaN or infinite");
+  EXPECT_EQ(found.warnings[0].text, "params/llm/layers/attn/kv_einsum/w holds 1 value that is NaN or infinite");
 }
 
 }  // namespace
