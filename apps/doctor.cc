@@ -48,7 +48,7 @@ std::string diagnosis_text(const Diagnosis& diagnosis) {
   const auto cell = [&](std::uint64_t need) {
     return column(readable_bytes(need) + (!known ? "" : need <= diagnosis.available ? "  fits" : "  too large"));
   };
-  text += column("model, weights of bf16") + column("--compute f32") + "--compute bf16\n";
+  text += column("model, weights in bf16") + column("--compute f32") + "--compute bf16\n";
   for (const Fit& fit : diagnosis.fits) {
     std::string line = column(fit.shape) + cell(fit.f32) + cell(fit.bf16);
     line.erase(line.find_last_not_of(' ') + 1);

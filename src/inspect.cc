@@ -37,6 +37,16 @@ std::uint64_t count_not_finite(const ArrayStore& arrays, const std::string& name
   return count;
 }
 
+// As `convert --to` says it.
+std::string_view form_word(Form form) {
+  switch (form) {
+    case Form::big_vision: return "npz";
+    case Form::keras: return "keras";
+    case Form::hugging_face: break;
+  }
+  return "hf";
+}
+
 Json memory_json(const MemoryNeed& need) {
   return {{"weights", need.weights},
           {"kv_cache", need.kv_cache},
@@ -48,8 +58,7 @@ Json memory_json(const MemoryNeed& need) {
 }  // namespace
 
 Inspection inspect(const ModelFiles& files, std::string name) {
-  Inspection out;
-  out.config = files.config;
+  Inspection out{.form = files.form, .config = files.config};
   const Config& config = out.config;
   const TensorSource& source = files.source;
   for (const auto& [key, array] : files.arrays.arrays) {
@@ -95,6 +104,7 @@ Json inspection_json(const Inspection& inspection) {
   return {
       {"schema", "paligemma.inspect/1"},
       {"model", inspection.info.name},
+      {"form", form_word(inspection.form)},
       {"family", inspection.info.family},
       {"parameters", inspection.info.parameters},
       {"image_size", v.image_size()},

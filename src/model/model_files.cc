@@ -189,6 +189,18 @@ ArrayStore checkpoint_arrays(const std::shared_ptr<const Checkpoint>& checkpoint
   return arrays;
 }
 
+// What a folder without weights may have been meant for.
+std::string advice(const fs::path& folder) {
+  std::error_code error;
+  if (fs::exists(folder / "adapter_config.json", error)) return "--adapter " + folder.native() + " beside its model";
+  std::string first;
+  for (fs::directory_iterator it(folder, error), end; !error && it != end; it.increment(error)) {
+    const bool weights = !npz_name(it->path().filename().string()).empty() || it->path().extension() == ".keras";
+    if (weights && (first.empty() || it->path().native() < first)) first = it->path().native();
+  }
+  return first;
+}
+
 }  // namespace
 
 ModelFiles open_model_files(const Folder& folder) {
@@ -215,7 +227,13 @@ ModelFiles open_model_files(const fs::path& path) {
   if (path.extension() == ".keras" && !fs::is_directory(path, error)) return open_keras_file(path);
   const Folder folder = Folder::on_disk(path, ErrorKind::model);
   if (folder.has("model.weights.h5") || folder.has("model.weights.json")) return open_keras_preset(path);
-  return open_model_files(folder);
+  try {
+    return open_model_files(folder);
+  } catch (const Error& error) {
+    const std::string try_this = error.code() == "no_weights" ? advice(path) : "";
+    if (try_this.empty()) throw;
+    throw Error(error.kind(), error.code(), join(error.what(), ". Try: ", try_this));
+  }
 }
 
 }  // namespace paligemma

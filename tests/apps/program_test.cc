@@ -399,10 +399,12 @@ TEST(Demo, ShowsEveryTaskAndWritesItsPictures) {
 TEST(Inspect, ShowsTensorsAndMemory) {
   const Ended text = run_program({"inspect"});
   EXPECT_EQ(text.code, 0);
-  EXPECT_THAT(text.out, AllOf(HasSubstr("PaliGemma 2"), HasSubstr("memory with --compute bf16"),
+  EXPECT_THAT(text.out, AllOf(StartsWith("pocket: PaliGemma 2, Hugging Face checkpoint, 1,976,960 parameters\n"),
+                              HasSubstr("4 heads of 32 (2 for keys and values)"), HasSubstr("\n  --compute bf16: "),
                               HasSubstr("embed_tokens.weight\t2304x128\tbf16\n")));
   const Json json = json_of(run_program({"inspect", POCKET_DIR, "--json"}));
   EXPECT_EQ(json.at("decoder").at("width"), 128);
+  EXPECT_EQ(json.at("form"), "hf");
 }
 
 TEST(Convert, WritesWhatAnswersAlike) {

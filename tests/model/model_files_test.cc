@@ -176,6 +176,15 @@ TEST_F(KerasPreset, ConfigurationMustAgree) {
   expect_refused("no_config", "expected config.json");
 }
 
+TEST(ModelFolder, WithoutWeightsSaysWhatMayBeMeant) {
+  const auto expect_advice = [](const fs::path& folder, const std::string& part) {
+    expect_error(ErrorKind::model, "no_weights", part, [&] { open_model_files(folder); });
+  };
+  expect_advice(golden("npz/pg1"), "Try: " + golden("npz/pg1/model.bf16.npz").string());
+  expect_advice(golden("lora/plain"), "Try: --adapter " + golden("lora/plain").string());
+  expect_advice(golden("lora"), "expected model.safetensors");
+}
+
 TEST(KerasFile, MustHoldItsParts) {
   expect_error(ErrorKind::model, "keras", "expected config.json", [] {
     const testing::Scratch scratch;
