@@ -210,12 +210,22 @@ TEST(ConvertFiles, NothingIsOverwrittenUnasked) {
   expect_refused("hf", Form::hugging_face);
   expect_refused("hf", Form::keras);
   expect_refused("m.npz", Form::big_vision);
+  std::filesystem::create_directory(scratch.folder() / "folder.npz");
   expect_error(ErrorKind::usage, "file_exists", "expected a file, got a folder",
-               [&] { convert(from, scratch.path("hf"), {.to = Form::big_vision, .force = true}); });
+               [&] { convert(from, scratch.path("folder.npz"), {.to = Form::big_vision, .force = true}); });
   convert(from, scratch.path("m.npz"), {.to = Form::big_vision, .force = true});
   convert(from, scratch.path("hf"), {.to = Form::hugging_face, .force = true});
   expect_same_tensors(from, open_model_files(fs::path(scratch.path("hf"))));  // the old index is gone
   EXPECT_EQ(scratch.read("hf/notes.txt"), "mine");
+}
+
+// What has another name could not be opened.
+TEST(ConvertFiles, AnNpzIsCalledSo) {
+  const Scratch scratch;
+  const ModelFiles from = open_model_files(golden("npz/pg2/model.npz"));
+  for (const char* name : {"model", "model.npy", "npz"})
+    expect_error(ErrorKind::usage, "bad_value", "expected a name that ends in .npz",
+                 [&] { convert(from, scratch.path(name), {.to = Form::big_vision}); });
 }
 
 TEST(ConvertFiles, WhatIsStoppedLeavesNothing) {
@@ -224,7 +234,7 @@ TEST(ConvertFiles, WhatIsStoppedLeavesNothing) {
   for (const Form form : {Form::hugging_face, Form::big_vision, Form::keras}) {
     int pieces = 0;
     expect_error(ErrorKind::failure, "interrupted", "interrupted",
-                 [&] { convert(from, scratch.path("out"), {.to = form}, {}, [&] { return ++pieces == 20; }); });
+                 [&] { convert(from, scratch.path("out.npz"), {.to = form}, {}, [&] { return ++pieces == 20; }); });
     EXPECT_EQ(pieces, 20);
     EXPECT_TRUE(fs::is_empty(scratch.folder()));
   }
@@ -236,7 +246,7 @@ TEST(ConvertFiles, RefusesWhatAFormCannotSay) {
     ModelFiles from = open_model_files(golden("npz/pg2/model.npz"));
     change(from);
     expect_error(ErrorKind::usage, "cannot_express", part,
-                 [&] { convert(from, scratch.path("out"), {.to = form, .weights = weights}); });
+                 [&] { convert(from, scratch.path("out.npz"), {.to = form, .weights = weights}); });
     EXPECT_TRUE(fs::is_empty(scratch.folder()));
   };
   for (const Form form : {Form::big_vision, Form::keras}) {
