@@ -81,7 +81,8 @@ void refuse_unsupported(const JsonFields& fields) {
   const Json* type = fields.find("peft_type");
   if (!type || *type != "LORA") fields.refuse("peft_type", "LORA");
   const Json* init = fields.find("init_lora_weights");
-  const bool harmless = !init || init->is_boolean() || std::ranges::count(kHarmlessInits, *init) > 0;
+  const bool harmless = !init || init->is_boolean() ||
+                        std::ranges::any_of(kHarmlessInits, [&](std::string_view name) { return *init == name; });
   if (!harmless)
     fields.refuse("init_lora_weights", "an adapter converted to plain LoRA (path_initial_model_for_weight_conversion)");
   for (const auto& [key, value] : fields.object().items()) {
