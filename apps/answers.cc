@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "detect/loc.h"
 #include "engine/decoding.h"
 #include "inputs.h"
 #include "pipeline.h"
@@ -31,12 +32,6 @@ auto at_job(const Job& job, Work work) {
   }
 }
 
-Request read_job(const Job& job, const DecodeOptions& options) {
-  Request request = job.request;
-  for (const std::string& path : job.pictures) request.pictures.push_back({path, read_input(path, options)});
-  return request;
-}
-
 std::string timings_line(const Result& result) {
   const Timings& t = result.timings;
   const std::pair<const char*, double> stages[] = {{"load", t.load},       {"image", t.image},   {"vision", t.vision},
@@ -54,12 +49,16 @@ class Answering {
   // Answers jobs from `first` on, at most `most`, and returns the first that is left.
   std::size_t answer_batch(Model& model, std::size_t first, std::size_t most);
 
+  // Throws for a box outside of its picture, as far as the pictures can be read.
+  void check_regions();
+
   // Makes whole what has been written, also when the work was cut short.
   void finish() { annotations_.finish(session_.output); }
 
   std::size_t failures() const { return failures_; }
 
  private:
+  Request read(const Job& job);
   // `asked` has the job of each request.
   std::vector<Result> ask(Model& model, std::span<const std::size_t> asked, std::span<const Request> requests);
   void print(std::size_t job, const Request& request, const Result& result);
@@ -70,11 +69,12 @@ class Answering {
   Placement placement_{};
   Annotations annotations_{};
   Session& session_;
+  PictureReader region_pictures_;
   std::size_t failures_ = 0;
 };
 
 Answering::Answering(const AnswerOptions& options, std::span<const Job> jobs, Session& session)
-    : options_(options), jobs_(jobs), session_(session) {
+    : options_(options), jobs_(jobs), session_(session), region_pictures_(options.decode_options) {
   std::vector<std::string> inputs;
   for (const Job& job : jobs) inputs.push_back(job.pictures.front());
   if (options.format != AnnotationFormat::none) {
@@ -83,6 +83,27 @@ Answering::Answering(const AnswerOptions& options, std::span<const Job> jobs, Se
     const bool masks = std::ranges::any_of(jobs, [](const Job& job) { return job.request.task == Task::segment; });
     placement_ = Placement(options.output, inputs, masks, options.force);
   }
+}
+
+void Answering::check_regions() {
+  for (const Job& job : jobs_) {
+    if (!job.request.region) continue;
+    const std::string& path = job.pictures.front();
+    try {
+      const Picture& picture = region_pictures_.read(path);
+      check_region(*job.request.region, {picture.width, picture.height}, path);
+    } catch (const Error& error) {
+      if (error.kind() != ErrorKind::input) throw;  // fails in its turn
+    }
+  }
+}
+
+Request Answering::read(const Job& job) {
+  Request request = job.request;
+  for (const std::string& path : job.pictures)
+    request.pictures.push_back(
+        {path, request.region ? region_pictures_.read(path) : read_input(path, options_.decode_options)});
+  return request;
 }
 
 std::vector<Result> Answering::ask(Model& model, std::span<const std::size_t> asked,
@@ -112,7 +133,7 @@ std::size_t Answering::answer_batch(Model& model, std::size_t first, std::size_t
   std::size_t end = first;
   for (; end < jobs_.size() && end - first < most && pixels < kBatchPixels; ++end) {
     try {
-      requests.push_back(read_job(jobs_[end], options_.decode_options));
+      requests.push_back(read(jobs_[end]));
       asked.push_back(end);
       for (const RequestPicture& picture : requests.back().pictures)
         pixels += static_cast<std::int64_t>(picture.pixels.width) * picture.pixels.height;
@@ -194,6 +215,7 @@ int answer_jobs(const AnswerOptions& options, std::span<const Job> jobs, std::si
   session.output.several = jobs.size() > 1;
   session.output.fields = {.tokens = options.request.logprobs, .timings = options.timings};
 
+  answering.check_regions();
   session.console.show_progress(0, jobs.size(), "opening the model");
   Model model = open_model(options);
   const ModelInfo& info = model.info();

@@ -48,7 +48,7 @@ std::string diagnosis_text(const Diagnosis& diagnosis) {
   const auto cell = [&](std::uint64_t need) {
     return column(readable_bytes(need) + (!known ? "" : need <= diagnosis.available ? "  fits" : "  too large"));
   };
-  text += column("model, weights of bf16") + column("--compute f32") + "--compute bf16\n";
+  text += column("model, weights in bf16") + column("--compute f32") + "--compute bf16\n";
   for (const Fit& fit : diagnosis.fits) {
     std::string line = column(fit.shape) + cell(fit.f32) + cell(fit.bf16);
     line.erase(line.find_last_not_of(' ') + 1);
@@ -68,7 +68,7 @@ Json diagnosis_json(const Diagnosis& diagnosis) {
           {"shapes", std::move(fits)}};
 }
 
-int run(const Command& command, std::span<const std::string> line, Session& session) {
+int run_doctor(const Command& command, std::span<const std::string> line, Session& session) {
   Arguments arguments;
   add_session_options(arguments, session);
   if (!arguments.parse(command, line, session.output)) return 0;
@@ -85,6 +85,6 @@ const Command kDoctor{.name = "doctor",
                       .most_words = 0,
                       .summary = "Print what this machine has and which models fit",
                       .examples = "  paligemma doctor\n",
-                      .run = run};
+                      .run = run_doctor};
 
 }  // namespace paligemma

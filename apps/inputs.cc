@@ -87,6 +87,12 @@ bool add_matches(const std::string& pattern, std::vector<std::string>& paths) {
   return !found.empty();
 }
 
+// What can be read only once.
+bool is_stream(const std::string& path) {
+  std::error_code ignored;
+  return path == "-" || fs::status(path, ignored).type() == fs::file_type::fifo;
+}
+
 }  // namespace
 
 std::vector<std::string> expand_inputs(std::span<const std::string> words) {
@@ -157,14 +163,30 @@ void for_each_line(std::span<const std::byte> bytes, const std::function<void(in
 }
 
 Picture read_input(const std::string& path, const DecodeOptions& options) {
-  std::error_code ignored;
-  if (path != "-" && fs::status(path, ignored).type() != fs::file_type::fifo) return read_picture(path, options);
+  if (!is_stream(path)) return read_picture(path, options);
   const std::vector<std::byte> bytes = read_bytes(path, "cannot read the picture", ErrorKind::input);
   try {
     return decode_picture(bytes, options);
   } catch (const Error& error) {
     fail(error.kind(), error.code(), error.what(), ", from ", path == "-" ? "stdin" : path);
   }
+}
+
+const Picture& PictureReader::read(const std::string& path) {
+  if (!read_.contains(path)) {
+    std::erase_if(read_, [](const auto& one) { return !is_stream(one.first); });
+    Read one;
+    try {
+      one.picture = read_input(path, options_);
+    } catch (const Error& error) {
+      if (error.kind() != ErrorKind::input) throw;
+      one.error = error;
+    }
+    read_.emplace(path, std::move(one));
+  }
+  const Read& one = read_.at(path);
+  if (one.error) throw Error(*one.error);
+  return one.picture;
 }
 
 }  // namespace paligemma

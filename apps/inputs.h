@@ -5,6 +5,8 @@
 
 #include <cstddef>
 #include <functional>
+#include <map>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -34,5 +36,23 @@ void for_each_line(std::span<const std::byte> bytes,
 
 // The picture at a path from expand_inputs. Throws Error{input}.
 Picture read_input(const std::string& path, const DecodeOptions& options);
+
+// Reads pictures that are needed several times, in turn. What can't be read again, stdin and pipes, is kept.
+class PictureReader {
+ public:
+  explicit PictureReader(const DecodeOptions& options) : options_(options) {}
+
+  // Throws Error{input}, the same one each time. Valid until the next call.
+  const Picture& read(const std::string& path);
+
+ private:
+  struct Read {
+    Picture picture{};
+    std::optional<Error> error{};
+  };
+
+  DecodeOptions options_;
+  std::map<std::string, Read> read_;
+};
 
 }  // namespace paligemma

@@ -25,21 +25,40 @@ std::string meaning_text(const InspectedTensor& tensor) {
   return text;
 }
 
+std::string_view form_text(Form form) {
+  switch (form) {
+    case Form::big_vision: return "big_vision npz";
+    case Form::keras: return "KerasHub preset";
+    case Form::hugging_face: break;
+  }
+  return "Hugging Face checkpoint";
+}
+
+// 3,032,242,416
+std::string with_commas(std::uint64_t number) {
+  std::string text = std::to_string(number);
+  for (std::size_t at = text.size(); at > 3;) text.insert(at -= 3, ",");
+  return text;
+}
+
 std::string memory_line(std::string_view compute, const MemoryNeed& need) {
-  return join("memory with --compute ", compute, ": ", readable_bytes(need.total()), " (weights ",
-              readable_bytes(need.weights), ", keys and values ", readable_bytes(need.kv_cache), ", work ",
-              readable_bytes(need.work), ")\n");
+  const std::string loading = need.loading == 0 ? "" : ", while loading " + readable_bytes(need.loading);
+  return join("  --compute ", compute, ": ", readable_bytes(need.total()), " (weights ", readable_bytes(need.weights),
+              ", keys and values ", readable_bytes(need.kv_cache), ", work ", readable_bytes(need.work), loading,
+              ")\n");
 }
 
 std::string inspection_text(const Inspection& inspection) {
   const ModelInfo& info = inspection.info;
   const VisionConfig& v = inspection.config.vision;
   const DecoderConfig& d = inspection.config.decoder;
-  std::string text = join(printable(info.name), ": ", info.family, ", ", info.parameters, " parameters\n");
+  std::string text = join(printable(info.name), ": ", info.family, ", ", form_text(inspection.form), ", ",
+                          with_commas(info.parameters), " parameters\n");
   text += join("vision: ", v.image_size(), " px, patch ", v.patch, ", ", v.tokens(), " tokens, width ", v.width, ", ",
                v.layers, " layers, ", v.heads, " heads, mlp ", v.mlp, "\n");
-  text += join("decoder: width ", d.width, ", ", d.layers, " layers, ", d.heads, "/", d.kv_heads, " heads of ",
-               d.head_size, ", mlp ", d.mlp, ", vocabulary ", d.vocabulary, "\n");
+  text += join("decoder: width ", d.width, ", ", d.layers, " layers, ", d.heads, " heads of ", d.head_size, " (",
+               d.kv_heads, " for keys and values), mlp ", d.mlp, ", vocabulary ", d.vocabulary, "\n");
+  text += join("memory for picture, prompt and answer of ", inspection.positions, " tokens together:\n");
   text += memory_line("f32", inspection.f32) + memory_line("bf16", inspection.bf16);
   text += "\n";
   for (const InspectedTensor& tensor : inspection.tensors)
@@ -48,7 +67,7 @@ std::string inspection_text(const Inspection& inspection) {
   return text;
 }
 
-int run(const Command& command, std::span<const std::string> line, Session& session) {
+int run_inspect(const Command& command, std::span<const std::string> line, Session& session) {
   Arguments arguments;
   add_session_options(arguments, session);
   const auto words = arguments.parse(command, line, session.output);
@@ -71,6 +90,6 @@ const Command kInspect{.name = "inspect",
                        .examples =
                            "  paligemma inspect paligemma2-3b-mix-448/\n"
                            "  paligemma inspect --json paligemma2-3b-mix-448/\n",
-                       .run = run};
+                       .run = run_inspect};
 
 }  // namespace paligemma

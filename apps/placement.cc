@@ -46,6 +46,7 @@ std::vector<std::uint8_t> whole_picture(const Mask& mask, int width, int height)
 Placement::Placement(const std::string& output, std::span<const std::string> inputs, bool masks, bool force)
     : force_(force) {
   if (output.empty()) return;
+  require_drawing();
   const fs::path path(output);
   if (names_folder(path)) {
     folder_ = path;

@@ -49,13 +49,16 @@ Converted prepare(const ModelFiles& from, const ConvertOptions& options) {
   return out;
 }
 
-// Throws when `to` is taken, before hours of work.
+// Throws when `to` is taken or no name for the form, before hours of work.
 void require_free(const fs::path& to, const ConvertOptions& options, bool config_beside) {
   std::error_code error;
   const auto taken = [&](const fs::path& path) {
     fail(ErrorKind::usage, "file_exists", "cannot write: ", path.string(), ": it is there already. Try: --force");
   };
   const bool folder = options.to != Form::big_vision;
+  if (!folder && to.extension() != ".npz")
+    fail(ErrorKind::usage, "bad_value", "cannot write: ", to.string(),
+         ": expected a name that ends in .npz, by which it is known");
   const fs::path beside = to.parent_path() / "config.json";
   if (!options.force && config_beside && fs::exists(beside, error)) taken(beside);
   const fs::file_status status = fs::status(to, error);

@@ -37,15 +37,28 @@ std::uint64_t count_not_finite(const ArrayStore& arrays, const std::string& name
   return count;
 }
 
+// As `convert --to` says it.
+std::string_view form_word(Form form) {
+  switch (form) {
+    case Form::big_vision: return "npz";
+    case Form::keras: return "keras";
+    case Form::hugging_face: break;
+  }
+  return "hf";
+}
+
 Json memory_json(const MemoryNeed& need) {
-  return {{"weights", need.weights}, {"kv_cache", need.kv_cache}, {"work", need.work}, {"total", need.total()}};
+  return {{"weights", need.weights},
+          {"kv_cache", need.kv_cache},
+          {"work", need.work},
+          {"loading", need.loading},
+          {"total", need.total()}};
 }
 
 }  // namespace
 
 Inspection inspect(const ModelFiles& files, std::string name) {
-  Inspection out;
-  out.config = files.config;
+  Inspection out{.form = files.form, .config = files.config};
   const Config& config = out.config;
   const TensorSource& source = files.source;
   for (const auto& [key, array] : files.arrays.arrays) {
@@ -56,7 +69,8 @@ Inspection inspect(const ModelFiles& files, std::string name) {
     files.arrays.release(key);
     if (tensor.not_finite > 0)
       out.warnings.push_back(
-          {"not_finite", join(tensor.name, " holds ", tensor.not_finite, " values that are NaN or infinite")});
+          {"not_finite", join(tensor.name, " holds ", tensor.not_finite,
+                              tensor.not_finite == 1 ? " value that is" : " values that are", " NaN or infinite")});
     if (!tensor.used()) out.warnings.push_back({"unused_tensor", join(tensor.name, " is not part of the network")});
     out.tensors.push_back(std::move(tensor));
   }
@@ -69,6 +83,7 @@ Inspection inspect(const ModelFiles& files, std::string name) {
   out.positions = config.vision.tokens() + kTypicalAnswer;
   out.f32 = memory_need(config, source, {.precision = Precision::f32}, *backend, out.positions);
   out.bf16 = memory_need(config, source, {.precision = Precision::bf16}, *backend, out.positions);
+  out.f32.loading = out.bf16.loading = files.unpacked;
   out.info = describe(config, std::move(name));
   return out;
 }
@@ -89,6 +104,7 @@ Json inspection_json(const Inspection& inspection) {
   return {
       {"schema", "paligemma.inspect/1"},
       {"model", inspection.info.name},
+      {"form", form_word(inspection.form)},
       {"family", inspection.info.family},
       {"parameters", inspection.info.parameters},
       {"image_size", v.image_size()},

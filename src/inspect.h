@@ -20,6 +20,7 @@ struct InspectedTensor {
 };
 
 struct Inspection {
+  Form form = Form::hugging_face;
   ModelInfo info;
   Config config;
   std::vector<InspectedTensor> tensors;  // in the order of their names

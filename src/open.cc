@@ -121,11 +121,13 @@ MemoryNeed memory_need(const Config& config, const TensorSource& source, const H
           .work = static_cast<std::uint64_t>(work_floats) * sizeof(float)};
 }
 
-void require_memory(std::string_view what, const MemoryNeed& need, std::uint64_t limit) {
-  const std::uint64_t available = limit != 0 ? limit : available_memory();
+void require_memory(std::string_view what, const MemoryNeed& need, std::uint64_t limit, std::uint64_t held) {
+  std::uint64_t available = limit;
+  if (limit == 0 && (available = available_memory()) != 0) available += held;
   if (available == 0 || need.total() <= available) return;
+  const std::string loading = need.loading == 0 ? "" : ", loading " + readable_bytes(need.loading);
   fail(ErrorKind::resource, "out_of_memory", "not enough memory: ", what, ": needs ", readable_bytes(need.total()),
-       " (weights ", readable_bytes(need.weights), "), ", readable_bytes(available),
+       " (weights ", readable_bytes(need.weights), loading, "), ", readable_bytes(available),
        " are available. Try: --weights bf16, or a smaller model");
 }
 
@@ -166,9 +168,13 @@ std::unique_ptr<Pipeline> open_pipeline(const ModelFiles& files, std::string nam
   if (options.merge_adapters)
     for (const Adapter& adapter : adapters) source = merged(std::move(source), adapter, backend);
   MemoryNeed need = memory_need(config, source, holding, backend, positions);
-  if (!options.merge_adapters)
-    for (const Adapter& adapter : adapters) need.weights += adapter_bytes(adapter, config, holding, backend);
-  require_memory(files.where, need, options.memory_limit);
+  need.loading = files.unpacked;
+  for (const Adapter& adapter : adapters)
+    if (options.merge_adapters)
+      need.loading += merging_bytes(adapter, backend);
+    else
+      need.weights += adapter_bytes(adapter, config, holding, backend);
+  require_memory(files.where, need, options.memory_limit, files.unpacked);
   pipeline->network = load_network(config, source, holding, backend);
   if (!options.merge_adapters)
     for (const Adapter& adapter : adapters)

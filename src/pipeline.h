@@ -3,6 +3,7 @@
 
 #include <paligemma/paligemma.h>
 
+#include <algorithm>
 #include <memory>
 #include <optional>
 #include <string>
@@ -50,14 +51,15 @@ constexpr std::int64_t kTypicalAnswer = 512;
 // What loading and running will take, in bytes, for a context of `positions` tokens.
 struct MemoryNeed {
   std::uint64_t weights = 0, kv_cache = 0, work = 0;
-  std::uint64_t total() const { return weights + kv_cache + work; }
+  std::uint64_t loading = 0;  // beside the weights until they are loaded, before there is a cache or work
+  std::uint64_t total() const { return weights + std::max(loading, kv_cache + work); }
 };
 MemoryNeed memory_need(const Config& config, const TensorSource& source, const Holding& holding, const Backend& backend,
                        std::int64_t positions);
 
-// Throws Error{resource, "out_of_memory"} with both numbers when `what` needs more than `limit` bytes, or than the
-// system has available where that is 0.
-void require_memory(std::string_view what, const MemoryNeed& need, std::uint64_t limit = 0);
+// Throws Error{resource, "out_of_memory"} with both numbers when `what` needs more than `limit` bytes, or, where that
+// is 0, than the system has available beside the `held` bytes of the need that are already taken.
+void require_memory(std::string_view what, const MemoryNeed& need, std::uint64_t limit = 0, std::uint64_t held = 0);
 
 // The last part of a path that has a name: what a model or an adapter is called.
 std::string folder_name(const std::filesystem::path& path);

@@ -294,4 +294,7 @@ struct DrawOptions {
 std::vector<std::byte> draw(const Picture& picture, const Result& result, std::string_view format,
                             const DrawOptions& options = {});
 
+// Throws Error{usage, "no_drawing"} where draw() always does: in a library that was built without it.
+void require_drawing();
+
 }  // namespace paligemma

@@ -16,11 +16,11 @@ void check(const char* what, T value, Limits<T> limits) {
 
 void check_decoding(const Sampling& sampling, const Beams& beams) {
   check("temperature", sampling.temperature, kTemperature);
-  check("top-k", sampling.top_k, kTopK);
+  check<std::int64_t>("top-k", sampling.top_k, kTopK);
   check("top-p", sampling.top_p, kTopP);
   check("min-p", sampling.min_p, kMinP);
   check("repetition penalty", sampling.repetition_penalty, kRepetitionPenalty);
-  check("beams", beams.count, kBeams);
+  check<std::int64_t>("beams", beams.count, kBeams);
   check("length penalty", beams.length_penalty, kLengthPenalty);
   const bool greedy = sampling.temperature == 0 && sampling.top_k == 0 && sampling.top_p == 1 && sampling.min_p == 0 &&
                       sampling.repetition_penalty == 1;

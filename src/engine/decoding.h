@@ -3,19 +3,18 @@
 
 #include <paligemma/paligemma.h>
 
+#include <cstdint>
+
+#include "base/limits.h"
+
 namespace paligemma {
 
-template <class T>
-struct Limits {
-  T low, high;
-};
-
 constexpr Limits<double> kTemperature{0, 100};
-constexpr Limits<int> kTopK{0, 1 << 20};
+constexpr Limits<std::int64_t> kTopK{0, 1 << 20};
 constexpr Limits<double> kTopP{0, 1};
 constexpr Limits<double> kMinP{0, 1};
 constexpr Limits<double> kRepetitionPenalty{0.01, 100};
-constexpr Limits<int> kBeams{1, 64};
+constexpr Limits<std::int64_t> kBeams{1, 64};
 constexpr Limits<double> kLengthPenalty{-10, 10};
 
 // Throws Error{usage, "decoding"} for a value outside its limits and for settings that exclude each other: beams beside

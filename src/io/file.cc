@@ -128,9 +128,11 @@ void FileBytes::release(std::span<const std::byte> part) const noexcept {
 
 Folder Folder::on_disk(const fs::path& path, ErrorKind kind) {
   std::error_code error;
-  if (!fs::is_directory(path, error))
-    fail(kind, fs::exists(path, error) ? "not_a_folder" : "file_not_found", "cannot open: ", path.native(),
-         ": expected a folder");
+  if (!fs::is_directory(path, error)) {
+    const bool there = fs::exists(path, error);
+    fail(kind, there ? "not_a_folder" : "file_not_found", "cannot open: ", path.native(), ": expected a folder, got ",
+         there ? "a file" : "nothing of that name");
+  }
   return {.name = path.native(),
           .has =
               [path](std::string_view name) {

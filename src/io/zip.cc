@@ -37,6 +37,8 @@ class ZipFile::Archive {
     const std::string reason = zip_ ? "" : zip_error_strerror(&error);
     if (!zip_ && source) zip_source_free(source);
     zip_error_fini(&error);
+    if (!zip_ && pieces_.front().text().starts_with("PK"))
+      damaged("not a zip archive: it begins as one, but its end is missing or damaged. Try: download it again");
     if (!zip_) damaged("not a zip archive: ", reason);
     list();
   }

@@ -4,10 +4,11 @@
 #include <array>
 #include <cmath>
 
+#include "io/json_fields.h"
+
 namespace paligemma {
 namespace {
 
-constexpr std::int64_t kMaxRank = 1 << 20;
 constexpr std::size_t kMaxPatterns = 2000;  // and names in a list; the largest model has a quarter as many modules
 
 // Fields that say nothing about what a trained adapter computes, or that the tensors say themselves. PEFT turns
@@ -47,90 +48,48 @@ constexpr std::array<std::string_view, 30> kIgnored = {"auto_mapping",
 // the adapter begins with, each time the adapter is loaded.
 constexpr std::array<std::string_view, 3> kHarmlessInits = {"gaussian", "eva", "orthogonal"};
 
-class Fields {
- public:
-  Fields(const Json& json, std::string_view where) : json_(json), where_(where) {
-    if (!json.is_object()) refuse("the file", "an object", json);
-  }
+constexpr Limits<std::int64_t> kRanks{1, 1 << 20};
+constexpr Limits<double> kAlphas{-1e30, 1e30};  // finite in f32, with room for the rank
 
-  const Json* find(std::string_view key) const {
-    const auto at = json_.find(key);
-    return at == json_.end() || at->is_null() ? nullptr : &*at;
-  }
+// The members of a field, each a pattern of modules and what read(name, value) makes of its value.
+template <class T, class Read>
+std::vector<std::pair<ModulePattern, T>> read_patterns(const JsonFields& fields, std::string_view key,
+                                                       std::string_view where, const Read& read) {
+  std::vector<std::pair<ModulePattern, T>> out;
+  const Json* object = fields.find(key);
+  if (!object) return out;
+  if (!object->is_object() || object->size() > kMaxPatterns)
+    fields.refuse(key, join("an object with at most ", kMaxPatterns, " members"));
+  for (const auto& [pattern, value] : object->items())
+    out.emplace_back(ModulePattern(pattern, join(where, ": ", key)), read(join(key, ": ", pattern), value));
+  return out;
+}
 
-  bool flag(std::string_view key) const {
-    const Json* value = find(key);
-    if (!value) return false;
-    if (!value->is_boolean()) refuse(key, "true or false", *value);
-    return value->get<bool>();
-  }
+std::vector<std::string> read_names(const JsonFields& fields, std::string_view key) {
+  std::vector<std::string> out;
+  const Json* list = fields.find(key);
+  if (!list) return out;
+  if (!list->is_array() || list->size() > kMaxPatterns)
+    fields.refuse(key, join("a list of at most ", kMaxPatterns, " names"));
+  for (const Json& value : *list) out.push_back(fields.text(key, value));
+  return out;
+}
 
-  std::int64_t rank(std::string_view key, const Json& value) const {
-    if (!value.is_number_unsigned() || value.get<std::uint64_t>() == 0 || value.get<std::uint64_t>() > kMaxRank)
-      refuse(key, join("a whole number from 1 to ", kMaxRank), value);
-    return value.get<std::int64_t>();
+// Settings that are on and that this computation does not have. Of fields not known here those that switch something on
+// are refused; numbers and words beside such a switch are not.
+void refuse_unsupported(const JsonFields& fields) {
+  const Json* type = fields.find("peft_type");
+  if (!type || *type != "LORA") fields.refuse("peft_type", "LORA");
+  const Json* init = fields.find("init_lora_weights");
+  const bool harmless = !init || init->is_boolean() ||
+                        std::ranges::any_of(kHarmlessInits, [&](std::string_view name) { return *init == name; });
+  if (!harmless)
+    fields.refuse("init_lora_weights", "an adapter converted to plain LoRA (path_initial_model_for_weight_conversion)");
+  for (const auto& [key, value] : fields.object().items()) {
+    const bool on = value.is_boolean() ? value.get<bool>() : value.is_structured() && !value.empty();
+    if (on && std::ranges::count(kIgnored, key) == 0) fields.refuse(key, "no such setting, it is not supported");
   }
-
-  double alpha(std::string_view key, const Json& value) const {
-    constexpr double kLargest = 1e30;  // finite in f32, with room for the rank
-    if (!value.is_number() || !(std::abs(value.get<double>()) <= kLargest)) refuse(key, "a number", value);
-    return value.get<double>();
-  }
-
-  template <class T, class Read>
-  std::vector<std::pair<ModulePattern, T>> patterns(std::string_view key, const Read& read) const {
-    std::vector<std::pair<ModulePattern, T>> out;
-    const Json* object = find(key);
-    if (!object) return out;
-    if (!object->is_object() || object->size() > kMaxPatterns)
-      refuse(key, join("an object with at most ", kMaxPatterns, " members"), *object);
-    const std::string where = join(where_, ": ", key);
-    for (const auto& [pattern, value] : object->items())
-      out.emplace_back(ModulePattern(pattern, where), read(join(key, ": ", pattern), value));
-    return out;
-  }
-
-  std::vector<std::string> words(std::string_view key) const {
-    std::vector<std::string> out;
-    const Json* list = find(key);
-    if (!list) return out;
-    if (!list->is_array() || list->size() > kMaxPatterns)
-      refuse(key, join("a list of at most ", kMaxPatterns, " names"), *list);
-    for (const Json& value : *list) {
-      if (!value.is_string()) refuse(key, "a list of names", *list);
-      out.push_back(value.get<std::string>());
-    }
-    return out;
-  }
-
-  // Settings that are on and that this computation does not have. Of fields not known here those that switch something
-  // on are refused; numbers and words beside such a switch are not.
-  void refuse_unsupported() const {
-    const Json* type = find("peft_type");
-    if (!type || *type != "LORA") refuse("peft_type", "LORA", type ? *type : Json());
-    const Json* init = find("init_lora_weights");
-    const bool harmless = !init || init->is_boolean() ||
-                          (init->is_string() && std::ranges::count(kHarmlessInits, init->get<std::string>()) > 0);
-    if (!harmless)
-      refuse("init_lora_weights", "an adapter converted to plain LoRA (path_initial_model_for_weight_conversion)",
-             *init);
-    for (const auto& [key, value] : json_.items()) {
-      const bool on = value.is_boolean() ? value.get<bool>() : value.is_structured() && !value.empty();
-      if (on && std::ranges::count(kIgnored, key) == 0) refuse(key, "no such setting, it is not supported", value);
-    }
-  }
-
- private:
-  [[noreturn]] void refuse(std::string_view key, std::string_view expected, const Json& got) const {
-    constexpr std::size_t kShown = 100;
-    const std::string text = dump_json(got);
-    fail(ErrorKind::model, "adapter_config", "cannot use the adapter: ", where_, ": ", key, ": expected ", expected,
-         ", got ", text.substr(0, kShown), text.size() > kShown ? "..." : "");
-  }
-
-  const Json& json_;
-  std::string_view where_;
-};
+}
 
 template <class T>
 T first_match(const std::vector<std::pair<ModulePattern, T>>& patterns, std::span<const std::string> names,
@@ -157,19 +116,20 @@ double AdapterConfig::factor_of(std::span<const std::string> module) const {
 }
 
 AdapterConfig read_adapter_config(const Json& json, std::string_view where) {
-  const Fields fields(json, where);
-  fields.refuse_unsupported();
-  const auto rank = [&](std::string_view key, const Json& value) { return fields.rank(key, value); };
-  const auto alpha = [&](std::string_view key, const Json& value) { return fields.alpha(key, value); };
-  AdapterConfig config{.rank_patterns = fields.patterns<std::int64_t>("rank_pattern", rank),
-                       .alpha_patterns = fields.patterns<double>("alpha_pattern", alpha),
-                       .rslora = fields.flag("use_rslora"),
-                       .dora = fields.flag("use_dora"),
-                       .lora_bias = fields.flag("lora_bias"),
-                       .ties_weights = fields.flag("ensure_weight_tying"),
-                       .modules_to_save = fields.words("modules_to_save")};
-  if (const Json* value = fields.find("r")) config.rank = rank("r", *value);
-  if (const Json* value = fields.find("lora_alpha")) config.alpha = alpha("lora_alpha", *value);
+  const JsonFields fields(json, {ErrorKind::model, "adapter_config", "cannot use the adapter", std::string(where)});
+  refuse_unsupported(fields);
+  const auto rank = [&](const std::string& key, const Json& value) { return fields.whole(key, value, kRanks); };
+  const auto alpha = [&](const std::string& key, const Json& value) { return fields.number(key, value, kAlphas); };
+  const auto flag = [&](const char* key) { return fields.flag(key).value_or(false); };
+  AdapterConfig config{.rank_patterns = read_patterns<std::int64_t>(fields, "rank_pattern", where, rank),
+                       .alpha_patterns = read_patterns<double>(fields, "alpha_pattern", where, alpha),
+                       .rslora = flag("use_rslora"),
+                       .dora = flag("use_dora"),
+                       .lora_bias = flag("lora_bias"),
+                       .ties_weights = flag("ensure_weight_tying"),
+                       .modules_to_save = read_names(fields, "modules_to_save")};
+  config.rank = fields.whole("r", kRanks).value_or(config.rank);
+  config.alpha = fields.number("lora_alpha", kAlphas).value_or(config.alpha);
   return config;
 }
 

@@ -34,7 +34,7 @@ ArrayStore npz_arrays(std::vector<FileBytes> pieces, const std::string& where) {
     if (entry.dtype)
       store.arrays.emplace(name, StoredArray{file_name, *entry.dtype, entry.shape});
     else
-      store.others.emplace(file_name, entry.descr);
+      store.others.emplace(name, entry.descr);
   }
   store.read = [state](std::string_view name, std::uint64_t offset, std::uint64_t size) {
     state->buffer.resize(size);

@@ -78,10 +78,12 @@ TensorSource Checkpoint::source() const {
     return found == tensors_.end() ? nullptr : &found->second;
   };
   return {
-      .shape = [find](std::string_view name) -> std::optional<std::vector<std::int64_t>> {
-        const Entry* entry = find(name);
-        if (!entry) return {};
-        return entry->tensor.shape;
+      .shape = [this, find](std::string_view name) -> std::optional<std::vector<std::int64_t>> {
+        if (const Entry* entry = find(name)) return entry->tensor.shape;
+        if (const auto other = others_.find(name); other != others_.end())
+          fail(ErrorKind::model, "tensor_dtype", "cannot load the model: tensor ", name,
+               ": expected F32, BF16 or F16, got ", other->second, ". Try: a checkpoint that is not quantized");
+        return {};
       },
       .dtype = [find](std::string_view name) { return find(name)->tensor.dtype; },
       .rows = [find](std::string_view name, std::int64_t first,

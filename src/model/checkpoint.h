@@ -23,6 +23,7 @@ std::string canonical_name(std::string_view name);
 
 // Gives tensors in pieces, so that a model is never twice in memory.
 struct TensorSource {
+  // Nothing when there is no such tensor. Throws Error{model, "tensor_dtype"} for one of numbers that are not read.
   std::function<std::optional<std::vector<std::int64_t>>(std::string_view name)> shape;
   std::function<DType(std::string_view name)> dtype;
   // Rows [first, first + count) along the first axis, as a (count, ...) tensor. Valid until the next call. What is

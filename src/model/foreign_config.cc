@@ -2,7 +2,7 @@
 
 #include <cmath>
 
-#include "base/error.h"
+#include "io/json_fields.h"
 
 namespace paligemma {
 namespace {
@@ -19,72 +19,29 @@ constexpr SizeField kBigVisionSizes[] = {{"patch", 'i'},        {"vit_width", 'e
                                          {"depth", 'l'},        {"mlp_dim", 'f'},   {"num_heads", 'n'},
                                          {"num_kv_heads", 'k'}, {"head_dim", 'h'},  {"vocab_size", 'v'}};
 
+constexpr Limits<std::int64_t> kCount{1, 1 << 20};
+
 // intermediate_dim counts gate and up.
 constexpr SizeField kKerasSizes[] = {
     {"vocabulary_size", 'v'}, {"num_layers", 'l'},     {"num_query_heads", 'n'},     {"num_key_value_heads", 'k'},
     {"hidden_dim", 'd'},      {"head_dim", 'h'},       {"intermediate_dim", 'f', 2}, {"vit_patch_size", 'i'},
     {"vit_hidden_dim", 'e'},  {"vit_num_layers", 'b'}, {"vit_num_heads", 'm'},       {"vit_intermediate_dim", 'u'}};
 
-// One object of a configuration, read field by field.
-class Fields {
- public:
-  Fields(const Json& json, std::string_view where) : json_(json), where_(where) {
-    if (!json.is_object())
-      fail(ErrorKind::model, "config", "cannot use the configuration: ", where, ": expected an object");
-  }
+JsonFields fields_of(const Json& json, std::string_view where) {
+  return {json, {ErrorKind::model, "config", "cannot use the configuration", std::string(where)}};
+}
 
-  bool has(const char* key) const { return json_.contains(key) && !json_.at(key).is_null(); }
+void agree(const JsonFields& fields, const char* key, std::int64_t actual) {
+  fields.agree(key, actual, "the arrays say");
+}
 
-  void agree(const char* key, std::int64_t actual) const {
-    if (has(key) && json_.at(key) != actual)
-      fail(ErrorKind::model, "config", "the configuration disagrees with the arrays: ", where_, ": ", key, " is ",
-           json_.at(key).dump(), ", the arrays say ", actual);
-  }
+void agree(const JsonFields& fields, std::span<const SizeField> sizes, const AxisSizes& actual) {
+  for (const SizeField& size : sizes) agree(fields, size.name, size.factor * actual[size.axis]);
+}
 
-  void agree(std::span<const SizeField> fields, const AxisSizes& sizes, std::int64_t image_size,
-             const char* image_field) const {
-    for (const SizeField& field : fields) agree(field.name, field.factor * sizes[field.axis]);
-    agree(image_field, image_size);
-  }
-
-  std::int64_t count(const char* key, std::int64_t fallback) const {
-    if (!has(key)) return fallback;
-    const Json& value = json_.at(key);
-    if (!value.is_number_unsigned() || value == 0 || value.get<std::uint64_t>() > 1 << 20)
-      complain(key, "a whole number from 1 on");
-    return value.get<std::int64_t>();
-  }
-
-  double number(const char* key, double fallback, double least) const {
-    if (!has(key)) return fallback;
-    const Json& value = json_.at(key);
-    if (!value.is_number() || !(value.get<double>() >= least) || !std::isfinite(value.get<double>()))
-      complain(key, least > 0 ? "a positive number" : "a number from 0 on");
-    return value.get<double>();
-  }
-
-  bool flag(const char* key, bool fallback) const {
-    if (!has(key)) return fallback;
-    if (!json_.at(key).is_boolean()) complain(key, "true or false");
-    return json_.at(key).get<bool>();
-  }
-
-  // One of two words; the first when absent. Whether it is the second.
-  bool second(const char* key, const char* first, const char* second) const {
-    if (!has(key) || json_.at(key) == first) return false;
-    if (json_.at(key) != second) complain(key, join(first, " or ", second));
-    return true;
-  }
-
-  [[noreturn]] void complain(const char* key, std::string_view expected) const {
-    fail(ErrorKind::model, "config", "cannot use the configuration: ", where_, ": ", key, ": expected ", expected,
-         ", got ", json_.contains(key) ? json_.at(key).dump() : "none");
-  }
-
- private:
-  const Json& json_;
-  std::string_view where_;
-};
+float soft_cap(const JsonFields& fields, const char* key, float fallback) {
+  return static_cast<float>(fields.number(key, kFloatFromZero).value_or(fallback));
+}
 
 bool is_gemma2_27b(const DecoderConfig& d) {
   return d.gemma2 && d.width == 4608 && d.heads == 32 && d.head_size == 128;
@@ -154,13 +111,15 @@ Config big_vision_config(const LaidOut& model, const Json& beside, std::string_v
   Config config = config_of(model);
   if (!beside.is_null() && !beside.contains("model_type")) {
     DecoderConfig& d = config.decoder;
-    const Fields fields(beside, where);
-    fields.agree(kBigVisionSizes, model.sizes, config.vision.image_size(), "image");
-    fields.agree("family", d.gemma2 ? 2 : 1);
-    if (fields.has("query_pre_attn_norm"))
-      d.query_scale = query_scale(d, fields.second("query_pre_attn_norm", "rsqrt_head_dim", "rsqrt_emb_per_head"));
-    d.attention_cap = static_cast<float>(fields.number("attn_logits_softcap", d.attention_cap, 0));
-    d.final_cap = static_cast<float>(fields.number("final_logits_softcap", d.final_cap, 0));
+    const JsonFields fields = fields_of(beside, where);
+    agree(fields, kBigVisionSizes, model.sizes);
+    agree(fields, "image", config.vision.image_size());
+    agree(fields, "family", d.gemma2 ? 2 : 1);
+    fields.require("query_pre_attn_norm", {"rsqrt_head_dim", "rsqrt_emb_per_head"});
+    if (const Json* norm = fields.find("query_pre_attn_norm"))
+      d.query_scale = query_scale(d, *norm == "rsqrt_emb_per_head");
+    d.attention_cap = soft_cap(fields, "attn_logits_softcap", d.attention_cap);
+    d.final_cap = soft_cap(fields, "final_logits_softcap", d.final_cap);
     if (!d.gemma2 && (d.attention_cap != 0 || d.final_cap != 0 || query_scale(d, false) != d.query_scale))
       fail(ErrorKind::model, "config", "cannot use the configuration: ", where,
            ": expected no soft caps and the query scale of the head size for Gemma 1");
@@ -186,26 +145,28 @@ Json big_vision_config_json(const Config& config) {
 }
 
 Config keras_config(const LaidOut& model, const Json& json, std::string_view where) {
-  const Fields whole(json, where);
-  if (!json.contains("class_name") || json.at("class_name") != "PaliGemmaBackbone" || !whole.has("config"))
-    whole.complain("class_name", "a PaliGemmaBackbone with its config");
-  const Fields fields(json.at("config"), where);
+  const JsonFields whole = fields_of(json, where);
+  const Json* class_name = whole.find("class_name");
+  if (!class_name || *class_name != "PaliGemmaBackbone" || !whole.find("config"))
+    whole.refuse("class_name", "a PaliGemmaBackbone with its config");
+  const JsonFields fields = whole.section("config");
   LaidOut sized{.source = model.source, .sizes = model.sizes, .gemma2 = model.gemma2, .meanings = {}};
-  sized.sizes['m'] = fields.count("vit_num_heads", 16);
+  sized.sizes['m'] = fields.whole("vit_num_heads", kCount).value_or(16);
   Config config = config_of(sized);
   DecoderConfig& d = config.decoder;
-  fields.agree(kKerasSizes, sized.sizes, config.vision.image_size(), "image_size");
+  agree(fields, kKerasSizes, sized.sizes);
+  agree(fields, "image_size", config.vision.image_size());
   for (const char* key : {"use_post_ffw_norm", "use_post_attention_norm"})
-    if (fields.flag(key, false) != d.gemma2) fields.complain(key, d.gemma2 ? "true" : "false");
+    if (fields.flag(key).value_or(false) != d.gemma2) fields.refuse(key, d.gemma2 ? "true" : "false");
   for (const char* key : {"vit_pooling", "vit_classifier_activation"})
-    if (fields.has(key)) fields.complain(key, "null");
-  d.attention_cap = static_cast<float>(fields.number("attention_logit_soft_cap", 0, 0));
-  d.final_cap = static_cast<float>(fields.number("final_logit_soft_cap", 0, 0));
-  d.eps = config.vision.eps = static_cast<float>(fields.number("layer_norm_epsilon", 1e-6, 1e-30));
+    if (fields.find(key)) fields.refuse(key, "null");
+  d.attention_cap = soft_cap(fields, "attention_logit_soft_cap", 0);
+  d.final_cap = soft_cap(fields, "final_logit_soft_cap", 0);
+  d.eps = config.vision.eps = static_cast<float>(fields.number("layer_norm_epsilon", kPositiveFloat).value_or(1e-6));
   d.declared_window = 0;
-  if (d.gemma2 && fields.flag("use_sliding_window_attention", false))
-    d.declared_window = static_cast<std::int64_t>(fields.number("sliding_window_size", kNominalWindow, 1));
-  const bool by_width = !fields.flag("query_head_dim_normalize", true) || is_gemma2_27b(d);
+  if (d.gemma2 && fields.flag("use_sliding_window_attention").value_or(false))
+    d.declared_window = fields.whole("sliding_window_size", kCount).value_or(kNominalWindow);
+  const bool by_width = !fields.flag("query_head_dim_normalize").value_or(true) || is_gemma2_27b(d);
   d.query_scale = query_scale(d, by_width);
   if (!d.gemma2 && (d.attention_cap != 0 || d.final_cap != 0 || query_scale(d, false) != d.query_scale))
     fail(ErrorKind::model, "config", "cannot use the configuration: ", where,

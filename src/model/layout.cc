@@ -137,8 +137,7 @@ class Reader {
 
   LaidOut read() {
     for (const LayoutRow& row : layout_.rows)
-      out_.gemma2 |=
-          row.family == Family::gemma2 && store_.arrays.contains(array_name(layout_, row, 0)) && !in_gemma1(row.array);
+      out_.gemma2 |= row.family == Family::gemma2 && is_there(array_name(layout_, row, 0)) && !in_gemma1(row.array);
     for (const LayoutRow& row : layout_.rows)
       if (counts(row)) bind(row);
     for (const LayoutRow& row : layout_.rows)
@@ -160,6 +159,9 @@ class Reader {
 
   // One array for all layers, or one for each.
   bool array_each(const LayoutRow& row) const { return row.array.find('*') != row.array.npos; }
+
+  // Of whatever type.
+  bool is_there(const std::string& name) const { return store_.arrays.contains(name) || store_.others.contains(name); }
 
   const StoredArray& find(const std::string& name) const {
     const auto found = store_.arrays.find(name);
@@ -203,7 +205,7 @@ class Reader {
   void bind(const LayoutRow& row) {
     if (!array_each(row)) return bind(row, std::string(row.array));
     std::int64_t layers = 0;
-    while (layers <= kMaxLayers && store_.arrays.contains(array_name(layout_, row, layers)))
+    while (layers <= kMaxLayers && is_there(array_name(layout_, row, layers)))
       bind(row, array_name(layout_, row, layers++));
     if (layers == 0) find(array_name(layout_, row, 0));
     set(layer_letter(row), layers, std::string(row.array));

@@ -17,8 +17,6 @@ void check_shape(const std::string& name, const Shape& expected, const TensorSou
 
 Weight load_matrix(const std::string& name, const Shape& shape, const TensorSource& source, DType held,
                    Backend& backend) {
-  // Enough rows a piece to keep all threads busy, few enough that source and result never both lie whole in memory.
-  constexpr std::int64_t kPieceRows = 64 * Backend::kPlaceRows;
   const std::int64_t rows = shape[0];
   Weight weight = backend.make_matrix(rows, product(shape, 1), held);
   for (std::int64_t first = 0; first < rows; first += kPieceRows) {

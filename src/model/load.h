@@ -18,6 +18,10 @@ struct Holding {
   DType parameter(DType in_file) const;
 };
 
+// A matrix is loaded in pieces: enough rows each to keep all threads busy, few enough that source and result never both
+// lie whole in memory.
+constexpr std::int64_t kPieceRows = 64 * Backend::kPlaceRows;
+
 // One tensor, and the bytes that it takes.
 Weight load_tensor(const std::string& name, const Shape& shape, Weight::Form form, const TensorSource& source,
                    const Holding& holding, const NumericsProfile& numerics, Backend& backend);

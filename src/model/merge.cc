@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "model/network.h"
+#include "model/load.h"
 
 namespace paligemma {
 namespace {
@@ -38,6 +38,16 @@ class LowRankRows {
         for (std::int64_t c = 0; c < right_.rows; ++c)
           out[static_cast<std::size_t>((row + r) * right_.rows + c)] += part.out.row(r)[c];
     }
+  }
+
+  // What one takes at most, with the rows that loading asks for at once.
+  static std::uint64_t bytes(const LowRankTensors& change, bool table, const Backend& backend) {
+    const std::int64_t out = change.b.shape[0], in = change.a.shape[1], rank = change.rank();
+    const std::int64_t rows = table ? in : out, width = table ? out : in;
+    const std::int64_t floats = (rows + width) * rank + std::min(kPieceRows, rows) * width;
+    const auto product = static_cast<std::uint64_t>(kRows * width) * sizeof(float);
+    return static_cast<std::uint64_t>(floats) * sizeof(float) + backend.matrix_bytes(width, rank, DType::f32) +
+           std::max<std::uint64_t>(product, Arena::kChunkBytes);
   }
 
  private:
@@ -104,6 +114,7 @@ class Merging {
     if (product == adapter_.products.end() && !is_table) return from;
     const LowRankTensors& change = is_table ? table->second : product->second;
     if (name != current_) low_rank_.emplace(change, is_table, backend_), current_ = name;
+    values_ = std::vector<float>();  // or the last piece and this one would both be there
     values_ = to_f32(from);
     low_rank_->add(first, count, values_);
     if (change.magnitude) scale_rows(*change.magnitude, first, count);
@@ -111,7 +122,7 @@ class Merging {
   }
 
   void release(std::string_view name) {
-    if (name == current_) low_rank_.reset(), current_.clear(), values_ = {};
+    if (name == current_) low_rank_.reset(), current_.clear(), values_ = std::vector<float>();
     if (!adapter_.replaced.contains(name)) base_.release(name);
   }
 
@@ -178,6 +189,13 @@ std::vector<float> dora_scale(const std::string& name, const LowRankTensors& cha
     }
   }
   return scale;
+}
+
+std::uint64_t merging_bytes(const Adapter& adapter, const Backend& backend) {
+  std::uint64_t most = 0;
+  for (const auto& [name, change] : adapter.products) most = std::max(most, LowRankRows::bytes(change, false, backend));
+  for (const auto& [name, change] : adapter.tables) most = std::max(most, LowRankRows::bytes(change, true, backend));
+  return most;
 }
 
 TensorSource merged(TensorSource base, const Adapter& adapter, Backend& backend) {

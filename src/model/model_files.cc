@@ -167,7 +167,7 @@ ModelFiles open_keras_file(const fs::path& path) {
   }
   std::vector<Hdf5> hdf5;
   hdf5.push_back(read_hdf5(FileBytes::borrow(*weights), where + "/model.weights.h5"));
-  ModelFiles files{.where = where};
+  ModelFiles files{.where = where, .unpacked = owner->weights.size()};
   files.folder = files.tokenizer_folder = Folder::on_disk(folder_of(path), ErrorKind::model);
   files.tokenizer_names = {"vocabulary.spm", "tokenizer.model"};
   files.arrays = hdf5_arrays(std::move(hdf5), where, owner);
@@ -187,6 +187,18 @@ ArrayStore checkpoint_arrays(const std::shared_ptr<const Checkpoint>& checkpoint
   };
   arrays.release = [release = checkpoint->source().release](std::string_view name) { release(name); };
   return arrays;
+}
+
+// What a folder without weights may have been meant for.
+std::string advice(const fs::path& folder) {
+  std::error_code error;
+  if (fs::exists(folder / "adapter_config.json", error)) return "--adapter " + folder.native() + " beside its model";
+  std::string first;
+  for (fs::directory_iterator it(folder, error), end; !error && it != end; it.increment(error)) {
+    const bool weights = !npz_name(it->path().filename().string()).empty() || it->path().extension() == ".keras";
+    if (weights && (first.empty() || it->path().native() < first)) first = it->path().native();
+  }
+  return first;
 }
 
 }  // namespace
@@ -215,7 +227,13 @@ ModelFiles open_model_files(const fs::path& path) {
   if (path.extension() == ".keras" && !fs::is_directory(path, error)) return open_keras_file(path);
   const Folder folder = Folder::on_disk(path, ErrorKind::model);
   if (folder.has("model.weights.h5") || folder.has("model.weights.json")) return open_keras_preset(path);
-  return open_model_files(folder);
+  try {
+    return open_model_files(folder);
+  } catch (const Error& error) {
+    const std::string try_this = error.code() == "no_weights" ? advice(path) : "";
+    if (try_this.empty()) throw;
+    throw Error(error.kind(), error.code(), join(error.what(), ". Try: ", try_this));
+  }
 }
 
 }  // namespace paligemma

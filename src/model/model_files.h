@@ -26,6 +26,7 @@ struct ModelFiles {
   Folder folder;                             // what lies in the model, or beside it
   Folder tokenizer_folder;                   // where a tokenizer is looked for
   std::vector<std::string> tokenizer_names;  // in this order
+  std::uint64_t unpacked = 0;                // bytes that deflated weights take in memory as long as this lives
   std::shared_ptr<const void> owner;
 };
 

@@ -6,7 +6,6 @@ namespace paligemma {
 
 View Arena::rows(std::int64_t rows, std::int64_t cols) {
   constexpr std::size_t kAlignment = 64;
-  constexpr std::size_t kChunkBytes = std::size_t{4} << 20;
   const std::size_t bytes =
       (static_cast<std::size_t>(rows * cols) * sizeof(float) + kAlignment - 1) / kAlignment * kAlignment;
   while (top_.chunk < chunks_.size() && top_.used + bytes > chunks_[top_.chunk].bytes) top_ = {top_.chunk + 1, 0};

@@ -14,6 +14,8 @@ namespace paligemma {
 // once taken from the back end is kept for the next pass, so that a decode step allocates nothing.
 class Arena {
  public:
+  static constexpr std::size_t kChunkBytes = std::size_t{4} << 20;  // the least that is taken from the back end
+
   explicit Arena(Backend& backend) : backend_(backend) {}
 
   // (rows, cols), uninitialised, rows contiguous, 64-byte aligned.

@@ -35,4 +35,6 @@ std::vector<std::byte> draw(const Picture& picture, const Result& result, std::s
   return encode_picture(paint(picture, scene, typesetter), format, kQuality);
 }
 
+void require_drawing() {}
+
 }  // namespace paligemma

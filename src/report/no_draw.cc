@@ -3,9 +3,16 @@
 
 namespace paligemma {
 
-std::vector<std::byte> draw(const Picture&, const Result&, std::string_view, const DrawOptions&) {
+namespace {
+
+[[noreturn]] void refuse() {
   fail(ErrorKind::usage, "no_drawing",
-       "drawing failed: this library: expected a build with drawing, got one without. Try: -DPALIGEMMA_DRAW=ON");
+       "cannot draw: this library: expected a build with drawing, got one without. Try: -DPALIGEMMA_DRAW=ON");
 }
+
+}  // namespace
+
+std::vector<std::byte> draw(const Picture&, const Result&, std::string_view, const DrawOptions&) { refuse(); }
+void require_drawing() { refuse(); }
 
 }  // namespace paligemma

@@ -17,9 +17,9 @@ namespace paligemma {
 //
 // Labels, questions and answers are data. Error{usage, "label_tokens"} for one that holds a loc, seg or control token,
 // a control character, or in a label ";". Newlines at their end are dropped. Also Error{usage, "label_empty"},
-// Error{usage, "question_empty"}, Error{usage, "answer_empty"}, Error{usage, "language"} (letters, digits and hyphens)
-// and Error{usage, "region"} for a region of another task than caption, and a
-// language or length beside one.
+// Error{usage, "question_empty"}, Error{usage, "answer_empty"}, Error{usage, "language"} (letters, digits and hyphens),
+// Error{usage, "region"} for a region of another task than caption, and a language or length beside one, and
+// Error{usage, "suffix_image"} for a suffix with `<image>`: not every model has a row for it.
 std::string prompt_text(const Request& request, std::string_view region = {});
 
 // "chair ; table" or, where there is no ";", "chair, table" -> its labels, without white space around them. Throws

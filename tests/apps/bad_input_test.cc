@@ -7,6 +7,7 @@
 #include "child.h"
 #include "io/json.h"
 #include "support/crc32.h"
+#include "support/pocket.h"
 #include "support/scratch.h"
 
 namespace paligemma::testing {
@@ -20,7 +21,6 @@ using ::testing::HasSubstr;
 using ::testing::StartsWith;
 
 const fs::path kPocket = POCKET_DIR;
-const std::string kBeach = kPocket / "pictures/beach.png";
 
 // Exit `code`, nothing on stdout, and one line with `part` on stderr.
 void expect_ended(const Ended& ended, int code, const std::string& part) {
@@ -87,7 +87,8 @@ TEST(BadInput, DamagedWeightsAreExitFour) {
       {little_endian(good.size()) + good.substr(8), "header of"},
       {tensors.file_with("{\"" + std::string(kTensor)), "JSON"},
       {with([](Json& header) { header[kTensor]["dtype"] = "F32"; }), "expected 196608 bytes"},
-      {with([](Json& header) { header[kTensor]["dtype"] = "F77"; }), kTensor},
+      {with([](Json& header) { header[kTensor]["dtype"] = "F77"; }),
+       "gate_proj.weight: expected F32, BF16 or F16, got F77"},
       {with([](Json& header) { header[kTensor]["shape"] = {1LL << 40, 1LL << 40}; }), "too large"},
       {with([](Json& header) { header[kTensor]["shape"] = {-384, -128}; }), kTensor},
       {with([](Json& header) { header[kTensor]["data_offsets"] = {1, 98305}; }), kTensor},
@@ -152,6 +153,45 @@ TEST(BadInput, OtherDamagedFilesOfAModelAreExitFour) {
   expect_ended(run_program({"ocr", kBeach, "-m", model}), 4, "gone.safetensors");
 }
 
+// Files of the other forms that are cut, as an interrupted download leaves them.
+TEST(BadInput, CutFilesOfAllFormsAreExitFour) {
+  const fs::path golden = GOLDEN_DIR;
+  const std::string tokenizer = (golden / "tokenizer/small.model").string(), pg2 = (golden / "models/pg2").string();
+  // The file that is cut, and the words that name what it belongs to; the file lies in FOLDER.
+  const std::pair<fs::path, std::vector<std::string>> cases[] = {
+      {golden / "npz/pg2/model.npz", {"-m", "FOLDER/model.npz", "--tokenizer", tokenizer}},
+      {golden / "keras/pg1_f32/model.keras", {"-m", "FOLDER/model.keras", "--tokenizer", tokenizer}},
+      {golden / "keras/pg1_f32/model.weights.h5", {"-m", "FOLDER", "--tokenizer", tokenizer}},
+      {golden / "keras/pg1_f32/config.json", {"-m", "FOLDER", "--tokenizer", tokenizer}},
+      {golden / "keras/pg2_f32_sharded/model_00001.weights.h5", {"-m", "FOLDER", "--tokenizer", tokenizer}},
+      {golden / "keras/pg2_f32_sharded/model.weights.json", {"-m", "FOLDER", "--tokenizer", tokenizer}},
+      {golden / "models/pg2/model-00002-of-00006.safetensors", {"-m", "FOLDER"}},
+      {golden / "models/pg2/model.safetensors.index.json", {"-m", "FOLDER"}},
+      {golden / "models/pg2/preprocessor_config.json", {"-m", "FOLDER"}},
+      {golden / "lora/plain/adapter_model.safetensors", {"-m", pg2, "--adapter", "FOLDER"}},
+      {golden / "lora/plain/adapter_config.json", {"-m", pg2, "--adapter", "FOLDER"}},
+      {golden / "codec/vae.npz", {"--codec", "FOLDER/vae.npz"}},
+      {golden / "codec/tiny.safetensors", {"--codec", "FOLDER/tiny.safetensors"}},
+      {golden / "tokenizer/tokenizer.model", {"-m", pg2, "--tokenizer", "FOLDER/tokenizer.model"}},
+      {golden / "tokenizer/tokenizer.json", {"-m", pg2, "--tokenizer", "FOLDER/tokenizer.json"}},
+  };
+  for (const auto& [whole, options] : cases) {
+    const Scratch scratch;
+    for (const auto& entry : fs::directory_iterator(whole.parent_path()))
+      if (entry.is_regular_file()) fs::copy(entry.path(), scratch.folder());
+    std::vector<std::string> words{"segment", "cow", kBeach, "--max-tokens", "1"};
+    for (const std::string& option : options) {
+      const bool in_folder = option.starts_with("FOLDER");
+      words.push_back(in_folder ? scratch.folder().string() + option.substr(6) : option);
+    }
+    const std::string name = whole.filename().string(), bytes = Scratch::bytes_of(whole);
+    for (const std::size_t size : {std::size_t{0}, bytes.size() / 2, bytes.size() - 2}) {
+      scratch.write(name, bytes.substr(0, size));
+      expect_ended(run_program(words), 4, name);
+    }
+  }
+}
+
 // A PNG of 8-bit RGB whose compressed pixels are `data`.
 std::string png(std::uint32_t width, std::uint32_t height, const std::string& data) {
   const auto big_endian = [](std::uint32_t value) {
@@ -186,6 +226,18 @@ TEST(BadInput, PicturesOfOddSizesAreRefusedOrRead) {
       {std::string("GIF89a\xff\xff\xff\xff\0\0\0,\0\0\0\0\xff\xff\xff\xff\0\x08\0;", 26), "at most 178956970 pixels"},
   };
   for (const auto& [bytes, part] : cases) expect_ended(run_program({"ocr", scratch.write("a.png", bytes)}), 3, part);
+}
+
+TEST(BadInput, CutPicturesOfAllFormatsAreExitThree) {
+  const Scratch scratch;
+  for (const char* name : {"cat.png", "rgb16.png", "astronaut.jpg", "coffee_progressive.jpg", "astronaut_lossy.webp",
+                           "shapes_lossless.webp", "shapes.gif", "shapes.bmp"}) {
+    const std::string bytes = Scratch::bytes_of(fs::path(GOLDEN_DIR) / "pictures" / name);
+    for (const std::size_t size : {std::size_t{5}, bytes.size() / 2})
+      expect_ended(run_program({"ocr", scratch.write("cut", bytes.substr(0, size))}), 3, "cut: ");
+  }
+  expect_ended(run_program({"ocr", kBeach, "--max-pixels", "200703"}), 3,
+               "expected at most 200703 pixels, got 448x448 = 200704");
 }
 
 TEST(BadInput, LongPromptsAreRefused) {
@@ -236,7 +288,12 @@ TEST(BadInput, WhatMayNotBeReadIsSaidByWhatItIs) {
 
 TEST(BadInput, AFullDiskIsExitOneAndLeavesNothingHalf) {
   const Scratch scratch;
+  const std::string model = GOLDEN_DIR "/models/pg2";
   const std::vector<std::string> lines[] = {
+      {"convert", model, scratch.path("m.npz"), "--to", "npz"},
+      {"convert", model, scratch.path("keras"), "--to", "keras"},
+      {"convert", model, scratch.path("hf"), "--to", "hf"},
+      {"demo", scratch.path("demo")},
       {"detect", "cow", kBeach, "-q", "-o", scratch.path("a.png")},
       {"segment", "cow", kBeach, "-q", "-o", scratch.path("out/")},
       {"detect", "cow", kBeach, "--format", "coco", "-o", scratch.path("a.json")},

@@ -8,6 +8,7 @@
 
 #include "child.h"
 #include "io/json.h"
+#include "support/pocket.h"
 #include "support/scratch.h"
 
 namespace paligemma::testing {
@@ -22,8 +23,6 @@ using ::testing::MatchesRegex;
 using ::testing::Not;
 using ::testing::StartsWith;
 
-const std::string kPictures = std::string(POCKET_DIR) + "/pictures/";
-const std::string kBeach = kPictures + "beach.png";
 const std::string kCity = kPictures + "city.png";
 constexpr const char* kBeachCaption = "a cow, a lion and a sign on the beach\n";
 constexpr const char* kCityCaption = "a plane, a tiger and a sign in the city\n";
@@ -268,6 +267,16 @@ TEST(Program, CaptionsABox) {
   EXPECT_EQ(all[1].at("prompt"), "caption <loc0000><loc0000><loc1023><loc1023>");
   EXPECT_EQ(all[2].at("image").at("path"), kCity);
   EXPECT_EQ(all[2].at("prompt"), result.at("prompt"));
+  // What comes from stdin can't be read for each box.
+  const Json piped = json_of(
+      run_program({"caption", "-", "--box", box, "--box", "0,0,448,448", "--json"}, {.in = Scratch::bytes_of(kBeach)}));
+  ASSERT_EQ(piped.size(), 2u);
+  EXPECT_EQ(piped[0].at("answer"), "cow");
+  EXPECT_EQ(piped[1].at("image").at("width"), 448);
+  const Ended broken = run_program({"caption", "-", "--box", box, "--box", "0,0,1,1"}, {.in = "GIF89a"});
+  EXPECT_EQ(broken.code, 3);
+  EXPECT_EQ(lines_of(broken.err).size(), 2u);
+  EXPECT_EQ(lines_of(broken.err)[0], lines_of(broken.err)[1]);
 }
 
 TEST(Program, SaysMoreOnStderrWhenAsked) {
@@ -389,10 +398,12 @@ TEST(Demo, ShowsEveryTaskAndWritesItsPictures) {
 TEST(Inspect, ShowsTensorsAndMemory) {
   const Ended text = run_program({"inspect"});
   EXPECT_EQ(text.code, 0);
-  EXPECT_THAT(text.out, AllOf(HasSubstr("PaliGemma 2"), HasSubstr("memory with --compute bf16"),
+  EXPECT_THAT(text.out, AllOf(StartsWith("pocket: PaliGemma 2, Hugging Face checkpoint, 1,976,960 parameters\n"),
+                              HasSubstr("4 heads of 32 (2 for keys and values)"), HasSubstr("\n  --compute bf16: "),
                               HasSubstr("embed_tokens.weight\t2304x128\tbf16\n")));
   const Json json = json_of(run_program({"inspect", POCKET_DIR, "--json"}));
   EXPECT_EQ(json.at("decoder").at("width"), 128);
+  EXPECT_EQ(json.at("form"), "hf");
 }
 
 TEST(Convert, WritesWhatAnswersAlike) {

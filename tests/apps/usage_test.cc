@@ -4,6 +4,7 @@
 
 #include "child.h"
 #include "io/json.h"
+#include "support/pocket.h"
 #include "support/scratch.h"
 
 namespace paligemma::testing {
@@ -13,8 +14,6 @@ using ::testing::AllOf;
 using ::testing::EndsWith;
 using ::testing::HasSubstr;
 using ::testing::StartsWith;
-
-const std::string kBeach = std::string(POCKET_DIR) + "/pictures/beach.png";
 
 // Exit 2 and, on stderr alone, one line with `part`.
 void expect_usage(const std::vector<std::string>& words, const std::string& part, const Setting& setting = {}) {
@@ -129,6 +128,13 @@ TEST(Usage, LabelsAndQuestionsAreData) {
   expect_usage({"detect", " ; ", kBeach}, "label");
 }
 
+TEST(Usage, PicturesStandInThePromptAlone) {
+  const std::string npz = std::string(GOLDEN_DIR) + "/npz/pg2/model.npz";  // its embedding has no row for <image>
+  expect_usage({"ocr", kBeach, "-m", npz, "--suffix", "<image>"}, "expected text, got <image>");
+  expect_usage({"run", "ocr", kBeach, "--suffix", "a<image>"}, "expected text, got <image>");
+  expect_usage({"run", "<image><image>ocr", kBeach}, "expected <image> in the prompt never or 1 times, got 2");
+}
+
 TEST(Usage, BoxesLieInsideThePicture) {
   const char* picture = "inside 448 x 448 pixels, got ";
   for (const char* box :
@@ -138,9 +144,9 @@ TEST(Usage, BoxesLieInsideThePicture) {
        {"", "1", "1,2,3", "1,2,3,4,5", "1,2,3,", "1 2 3 4", "a,b,c,d", "1,2,3,4x", "0x1,2,3,4", ",,,"})
     expect_usage({"caption", "--box", box, kBeach},
                  join("--box: expected x1,y1,x2,y2 in pixels of the upright picture, got ", box));
-  const Ended second = run_program({"caption", kBeach, "--box", "0,0,9,9", "--box", "0,0,999,9"});
-  EXPECT_EQ(second.code, 2);
-  EXPECT_THAT(second.err, HasSubstr("got 0,0,999,9"));
+  const std::string smaller = std::string(POCKET_DIR) + "/photograph.png";
+  expect_usage({"caption", kBeach, "--box", "0,0,9,9", "--box", "0,0,999,9", "-m", "no-model"}, "got 0,0,999,9");
+  expect_usage({"caption", kBeach, smaller, "--box", "0,0,448,448", "-m", "no-model"}, "photograph.png: expected x1");
   expect_usage({"caption", kBeach, "--box"}, "--box: expected a value");
   expect_usage({"caption", "--box", "0,0,9,9", "--lang", "ko", kBeach}, "no language and no length");
   expect_usage({"caption", "--box", "0,0,9,9", "--length", "long", kBeach}, "no language and no length");

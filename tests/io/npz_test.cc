@@ -141,6 +141,7 @@ TEST(Npz, DictionaryMayBeWrittenInOtherWays) {
 TEST(Npz, RefusesWhatIsNoArchive) {
   expect_refused("", "not a zip archive");
   expect_refused("hello", "not a zip archive");
+  expect_refused("PK\3\4hello", "its end is missing or damaged. Try: download it again");
   std::string file = zip_of({{.name = "a.npy", .data = npy(kTwoFloats, 8)}});
   for (std::size_t length = 0; length < file.size(); ++length)
     EXPECT_THROW(read(file.substr(0, length)), Error) << length;

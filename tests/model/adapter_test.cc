@@ -9,6 +9,7 @@
 #include "model/adapter_set.h"
 #include "model/checkpoint.h"
 #include "model/merge.h"
+#include "support/allocations.h"
 #include "support/errors.h"
 #include "support/golden.h"
 
@@ -241,6 +242,32 @@ TEST_F(AdapterTest, BytesAreThoseThatArePlaced) {
     for (const auto& [weight, whole] : set.replaced) bytes += whole.bytes;
     EXPECT_EQ(adapter_bytes(adapter, config, holding, *backend), bytes) << name;
   }
+}
+
+TEST(Merging, TakesWhatIsSaid) {
+  const std::int64_t out = 2 * kPieceRows, width = 512, rank = 16;
+  const std::vector<float> zeros(static_cast<std::size_t>(kPieceRows * width));
+  const auto of_zeros = [&](const Shape& shape) {
+    return HostTensor{DType::f32, shape,
+                      std::as_bytes(std::span(zeros)).first(static_cast<std::size_t>(product(shape, 0)) * 4)};
+  };
+  Adapter adapter;
+  adapter.products.emplace("w.weight", LowRankTensors{.a = of_zeros({rank, width}), .b = of_zeros({out, rank})});
+  const TensorSource base{
+      .shape = [&](std::string_view) { return Shape{out, width}; },
+      .dtype = [](std::string_view) { return DType::f32; },
+      .rows = [&](std::string_view, std::int64_t, std::int64_t count) { return of_zeros({count, width}); },
+      .release = [](std::string_view) {}};
+  const auto backend = make_cpu_backend({.threads = 1});
+  const TensorSource source = merged(base, adapter, *backend);
+  const std::size_t peak = testing::peak_bytes([&] {
+    for (const std::int64_t first : {std::int64_t{0}, kPieceRows}) source.rows("w.weight", first, kPieceRows);
+    source.release("w.weight");
+  });
+  // What the back end takes is not seen.
+  const std::size_t unseen = Arena::kChunkBytes + backend->matrix_bytes(width, rank, DType::f32);
+  EXPECT_LE(peak, merging_bytes(adapter, *backend) - unseen + 1000);
+  EXPECT_GE(peak, merging_bytes(adapter, *backend) - unseen - 100'000);
 }
 
 }  // namespace

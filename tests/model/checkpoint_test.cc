@@ -8,7 +8,9 @@
 
 #include "model/config.h"
 #include "model/load.h"
+#include "support/errors.h"
 #include "support/golden.h"
+#include "support/scratch.h"
 
 namespace paligemma {
 namespace {
@@ -107,6 +109,20 @@ TEST_F(DamagedCheckpoint, NameThatStandsTwice) {
 TEST_F(DamagedCheckpoint, NoWeightsAtAll) {
   fs::remove(folder / "model.safetensors.index.json");
   EXPECT_THAT(error("no_weights"), HasSubstr("expected model.safetensors"));
+}
+
+TEST(Checkpoint, TensorOfAnotherTypeIsNamedWithIt) {
+  testing::Scratch scratch;
+  const std::string header =
+      R"({"model.language_model.norm.weight":{"dtype":"F8_E4M3","shape":[2],"data_offsets":[0,2]}})";
+  scratch.write("model.safetensors",
+                std::string(1, static_cast<char>(header.size())) + std::string(7, '\0') + header + "ab");
+  const Checkpoint checkpoint(Folder::on_disk(scratch.folder(), ErrorKind::model));
+  const TensorSource source = checkpoint.source();
+  EXPECT_EQ(source.shape("lm_head.weight"), std::nullopt);
+  expect_error(ErrorKind::model, "tensor_dtype",
+               "tensor language_model.model.norm.weight: expected F32, BF16 or F16, got F8_E4M3",
+               [&] { source.shape("language_model.model.norm.weight"); });
 }
 
 TEST(Load, WrongShapeIsShownWithTheRightOne) {

@@ -119,5 +119,14 @@ TEST(Layout, NamesWhatIsMissing) {
   expect_refused(arrays, "tensor_missing", "got one of the type <f8");
 }
 
+// Without the arrays that only Gemma 2 has it would be a Gemma 1.
+TEST(Layout, TellsTheFamilyAlsoByArraysThatItCannotRead) {
+  ArrayStore arrays = golden_arrays();
+  const std::string name = "llm/layers/post_attention_norm/scale";
+  arrays.arrays.erase(name);
+  arrays.others.emplace(name, "<f8");
+  expect_refused(arrays, "tensor_missing", "expected an array " + name + ", got one of the type <f8");
+}
+
 }  // namespace
 }  // namespace paligemma

@@ -104,7 +104,8 @@ TEST_F(NpzModel, ConfigBesideItDecidesWhatShapesDoNotSay) {
   expect_refused(R"({"vit_heads": 4})", "vit_heads is 4, the arrays say 3");
   expect_refused(R"({"image": 224})", "image is 224, the arrays say 56");
   expect_refused(R"({"family": 1})", "family is 1, the arrays say 2");
-  expect_refused(R"({"query_pre_attn_norm": "none"})", "rsqrt_head_dim or rsqrt_emb_per_head, got \"none\"");
+  expect_refused(R"({"query_pre_attn_norm": "none"})",
+                 R"(expected "rsqrt_head_dim" or "rsqrt_emb_per_head", got "none")");
   expect_refused(R"({"final_logits_softcap": -1})", "final_logits_softcap");
   expect_refused("[]", "expected an object");
 }
@@ -173,6 +174,15 @@ TEST_F(KerasPreset, ConfigurationMustAgree) {
   expect_refused("config", "expected a PaliGemmaBackbone");
   fs::remove(folder / "config.json");
   expect_refused("no_config", "expected config.json");
+}
+
+TEST(ModelFolder, WithoutWeightsSaysWhatMayBeMeant) {
+  const auto expect_advice = [](const fs::path& folder, const std::string& part) {
+    expect_error(ErrorKind::model, "no_weights", part, [&] { open_model_files(folder); });
+  };
+  expect_advice(golden("npz/pg1"), "Try: " + golden("npz/pg1/model.bf16.npz").string());
+  expect_advice(golden("lora/plain"), "Try: --adapter " + golden("lora/plain").string());
+  expect_advice(golden("lora"), "expected model.safetensors");
 }
 
 TEST(KerasFile, MustHoldItsParts) {

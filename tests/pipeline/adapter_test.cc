@@ -1,4 +1,5 @@
 // Adapters through the public interface: which one answers a request.
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <paligemma/paligemma.h>
 
@@ -10,7 +11,9 @@ namespace {
 
 using testing::golden;
 using testing::golden_json;
+using ::testing::HasSubstr;
 using testing::ids;
+using ::testing::Not;
 
 class Adapters : public ::testing::Test {
  protected:
@@ -90,8 +93,8 @@ TEST_F(Adapters, ThatDoNotFitTheModelAreRefused) {
 
 // The bytes that are said to be needed, with as little memory as there can be.
 TEST_F(Adapters, CountAsMemory) {
-  const auto message = [](const std::vector<std::string>& names) -> std::string {
-    ModelOptions options{.compute = Compute::f32, .threads = 1, .memory_limit = 1};
+  const auto message = [](const std::vector<std::string>& names, bool merge = false) -> std::string {
+    ModelOptions options{.merge_adapters = merge, .compute = Compute::f32, .threads = 1, .memory_limit = 1};
     for (const std::string& name : names) options.adapters.push_back(golden("lora/" + name));
     try {
       Model::open(golden("models/pg2"), options);
@@ -103,6 +106,8 @@ TEST_F(Adapters, CountAsMemory) {
   };
   const std::string with = message({"plain", "dora", "rslora", "patterns"});
   EXPECT_NE(with, message({})) << with;
+  EXPECT_THAT(message({"plain", "dora"}, true), HasSubstr(", loading 8."));  // MiB: an arena each
+  EXPECT_THAT(message({}, true), Not(HasSubstr("loading")));
 }
 
 }  // namespace

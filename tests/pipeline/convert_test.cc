@@ -4,6 +4,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <zip.h>
 
 #include <algorithm>
 
@@ -209,12 +210,22 @@ TEST(ConvertFiles, NothingIsOverwrittenUnasked) {
   expect_refused("hf", Form::hugging_face);
   expect_refused("hf", Form::keras);
   expect_refused("m.npz", Form::big_vision);
+  std::filesystem::create_directory(scratch.folder() / "folder.npz");
   expect_error(ErrorKind::usage, "file_exists", "expected a file, got a folder",
-               [&] { convert(from, scratch.path("hf"), {.to = Form::big_vision, .force = true}); });
+               [&] { convert(from, scratch.path("folder.npz"), {.to = Form::big_vision, .force = true}); });
   convert(from, scratch.path("m.npz"), {.to = Form::big_vision, .force = true});
   convert(from, scratch.path("hf"), {.to = Form::hugging_face, .force = true});
   expect_same_tensors(from, open_model_files(fs::path(scratch.path("hf"))));  // the old index is gone
   EXPECT_EQ(scratch.read("hf/notes.txt"), "mine");
+}
+
+// What has another name could not be opened.
+TEST(ConvertFiles, AnNpzIsCalledSo) {
+  const Scratch scratch;
+  const ModelFiles from = open_model_files(golden("npz/pg2/model.npz"));
+  for (const char* name : {"model", "model.npy", "npz"})
+    expect_error(ErrorKind::usage, "bad_value", "expected a name that ends in .npz",
+                 [&] { convert(from, scratch.path(name), {.to = Form::big_vision}); });
 }
 
 TEST(ConvertFiles, WhatIsStoppedLeavesNothing) {
@@ -223,7 +234,7 @@ TEST(ConvertFiles, WhatIsStoppedLeavesNothing) {
   for (const Form form : {Form::hugging_face, Form::big_vision, Form::keras}) {
     int pieces = 0;
     expect_error(ErrorKind::failure, "interrupted", "interrupted",
-                 [&] { convert(from, scratch.path("out"), {.to = form}, {}, [&] { return ++pieces == 20; }); });
+                 [&] { convert(from, scratch.path("out.npz"), {.to = form}, {}, [&] { return ++pieces == 20; }); });
     EXPECT_EQ(pieces, 20);
     EXPECT_TRUE(fs::is_empty(scratch.folder()));
   }
@@ -235,7 +246,7 @@ TEST(ConvertFiles, RefusesWhatAFormCannotSay) {
     ModelFiles from = open_model_files(golden("npz/pg2/model.npz"));
     change(from);
     expect_error(ErrorKind::usage, "cannot_express", part,
-                 [&] { convert(from, scratch.path("out"), {.to = form, .weights = weights}); });
+                 [&] { convert(from, scratch.path("out.npz"), {.to = form, .weights = weights}); });
     EXPECT_TRUE(fs::is_empty(scratch.folder()));
   };
   for (const Form form : {Form::big_vision, Form::keras}) {
@@ -271,6 +282,20 @@ TEST(InspectForms, SaysWhatArraysMean) {
   EXPECT_EQ(keras.info.parameters, 38106u);  // as the preset's own metadata says
 }
 
+TEST(InspectForms, CountsWhatDeflatedWeightsTake) {
+  const Scratch scratch;
+  const fs::path stored = golden("keras/pg1_f32/model.keras"), packed = scratch.path("packed.keras");
+  fs::copy(stored, packed);
+  zip_t* archive = zip_open(packed.c_str(), 0, nullptr);
+  for (zip_int64_t i = 0; i < zip_get_num_entries(archive, 0); ++i)
+    ASSERT_EQ(zip_set_file_compression(archive, static_cast<zip_uint64_t>(i), ZIP_CM_DEFLATE, 9), 0);
+  ASSERT_EQ(zip_close(archive), 0);
+  EXPECT_EQ(inspect(open_model_files(stored), "m").f32.loading, 0u);
+  const Inspection found = inspect(open_model_files(packed), "m");
+  EXPECT_EQ(found.f32.loading, 298016u);  // model.weights.h5
+  EXPECT_EQ(found.bf16.loading, 298016u);
+}
+
 TEST(InspectForms, CountsWhatIsNotFinite) {
   const Scratch scratch;
   ModelFiles from = open_model_files(golden("npz/pg2/model.npz"));
@@ -285,7 +310,7 @@ TEST(InspectForms, CountsWhatIsNotFinite) {
   convert(from, scratch.path("m.npz"), {.to = Form::big_vision});
   const Inspection found = inspect(open_model_files(fs::path(scratch.path("m.npz"))), "m");
   ASSERT_EQ(found.warnings.size(), 1u);
-  EXPECT_EQ(found.warnings[0].text, "params/llm/layers/attn/kv_einsum/w holds 1 values that are NaN or infinite");
+  EXPECT_EQ(found.warnings[0].text, "params/llm/layers/attn/kv_einsum/w holds 1 value that is NaN or infinite");
 }
 
 }  // namespace

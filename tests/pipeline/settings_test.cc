@@ -110,5 +110,21 @@ TEST(Settings, KerasBoxesLieInTheWholePicture) {
   }
 }
 
+TEST(Memory, WhatIsTakenWhileLoadingIsGivenBackBeforeTheWork) {
+  MemoryNeed need{.weights = 1000, .kv_cache = 20, .work = 30};
+  EXPECT_EQ(need.total(), 1050u);
+  need.loading = 40;
+  EXPECT_EQ(need.total(), 1050u);
+  need.loading = 70;
+  EXPECT_EQ(need.total(), 1070u);
+  require_memory("m", need, 1070);
+  expect_error(ErrorKind::resource, "out_of_memory", "m: needs 1.0 KiB (weights 1000 B, loading 70 B)",
+               [&] { require_memory("m", need, 1069); });
+  // Of what the system has left, what is already held counts as available.
+  need.loading = std::uint64_t{1} << 60;
+  EXPECT_THROW(require_memory("m", need), Error);
+  EXPECT_NO_THROW(require_memory("m", need, 0, need.loading));
+}
+
 }  // namespace
 }  // namespace paligemma

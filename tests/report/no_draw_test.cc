@@ -1,17 +1,14 @@
-#include <gtest/gtest.h>
 #include <paligemma/paligemma.h>
+
+#include "support/errors.h"
 
 namespace paligemma {
 namespace {
 
 TEST(NoDraw, SaysSo) {
-  try {
-    draw({.width = 1, .height = 1, .rgb = {0, 0, 0}}, {}, "png");
-    FAIL() << "expected an error";
-  } catch (const Error& error) {
-    EXPECT_EQ(error.kind(), ErrorKind::usage);
-    EXPECT_EQ(error.code(), "no_drawing");
-  }
+  expect_error(ErrorKind::usage, "no_drawing", "PALIGEMMA_DRAW=ON",
+               [] { draw({.width = 1, .height = 1, .rgb = {0, 0, 0}}, {}, "png"); });
+  expect_error(ErrorKind::usage, "no_drawing", "PALIGEMMA_DRAW=ON", [] { require_drawing(); });
 }
 
 }  // namespace

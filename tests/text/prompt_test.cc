@@ -110,6 +110,12 @@ TEST(PromptText, LabelsAndQuestionsAreData) {
   }
 }
 
+TEST(PromptText, PicturesAreNoPartOfTheAnswer) {
+  expect_error(ErrorKind::usage, "suffix_image", "\"a <image>\": expected text, got <image>",
+               [] { prompt_text({.task = Task::ocr, .suffix = "a <image>"}); });
+  EXPECT_EQ(prompt_text({.task = Task::ocr, .suffix = "<loc0001> <eos> image>"}), "ocr");
+}
+
 TEST(PromptText, RefusesWhatIsEmptyOrNoLanguage) {
   expect_error(ErrorKind::usage, "label_empty", "none", [] { prompt_text({.task = Task::detect}); });
   expect_error(ErrorKind::usage, "label_empty", "empty",

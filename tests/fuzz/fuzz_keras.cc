@@ -1,0 +1,25 @@
+// seeds: keras/pg1_f32/model.keras io/deflated.keras
+//
+// Any bytes as a .keras file, stored or deflated: opened, and each array read. A file, since it is opened by its name.
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "base/error.h"
+#include "model/model_files.h"
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  static const std::filesystem::path path =
+      std::filesystem::temp_directory_path() / ("fuzz-" + std::to_string(::getpid()) + ".keras");
+  std::ofstream(path, std::ios::binary).write(reinterpret_cast<const char*>(data), std::streamsize(size));
+  try {
+    const paligemma::ModelFiles files = paligemma::open_model_files(path);
+    for (const auto& [name, tensors] : files.meanings)
+      for (const std::string& tensor : tensors)
+        if (tensor.find('*') == tensor.npos) files.source.shape(tensor);
+  } catch (const paligemma::Error&) {
+  }
+  std::filesystem::remove(path);
+  return 0;
+}
