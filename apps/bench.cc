@@ -11,6 +11,8 @@ Holding holding_of(const ModelOptions& options) {
   Holding holding{HeldAs::as_in_file, Precision::bf16};
   if (options.weights == WeightType::f32) holding.held = HeldAs::f32;
   if (options.weights == WeightType::bf16) holding.held = HeldAs::bf16;
+  if (options.weights == WeightType::q8) holding.held = HeldAs::q8;
+  if (options.weights == WeightType::q4) holding.held = HeldAs::q4;
   if (options.compute == Compute::f32) holding.precision = Precision::f32;
   return holding;
 }

@@ -105,8 +105,12 @@ void add_session_options(Arguments& arguments, Session& session) {
 void add_arithmetic_options(Arguments& arguments, ModelOptions& model) {
   const std::string group = "Model";
   arguments.choice<WeightType>(group, "--weights", model.weights,
-                               {{"auto", WeightType::automatic}, {"f32", WeightType::f32}, {"bf16", WeightType::bf16}},
-                               "How weights are held (auto: as in the file)", {"q8", "q4"});
+                               {{"auto", WeightType::automatic},
+                                {"f32", WeightType::f32},
+                                {"bf16", WeightType::bf16},
+                                {"q8", WeightType::q8},
+                                {"q4", WeightType::q4}},
+                               "How weights are held (auto: as in the file)");
   arguments.choice<Compute>(group, "--compute", model.compute, {{"f32", Compute::f32}, {"bf16", Compute::bf16}},
                             "Arithmetic (bf16; the embedded model: f32)", {"int8"});
   arguments.number(group, "-t,--threads", 1, 4096, model.threads, "Threads (one a core)");

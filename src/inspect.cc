@@ -23,6 +23,8 @@ std::uint64_t count_not_finite(DType dtype, std::span<const std::byte> bytes) {
     case DType::f32: return count_not_finite<std::uint32_t>(bytes, 0x7f800000u);
     case DType::bf16: return count_not_finite<std::uint16_t>(bytes, 0x7f80u);
     case DType::f16: return count_not_finite<std::uint16_t>(bytes, 0x7c00u);
+    case DType::q8:
+    case DType::q4: break;  // integers
   }
   return 0;
 }

@@ -14,6 +14,8 @@ HeldAs held_as(WeightType type) {
   switch (type) {
     case WeightType::f32: return HeldAs::f32;
     case WeightType::bf16: return HeldAs::bf16;
+    case WeightType::q8: return HeldAs::q8;
+    case WeightType::q4: return HeldAs::q4;
     case WeightType::automatic: break;
   }
   return HeldAs::as_in_file;
@@ -128,7 +130,7 @@ void require_memory(std::string_view what, const MemoryNeed& need, std::uint64_t
   const std::string loading = need.loading == 0 ? "" : ", loading " + readable_bytes(need.loading);
   fail(ErrorKind::resource, "out_of_memory", "not enough memory: ", what, ": needs ", readable_bytes(need.total()),
        " (weights ", readable_bytes(need.weights), loading, "), ", readable_bytes(available),
-       " are available. Try: --weights bf16, or a smaller model");
+       " are available. Try: --weights q8 or q4, or a smaller model");
 }
 
 ModelInfo describe(const Config& config, std::string name) {

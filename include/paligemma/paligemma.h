@@ -202,7 +202,9 @@ std::string to_json(const Result& result);
 // Models
 
 enum class Compute { automatic, f32, bf16 };
-enum class WeightType { automatic, f32, bf16 };
+// How matrices are held. q8 and q4 are blocks of 32 elements of 8 or 4 bits with a scale each (GGUF's Q8_0 and Q4_0),
+// made as the model is opened.
+enum class WeightType { automatic, f32, bf16, q8, q4 };
 // How pictures are brought to the model's size. `automatic` is pillow, under Numerics::bv tf_bilinear. `keras` cuts the
 // middle square out of the picture, as KerasHub does by default: boxes and masks lie in that part.
 enum class Resize { automatic, pillow, pillow_12, tf_bilinear, tf_antialias, keras };

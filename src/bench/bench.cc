@@ -45,12 +45,15 @@ double prefill_gflop(const Config& config, double rows) {
   return (2.0 * rows * decoder_weights(d) + attention + 2.0 * static_cast<double>(d.width * d.vocabulary)) / 1e9;
 }
 
-double decode_gb(const Config& config, const Holding& holding, double positions) {
+double decode_gb(const Config& config, Network& network, const Holding& holding, double positions) {
   const DecoderConfig& d = config.decoder;
-  const double weights = decoder_weights(d) + static_cast<double>(d.width * d.vocabulary);
+  double weights = 0;  // the head's, which is the embedding, among them
+  visit(network, config, [&](const std::string& name, Weight& weight, const Shape&, Weight::Form form) {
+    if (form == Weight::Form::matrix && name.starts_with("language_model."))
+      weights += static_cast<double>(weight.bytes);
+  });
   const double cache = 2.0 * positions * static_cast<double>(d.layers * d.kv_heads * d.head_size);
-  return (weights * byte_size(holding.matrix(DType::bf16)) + cache * (holding.precision == Precision::bf16 ? 2 : 4)) /
-         1e9;
+  return (weights + cache * (holding.precision == Precision::bf16 ? 2 : 4)) / 1e9;
 }
 
 // The times of all repetitions: of the stage as a whole, and of its calls.
@@ -112,13 +115,13 @@ BenchReport run_bench(const BenchOptions& options) {
 
   BenchReport report{.shape = options.shape,
                      .backend = std::string(backend->name()),
-                     .weights = std::string(name(options.holding.matrix(DType::bf16))),
                      .compute = options.holding.precision == Precision::bf16 ? "bf16" : "f32",
                      .weight_bytes = need.weights};
   progress("weights: " + readable_bytes(need.weights));
   const auto load_start = Clock::now();
-  const Network network = load_network(*config, source, options.holding, *backend);
+  Network network = load_network(*config, source, options.holding, *backend);
   report.load_s = seconds_since(load_start);
+  report.weights = std::string(name(network.decoder.embedding.dtype));
 
   OpClock clock(*backend);
   Engine engine(clock, *config, network,
@@ -159,7 +162,7 @@ BenchReport run_bench(const BenchOptions& options) {
   const auto positions = static_cast<double>(rows);
   report.stages = {make_stage("vision", vision, vision_gflop(*config), false, limits),
                    make_stage("prefill", prefill, prefill_gflop(*config, positions), false, limits),
-                   make_stage("decode", decode, decode_gb(*config, options.holding, positions), true, limits)};
+                   make_stage("decode", decode, decode_gb(*config, network, options.holding, positions), true, limits)};
   rusage usage{};
   getrusage(RUSAGE_SELF, &usage);
   report.peak_rss_bytes = static_cast<std::uint64_t>(usage.ru_maxrss) * 1024;

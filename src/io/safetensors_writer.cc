@@ -15,6 +15,8 @@ std::string_view format_name(DType dtype) {
     case DType::f32: return "F32";
     case DType::bf16: return "BF16";
     case DType::f16: return "F16";
+    case DType::q8:
+    case DType::q4: break;  // the format has no such types
   }
   return "";
 }

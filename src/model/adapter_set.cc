@@ -69,7 +69,7 @@ std::size_t adapter_bytes(const Adapter& adapter, const Config& config, const Ho
   Network network(config);
   visit_changeable(network, config, [&](const std::string& name, Weight&, const Shape& shape, Weight::Form form) {
     if (const auto found = adapter.replaced.find(name); found != adapter.replaced.end())
-      bytes += tensor_bytes(shape, form, holding.matrix(found->second.dtype), backend);
+      bytes += tensor_bytes(name, shape, form, found->second.dtype, holding, backend);
   });
   return bytes;
 }

@@ -48,10 +48,14 @@ Weight load_rounded_gain(const std::string& name, const Shape& shape, const Tens
 
 }  // namespace
 
-DType Holding::matrix(DType in_file) const {
+DType Holding::matrix(std::string_view name, std::int64_t cols, DType in_file) const {
   switch (held) {
     case HeldAs::f32: return DType::f32;
     case HeldAs::bf16: return DType::bf16;
+    case HeldAs::q8:
+    case HeldAs::q4:
+      if (cols % kQuantBlock != 0) return DType::bf16;
+      return held == HeldAs::q4 && name.starts_with("language_model.") ? DType::q4 : DType::q8;
     case HeldAs::as_in_file: break;
   }
   return precision == Precision::bf16 || in_file == DType::bf16 ? DType::bf16 : DType::f32;
@@ -61,20 +65,22 @@ DType Holding::parameter(DType in_file) const {
   switch (held) {
     case HeldAs::f32: return DType::f32;
     case HeldAs::bf16: return DType::bf16;
-    case HeldAs::as_in_file: break;
+    default: return in_file;
   }
-  return in_file;
 }
 
-std::size_t tensor_bytes(const Shape& shape, Weight::Form form, DType held, const Backend& backend) {
-  return form == Weight::Form::matrix ? backend.matrix_bytes(shape[0], product(shape, 1), held)
-                                      : static_cast<std::size_t>(product(shape, 0)) * sizeof(float);
+std::size_t tensor_bytes(const std::string& name, const Shape& shape, Weight::Form form, DType in_file,
+                         const Holding& holding, const Backend& backend) {
+  if (form != Weight::Form::matrix) return static_cast<std::size_t>(product(shape, 0)) * sizeof(float);
+  const std::int64_t cols = product(shape, 1);
+  return backend.matrix_bytes(shape[0], cols, holding.matrix(name, cols, in_file));
 }
 
 Weight load_tensor(const std::string& name, const Shape& shape, Weight::Form form, const TensorSource& source,
                    const Holding& holding, const NumericsProfile& numerics, Backend& backend) {
   const DType in_file = source.dtype(name);
-  if (form == Weight::Form::matrix) return load_matrix(name, shape, source, holding.matrix(in_file), backend);
+  if (form == Weight::Form::matrix)
+    return load_matrix(name, shape, source, holding.matrix(name, product(shape, 1), in_file), backend);
   if (numerics.rounds_to_parameters && is_gain(name, form))
     return load_rounded_gain(name, shape, source, result_type(holding.parameter(in_file)), backend);
   return load_vector(name, shape, source, backend);
@@ -86,7 +92,7 @@ std::size_t weight_bytes(const Config& config, const TensorSource& source, const
   std::size_t bytes = 0;
   visit(network, config, [&](const std::string& name, Weight&, const Shape& shape, Weight::Form form) {
     check_shape(name, shape, source);
-    bytes += tensor_bytes(shape, form, holding.matrix(source.dtype(name)), backend);
+    bytes += tensor_bytes(name, shape, form, source.dtype(name), holding, backend);
   });
   return bytes;
 }

@@ -6,14 +6,16 @@
 
 namespace paligemma {
 
-enum class HeldAs { as_in_file, f32, bf16 };
+enum class HeldAs { as_in_file, f32, bf16, q8, q4 };
 
-// How the tensors are held. f16 files are held as f32, which is exact, unless bf16 is asked for.
+// How the tensors are held. f16 files are held as f32, which is exact, unless bf16 is asked for. Under q8 and q4
+// matrices whose rows are not whole blocks are held as bf16, and under q4 those of the vision tower and the projector
+// as q8: they are a seventh of a model at most.
 struct Holding {
   HeldAs held = HeldAs::as_in_file;
   Precision precision = Precision::f32;
 
-  DType matrix(DType in_file) const;
+  DType matrix(std::string_view name, std::int64_t cols, DType in_file) const;
   // The type that a parameter counts as where arithmetic is rounded to it.
   DType parameter(DType in_file) const;
 };
@@ -25,7 +27,8 @@ constexpr std::int64_t kPieceRows = 64 * Backend::kPlaceRows;
 // One tensor, and the bytes that it takes.
 Weight load_tensor(const std::string& name, const Shape& shape, Weight::Form form, const TensorSource& source,
                    const Holding& holding, const NumericsProfile& numerics, Backend& backend);
-std::size_t tensor_bytes(const Shape& shape, Weight::Form form, DType held, const Backend& backend);
+std::size_t tensor_bytes(const std::string& name, const Shape& shape, Weight::Form form, DType in_file,
+                         const Holding& holding, const Backend& backend);
 
 // Bytes that the weights will take, without loading any.
 std::size_t weight_bytes(const Config& config, const TensorSource& source, const Holding& holding,

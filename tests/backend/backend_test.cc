@@ -77,7 +77,8 @@ TEST(MakeCpuBackend, SaysWhichNamesItKnows) {
 TEST(Isas, TablesDiffer) {
   std::vector<Kernels> tables = tables_to_test();
   for (std::size_t i = 1; i < tables.size(); ++i) {
-    EXPECT_NE(tables[i].product[1][1].run, tables[i - 1].product[1][1].run) << tables[i].name;
+    const auto differs = [&](int type) { return tables[i].product[1][type].run != tables[i - 1].product[1][type].run; };
+    EXPECT_TRUE(differs(1) || differs(2)) << tables[i].name;
   }
 }
 

@@ -8,6 +8,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <numeric>
 #include <string>
 #include <vector>
 
@@ -87,6 +88,31 @@ inline TensorSource stored_in(DType type, TensorSource source) {
   return out;
 }
 
+// The numbers that matrices stand for when they are held so.
+inline TensorSource rounded_as(const Holding& holding, TensorSource source, Backend& backend) {
+  auto numbers = std::make_shared<std::vector<float>>();
+  TensorSource out = source;
+  out.dtype = [](std::string_view) { return DType::f32; };
+  out.rows = [=, &backend](std::string_view name, std::int64_t first, std::int64_t count) {
+    HostTensor tensor = source.rows(name, first, count);
+    const Shape whole = tensor.shape;
+    const std::int64_t cols = product(whole, 1);
+    numbers->resize(static_cast<std::size_t>(count * cols));
+    if (whole.size() == 1) {
+      for (std::size_t i = 0; i < numbers->size(); ++i) (*numbers)[i] = tensor.element(i);
+    } else {
+      tensor.shape = {count, cols};
+      Weight matrix = backend.make_matrix(count, cols, holding.matrix(name, cols, tensor.dtype));
+      backend.place_rows(matrix, 0, tensor);
+      std::vector<std::int32_t> rows(static_cast<std::size_t>(count));
+      std::iota(rows.begin(), rows.end(), 0);
+      backend.embed(matrix, rows, 1, DType::f32, View(numbers->data(), count, cols));
+    }
+    return HostTensor{DType::f32, whole, std::as_bytes(std::span(*numbers))};
+  };
+  return out;
+}
+
 struct Arithmetic {
   Precision precision = Precision::f32;
   NumericsProfile numerics = kTransformersNumerics;
@@ -94,6 +120,8 @@ struct Arithmetic {
   std::vector<std::string> merge{};  // adapters of tests/golden/lora, merged as the model is loaded and held in f32
   bool tied_head = true;
   bool whole_last_block = false;
+  HeldAs held = HeldAs::as_in_file;
+  bool as_if_held = false;  // in f32, with the numbers that `held` stands for
 };
 
 // `folder` of tests/golden.
@@ -103,12 +131,16 @@ struct Loaded {
         checkpoint(Folder::on_disk(golden(folder), ErrorKind::model)),
         source(arithmetic.stored ? stored_in(*arithmetic.stored, checkpoint.source()) : checkpoint.source()),
         config(read_config(golden_json(folder + "/config.json"), source.shape, folder)),
-        holding{.precision = arithmetic.precision} {
+        holding{.held = arithmetic.held, .precision = arithmetic.precision} {
     config.numerics = arithmetic.numerics;
     config.decoder.tied_head = arithmetic.tied_head;
     for (const std::string& name : arithmetic.merge) {
       adapters.push_back(adapter(name));
       source = merged(source, adapters.back(), *backend);
+      holding.held = HeldAs::f32;
+    }
+    if (arithmetic.as_if_held) {
+      source = rounded_as(holding, source, *backend);
       holding.held = HeldAs::f32;
     }
     network = load_network(config, source, holding, *backend);

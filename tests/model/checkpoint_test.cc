@@ -146,12 +146,21 @@ TEST(Load, WrongShapeIsShownWithTheRightOne) {
 }
 
 TEST(Load, HoldingFollowsFileOptionAndPrecision) {
-  EXPECT_EQ((Holding{HeldAs::as_in_file, Precision::f32}.matrix(DType::bf16)), DType::bf16);
-  EXPECT_EQ((Holding{HeldAs::as_in_file, Precision::f32}.matrix(DType::f32)), DType::f32);
-  EXPECT_EQ((Holding{HeldAs::as_in_file, Precision::f32}.matrix(DType::f16)), DType::f32);
-  EXPECT_EQ((Holding{HeldAs::as_in_file, Precision::bf16}.matrix(DType::f32)), DType::bf16);
-  EXPECT_EQ((Holding{HeldAs::f32, Precision::bf16}.matrix(DType::bf16)), DType::f32);
-  EXPECT_EQ((Holding{HeldAs::bf16, Precision::f32}.matrix(DType::f32)), DType::bf16);
+  const auto matrix = [](const Holding& holding, DType in_file, std::int64_t cols = 64,
+                         std::string_view name = "language_model.model.layers.0.mlp.up_proj.weight") {
+    return holding.matrix(name, cols, in_file);
+  };
+  const std::string_view vision = "vision_tower.vision_model.encoder.layers.0.mlp.fc1.weight";
+  EXPECT_EQ(matrix({HeldAs::q8, Precision::f32}, DType::f32), DType::q8);
+  EXPECT_EQ(matrix({HeldAs::q4, Precision::bf16}, DType::bf16), DType::q4);
+  EXPECT_EQ(matrix({HeldAs::q4, Precision::bf16}, DType::bf16, 64, vision), DType::q8);
+  EXPECT_EQ(matrix({HeldAs::q4, Precision::bf16}, DType::f32, 4304, vision), DType::bf16);
+  EXPECT_EQ(matrix({HeldAs::as_in_file, Precision::f32}, DType::bf16), DType::bf16);
+  EXPECT_EQ(matrix({HeldAs::as_in_file, Precision::f32}, DType::f32), DType::f32);
+  EXPECT_EQ(matrix({HeldAs::as_in_file, Precision::f32}, DType::f16), DType::f32);
+  EXPECT_EQ(matrix({HeldAs::as_in_file, Precision::bf16}, DType::f32), DType::bf16);
+  EXPECT_EQ(matrix({HeldAs::f32, Precision::bf16}, DType::bf16), DType::f32);
+  EXPECT_EQ(matrix({HeldAs::bf16, Precision::f32}, DType::f32), DType::bf16);
 }
 
 }  // namespace

@@ -57,11 +57,14 @@ struct Block {
   std::int8_t values[kQuantBlock] = {};  // of q4: -8 to 7
 };
 
+// What to multiply by instead of dividing; 0 where the scale is too small for that, and is 0 in f16.
+float inverse_of(float scale) { return std::fabs(scale) > 1e-30f ? 1 / scale : 0; }
+
 // As the format's own reference rounds: values are divided by the scale before that is rounded to f16.
 Block to_q8(const float* x) {
   float most = 0;
   for (int i = 0; i < kQuantBlock; ++i) most = std::max(most, std::fabs(x[i]));
-  const float scale = most / 127, inverse = scale != 0 ? 1 / scale : 0;
+  const float scale = most / 127, inverse = inverse_of(scale);
   Block block{f32_to_f16(scale)};
   for (int i = 0; i < kQuantBlock; ++i) {
     block.values[i] = std::int8_t(std::clamp(std::round(x[i] * inverse), -127.0f, 127.0f));
@@ -75,7 +78,7 @@ Block to_q4(const float* x) {
   for (int i = 0; i < kQuantBlock; ++i) {
     if (std::fabs(x[i]) > std::fabs(most)) most = x[i];
   }
-  const float scale = most / -8, inverse = scale != 0 ? 1 / scale : 0;
+  const float scale = most / -8, inverse = inverse_of(scale);
   Block block{f32_to_f16(scale)};
   for (int i = 0; i < kQuantBlock; ++i) {
     block.values[i] = std::int8_t(std::clamp(std::floor(x[i] * inverse + 8.5f), 0.0f, 15.0f) - 8);

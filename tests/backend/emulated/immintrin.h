@@ -6,7 +6,10 @@
 #include <simde/x86/avx512.h>
 #include <simde/x86/fma.h>
 
-// What SIMDe 0.7.4 lacks: loads and stores of the lanes in a mask, and reductions (in the order of the real ones).
+#include "base/dtype.h"
+
+// What SIMDe 0.7.4 lacks or has wrong: loads and stores of the lanes in a mask, reductions (in the order of the real
+// ones), f16 and products of 16-bit integers.
 static inline simde__m512 emulated_mask_loadu_ps(simde__m512 rest, simde__mmask16 mask, const void* from) {
   float lanes[16];
   simde_mm512_storeu_ps(lanes, rest);
@@ -44,6 +47,34 @@ static inline float emulated_reduce_max_ps(simde__m512 values) {
   for (float lane : lanes) most = lane > most ? lane : most;
   return most;
 }
+static inline simde__m512 emulated_cvtph_ps(simde__m256i halves) {
+  unsigned short bits[16];
+  float lanes[16];
+  simde_mm256_storeu_si256(bits, halves);
+  for (int i = 0; i < 16; ++i) lanes[i] = paligemma::f16_to_f32(bits[i]);
+  return simde_mm512_loadu_ps(lanes);
+}
+static inline simde__m512i emulated_madd_epi16(simde__m512i a, simde__m512i b) {
+  short x[32], y[32];
+  int sums[16];
+  simde_mm512_storeu_si512(x, a);
+  simde_mm512_storeu_si512(y, b);
+  for (int i = 0; i < 16; ++i) sums[i] = x[2 * i] * y[2 * i] + x[2 * i + 1] * y[2 * i + 1];
+  return simde_mm512_loadu_si512(sums);
+}
+static inline simde__m512 emulated_cvtepi32_ps(simde__m512i values) {
+  int from[16];
+  float lanes[16];
+  simde_mm512_storeu_si512(from, values);
+  for (int i = 0; i < 16; ++i) lanes[i] = static_cast<float>(from[i]);
+  return simde_mm512_loadu_ps(lanes);
+}
+#undef _mm512_cvtepi32_ps
+#define _mm512_cvtepi32_ps emulated_cvtepi32_ps
+#undef _mm512_madd_epi16
+#define _mm512_madd_epi16 emulated_madd_epi16
+#undef _mm512_cvtph_ps
+#define _mm512_cvtph_ps emulated_cvtph_ps
 #define _mm512_reduce_add_ps emulated_reduce_add_ps
 #define _mm512_reduce_max_ps emulated_reduce_max_ps
 #define _mm512_mask_loadu_ps emulated_mask_loadu_ps

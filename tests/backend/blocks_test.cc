@@ -1,0 +1,164 @@
+// Weights in blocks of 8 and 4 bits: their places, their products, and what gguf's own package makes of the same
+// numbers.
+#include "fixture.h"
+#include "support/golden.h"
+
+namespace paligemma {
+namespace {
+
+class BlocksTest : public TableTest {};
+INSTANTIATE_TEST_SUITE_P(All, BlocksTest, ::testing::ValuesIn(tables_to_test()), table_name);
+
+constexpr DType kTypes[] = {DType::q8, DType::q4};
+
+// Rows of random blocks as a file has them, and what they say.
+struct BlockMatrix {
+  BlockMatrix(DType type, std::int64_t rows, std::int64_t cols, unsigned seed)
+      : type(type), rows(rows), cols(cols), blocks((cols + kQuantBlock - 1) / kQuantBlock) {
+    std::mt19937 random(seed);
+    for (std::int64_t i = 0; i < rows * blocks; ++i) {
+      const std::uint16_t scale = f32_to_f16(float(random() % 1000 + 1) / 1024);
+      bytes.push_back(std::byte(scale & 0xff));
+      bytes.push_back(std::byte(scale >> 8));
+      scales.push_back(f16_to_f32(scale));
+      std::int8_t block[kQuantBlock];
+      for (std::int8_t& value : block) value = std::int8_t(type == DType::q8 ? random() % 256 : random() % 16 - 8);
+      if (type == DType::q8) {
+        for (const std::int8_t value : block) bytes.push_back(std::byte(value));
+      } else {
+        for (int j = 0; j < 16; ++j) bytes.push_back(std::byte((block[j] + 8) | (block[16 + j] + 8) << 4));
+      }
+      integers.insert(integers.end(), block, block + kQuantBlock);
+    }
+  }
+  std::int64_t integer(std::int64_t row, std::int64_t k) const {
+    return integers[std::size_t(row * blocks * kQuantBlock + k)];
+  }
+  float scale(std::int64_t row, std::int64_t block) const { return scales[std::size_t(row * blocks + block)]; }
+  Weight place(Backend& backend) const {
+    Weight weight = backend.make_matrix(rows, cols, type);
+    backend.place_rows(weight, 0, {type, {rows, cols}, bytes});
+    return weight;
+  }
+
+  DType type;
+  std::int64_t rows, cols, blocks;
+  std::vector<std::byte> bytes{};
+  std::vector<float> scales{};
+  std::vector<std::int8_t> integers{};
+};
+
+// The same product in plain integers: activations as whole numbers of 1/32767 of the largest of their block, the sum of
+// a block exact, and the blocks in a chain.
+float in_integers(ConstView x, std::int64_t r, const BlockMatrix& w, std::int64_t n, float bias, bool fused) {
+  float sum = 0;
+  for (std::int64_t block = 0; block < w.blocks; ++block) {
+    const std::int64_t first = block * kQuantBlock, end = std::min(w.cols, first + kQuantBlock);
+    float most = 0;
+    for (std::int64_t k = first; k < end; ++k) most = std::max(most, std::fabs(x.row(r)[k]));
+    std::int64_t dot = 0;
+    for (std::int64_t k = first; k < end; ++k) {
+      dot += std::llrint(x.row(r)[k] * (most > 0 ? 32767 / most : 0)) * w.integer(n, k);
+    }
+    const float scale = most / 32767 * w.scale(n, block);
+    sum = fused ? std::fma(float(dot), scale, sum) : float(dot) * scale + sum;
+  }
+  return sum + bias;
+}
+
+TEST_P(BlocksTest, ProductIsThatOfPlainIntegers) {
+  const std::string_view table = GetParam().name;
+  const bool fused = table != "portable" && !table.ends_with("_emulated");
+  for (const DType type : kTypes) {
+    for (const std::int64_t k : {1, 31, 32, 33, 72, 588, 2400, 4304}) {
+      for (const std::int64_t rows : {1, 2, 7, 13, 40}) {
+        const std::int64_t n = 16 * (k % 9) + 1 + rows;
+        const BlockMatrix w(type, n, k, unsigned(k));
+        const Weight weight = w.place(backend);
+        const std::vector<float> bias = numbers(n, 3);
+        const Weight bias_weight = place_vector(backend, bias);
+        Matrix x(rows, k, 1u), y(rows, n);
+        const LinearPart part{&weight, &bias_weight, y.view()};
+        backend.linear(x.view(), {&part, 1}, rows % 2 ? Precision::f32 : Precision::bf16);
+        EXPECT_TRUE(y.gaps_untouched());
+        for (std::int64_t r = 0; r < rows; ++r) {
+          for (std::int64_t j = 0; j < n; ++j) {
+            ASSERT_EQ(y.at(r, j), in_integers(x.view(), r, w, j, bias[std::size_t(j)], fused))
+                << name(type) << ", " << rows << " x " << k << " -> " << n << " at " << r << ", " << j;
+          }
+        }
+      }
+    }
+  }
+}
+
+// Rounding the activations to 16 bits costs half a unit of 2^-15 of the largest of a block, for each of its elements.
+TEST_P(BlocksTest, ProductIsThatOfTheDequantisedWeights) {
+  for (const DType type : kTypes) {
+    const std::int64_t k = 1152, n = 50, rows = 9;
+    const BlockMatrix w(type, n, k, 7);
+    const Weight weight = w.place(backend);
+    Matrix x(rows, k, 2u), y(rows, n);
+    const LinearPart part{&weight, nullptr, y.view()};
+    backend.linear(x.view(), {&part, 1}, Precision::f32);
+    for (std::int64_t r = 0; r < rows; ++r) {
+      for (std::int64_t j = 0; j < n; ++j) {
+        double sum = 0, absolute = 0, rounding = 0;
+        for (std::int64_t i = 0; i < k; ++i) {
+          const double b = double(w.scale(j, i / kQuantBlock)) * double(w.integer(j, i));
+          sum += b * x.at(r, i);
+          absolute += std::fabs(b * x.at(r, i));
+          double most = 0;
+          for (std::int64_t e = i / kQuantBlock * kQuantBlock; e < (i / kQuantBlock + 1) * kQuantBlock; ++e) {
+            most = std::max(most, double(std::fabs(x.at(r, e))));
+          }
+          rounding += std::pow(b * most / 32767, 2) / 12;
+        }
+        ASSERT_NEAR(y.at(r, j), sum, 5 * std::sqrt(rounding) + product_tolerance(k / kQuantBlock) * absolute);
+      }
+    }
+  }
+}
+
+TEST_P(BlocksTest, NumbersThatAreNotFiniteStaySo) {
+  for (const DType type : kTypes) {
+    const BlockMatrix w(type, 20, 96, 1);
+    const Weight weight = w.place(backend);
+    for (const float bad : {NAN, INFINITY}) {
+      Matrix x(2, 96, 3u), y(2, 20);
+      x.at(1, 40) = bad;
+      const LinearPart part{&weight, nullptr, y.view()};
+      backend.linear(x.view(), {&part, 1}, Precision::f32);
+      for (std::int64_t j = 0; j < 20; ++j) {
+        EXPECT_TRUE(std::isfinite(y.at(0, j)));
+        EXPECT_FALSE(std::isfinite(y.at(1, j)));
+      }
+    }
+  }
+}
+
+// Quantised here or there: the same blocks, the same numbers.
+TEST_P(BlocksTest, BlocksAreThoseOfGguf) {
+  const Safetensors file = testing::golden_tensors("blocks/blocks.safetensors");
+  const HostTensor given = file.tensors.at("values");
+  const std::int64_t rows = given.shape[0], cols = given.shape[1];
+  std::vector<std::int32_t> ids(static_cast<std::size_t>(rows));
+  for (std::int64_t r = 0; r < rows; ++r) ids[std::size_t(r)] = std::int32_t(r);
+  for (const DType type : kTypes) {
+    const std::string title(name(type));
+    const std::vector<float> expected = testing::values(file.tensors.at(title));
+    const FileBytes theirs = FileBytes::map(testing::golden("blocks/" + title + ".bin"), ErrorKind::failure);
+    Weight ours = backend.make_matrix(rows, cols, type), copied = backend.make_matrix(rows, cols, type);
+    backend.place_rows(ours, 0, given);
+    backend.place_rows(copied, 0, {type, {rows, cols}, theirs.bytes()});
+    EXPECT_EQ(std::memcmp(ours.storage.get(), copied.storage.get(), ours.bytes), 0) << title;
+    Matrix y(rows, cols);
+    backend.embed(ours, ids, 1, DType::f32, y.view());
+    for (std::int64_t r = 0; r < rows; ++r) {
+      for (std::int64_t i = 0; i < cols; ++i) ASSERT_EQ(y.at(r, i), expected[std::size_t(r * cols + i)]) << title;
+    }
+  }
+}
+
+}  // namespace
+}  // namespace paligemma
