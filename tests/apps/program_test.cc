@@ -279,6 +279,16 @@ TEST(Program, CaptionsABox) {
   EXPECT_EQ(lines_of(broken.err)[0], lines_of(broken.err)[1]);
 }
 
+// The embedded model is sure enough of what a sign says to read it in 8 and 4 bits too.
+TEST(Program, HoldsWeightsAsTold) {
+  for (const std::string weights : {"f32", "bf16", "q8", "q4"}) {
+    const Ended ended = run_program({"ocr", kBeach, "--weights", weights, "-v"});
+    EXPECT_EQ(ended.code, 0) << ended.err;
+    EXPECT_EQ(ended.out, "STOP\n");
+    EXPECT_THAT(ended.err, HasSubstr(weights));
+  }
+}
+
 TEST(Program, SaysMoreOnStderrWhenAsked) {
   EXPECT_THAT(run_program({"ocr", kCity, "-v"}).err, AllOf(HasSubstr("pocket"), HasSubstr("prompt \"ocr\"")));
   EXPECT_THAT(run_program({"ocr", kCity, "--timings"}).err, HasSubstr("prefill"));
