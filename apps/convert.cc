@@ -1,6 +1,8 @@
 // paligemma convert: a checkpoint in another form.
 #include "convert.h"
 
+#include <limits>
+
 #include "base/error.h"
 #include "options.h"
 #include "signals.h"
@@ -24,6 +26,8 @@ void add_options(Arguments& arguments, Settings& settings) {
       "How weights are held (auto: as they are)", {"q8", "q4"});
   arguments.text(group, "--tokenizer", "PATH", settings.convert.tokenizer,
                  "tokenizer.model or tokenizer.json (in the model)");
+  arguments.number(group, "--shard-bytes", 1, std::numeric_limits<std::int64_t>::max(), settings.convert.shard_bytes,
+                   "Largest file of weights (5 GB for hf, 10 GB for keras)");
   arguments.flag(group, "--force", settings.convert.force, "Overwrite what is there");
 }
 

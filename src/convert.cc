@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "convert_forms.h"
+#include "image/preprocessor.h"
 #include "model/foreign_config.h"
 #include "model/tensor_sources.h"
 
@@ -28,7 +29,18 @@ std::int64_t real_rows(const ModelFiles& from, const std::optional<Tokenizer>& t
   return tokenizer->real_size();
 }
 
+// An npz says nothing of pictures, and what a preset says of them is not read.
+void require_usual_pictures(const ModelFiles& from) {
+  const Preprocessor usual, its = read_preprocessor(from.folder, from.config.vision.image_size());
+  const Normalization &a = usual.normalization, &b = its.normalization;
+  const bool same_scale = static_cast<float>(a.rescale) == static_cast<float>(b.rescale);  // often cut to few digits
+  if (its.filter != usual.filter || !same_scale || b.mean != a.mean || b.std != a.std)
+    fail(ErrorKind::usage, "cannot_express", "cannot convert: ", from.where,
+         " has its own resample, rescale_factor, image_mean or image_std, which would be lost");
+}
+
 Converted prepare(const ModelFiles& from, const ConvertOptions& options) {
+  if (from.form == Form::hugging_face && options.to != Form::hugging_face) require_usual_pictures(from);
   Converted out{.config = from.config, .source = from.source};
   out.shard_bytes = options.shard_bytes != 0 ? options.shard_bytes : usual_shard(options.to);
   out.tokenizer = find_tokenizer(from, options.tokenizer);

@@ -89,12 +89,15 @@ Config validated(const Config& config, const LaidOut& model, std::string_view wh
   fail(ErrorKind::usage, "cannot_express", "cannot convert: ", format, " has no way to say ", what);
 }
 
-void require_constants(const Config& config, std::string_view format, float eps) {
+// KerasHub has a field for the epsilon, and uses it in the decoder's last norm alone.
+constexpr float kEpsilon = 1e-6f;
+
+void require_constants(const Config& config, std::string_view format) {
   const DecoderConfig& d = config.decoder;
   if (!d.tied_head) cannot_express(format, "an output matrix apart from the embedding");
   if (d.rope_theta != 10000) cannot_express(format, join("a rope base of ", d.rope_theta));
   if (config.loc_divisor != 1023) cannot_express(format, join("a box divisor of ", config.loc_divisor));
-  if (d.eps != eps || config.vision.eps != eps)
+  if (d.eps != kEpsilon || config.vision.eps != kEpsilon)
     cannot_express(format, join("epsilons of ", d.eps, " and ", config.vision.eps));
 }
 
@@ -129,7 +132,7 @@ Config big_vision_config(const LaidOut& model, const Json& beside, std::string_v
 
 Json big_vision_config_json(const Config& config) {
   constexpr std::string_view kFormat = "an npz";
-  require_constants(config, kFormat, 1e-6f);
+  require_constants(config, kFormat);
   const DecoderConfig& d = config.decoder;
   const bool by_width = scales_by_width(d, kFormat);
   Json json = Json::object();
@@ -162,7 +165,8 @@ Config keras_config(const LaidOut& model, const Json& json, std::string_view whe
     if (fields.find(key)) fields.refuse(key, "null");
   d.attention_cap = soft_cap(fields, "attention_logit_soft_cap", 0);
   d.final_cap = soft_cap(fields, "final_logit_soft_cap", 0);
-  d.eps = config.vision.eps = static_cast<float>(fields.number("layer_norm_epsilon", kPositiveFloat).value_or(1e-6));
+  const double epsilon = fields.number("layer_norm_epsilon", kPositiveFloat).value_or(kEpsilon);
+  if (static_cast<float>(epsilon) != kEpsilon) fields.refuse("layer_norm_epsilon", "1e-06");
   d.declared_window = 0;
   if (d.gemma2 && fields.flag("use_sliding_window_attention").value_or(false))
     d.declared_window = fields.whole("sliding_window_size", kCount).value_or(kNominalWindow);
@@ -176,7 +180,7 @@ Config keras_config(const LaidOut& model, const Json& json, std::string_view whe
 
 Json keras_config_json(const Config& config, DType dtype) {
   constexpr std::string_view kFormat = "a KerasHub preset";
-  require_constants(config, kFormat, config.decoder.eps);
+  require_constants(config, kFormat);
   const DecoderConfig& d = config.decoder;
   const auto cap = [](float value) { return value == 0 ? Json(nullptr) : Json(value); };
   Json fields = {{"name", "pali_gemma_backbone"}, {"trainable", true}};
@@ -194,7 +198,7 @@ Json keras_config_json(const Config& config, DType dtype) {
   fields["attention_logit_soft_cap"] = cap(d.attention_cap);
   fields["sliding_window_size"] = d.declared_window != 0 ? d.declared_window : kNominalWindow;
   fields["use_sliding_window_attention"] = d.declared_window != 0;
-  fields["layer_norm_epsilon"] = shortest_decimal(d.eps);
+  fields["layer_norm_epsilon"] = shortest_decimal(kEpsilon);
   fields["dropout"] = 0;
   return {{"module", "keras_hub.src.models.pali_gemma.pali_gemma_backbone"},
           {"class_name", "PaliGemmaBackbone"},

@@ -424,7 +424,9 @@ TEST(Convert, WritesWhatAnswersAlike) {
   const Ended twice = run_program({"convert", from, npz, "--to", "npz"});
   EXPECT_EQ(twice.code, 2);
   EXPECT_THAT(twice.err, HasSubstr("Try: --force"));
-  EXPECT_EQ(run_program({"convert", npz, folder, "--to", "hf", "--tokenizer", tokenizer}).code, 0);
+  EXPECT_EQ(
+      run_program({"convert", npz, folder, "--to", "hf", "--tokenizer", tokenizer, "--shard-bytes", "100000"}).code, 0);
+  EXPECT_TRUE(std::filesystem::exists(folder + "/model.safetensors.index.json"));
   const auto answer = [](const std::string& model) {
     return run_program({"ask", kBeach, "where is the cow?", "--max-tokens", "4", "-m", model});
   };

@@ -26,11 +26,13 @@ TOKENIZER = GOLDEN / "models" / "pg2"
 PICTURES = ["astronaut.jpg", "cat.png", "rocket_422.jpg"]
 PROMPTS = ["caption en", "detect cat ; dog", "answer en where is the cat?", "ocr"]
 IMAGE_TOKEN = 2310
+OLD_TRANSFORMERS = transformers.__version__ < "5"
 NEAR_TIE = 1e-3
 NEW_TOKENS = 16
 
 
-def random_config(rng):
+def random_config(rng, plain=False):
+    """`plain`: with the constants that big_vision and KerasHub have no field for."""
     gemma2 = rng.random() < 0.6
     kv_heads = rng.choice([1, 1, 2, 3, 4])
     heads = kv_heads * rng.choice([1, 2, 3, 4])
@@ -71,6 +73,11 @@ def random_config(rng):
         vision_use_head=False,
         layer_norm_eps=rng.choice([1e-6, 1e-6, 1e-5]),
     )
+    if plain:
+        text.update(rope_theta=10000.0, rms_norm_eps=1e-6)
+        vision.update(layer_norm_eps=1e-6)
+        if gemma2:
+            text.update(query_pre_attn_scalar=rng.choice([head_dim, width // heads]))
     return PaliGemmaConfig(
         text_config=text, vision_config=vision, image_token_index=IMAGE_TOKEN, projection_dim=width, bos_token_id=2, eos_token_id=1
     )
@@ -97,7 +104,7 @@ def fill(model, seed):
             tensor.data[IMAGE_TOKEN:] *= 0.02
 
 
-# Prefixes of tensor names: in memory today, before transformers 4.52, from 4.52 to 4.57.
+# Prefixes of tensor names: in the memory of transformers 5, before 4.52, from 4.52 to 4.57.
 SPELLINGS = [
     ("model.language_model.", "language_model.model.", "model.language_model."),
     ("model.vision_tower.", "vision_tower.vision_model.", "model.vision_tower.vision_model."),
@@ -107,6 +114,7 @@ SPELLINGS = [
 
 
 def respelled(name, column):
+    name = name.replace("vision_tower.vision_model.", "vision_tower.")  # in the memory of transformers 4
     for row in SPELLINGS:
         if name.startswith(row[0]):
             return row[column] + name[len(row[0]) :]
@@ -120,6 +128,8 @@ def write(folder, rng, model, processor):
     shutil.copy(TOKENIZER / "tokenizer.model", folder)
     said = ["saved"]
     column = rng.choice([None, 0, 1, 1, 2])
+    if column == 0 and OLD_TRANSFORMERS:  # which does not read them
+        column = 2
     if column is not None:
         for file in folder.glob("model*.safetensors*"):
             file.unlink()
@@ -144,20 +154,22 @@ def write(folder, rng, model, processor):
     return ", ".join(said)
 
 
-def make(folder, rng, seed):
-    config = random_config(rng)
+def make(folder, rng, seed, plain=False):
+    config = random_config(rng, plain)
     model = PaliGemmaForConditionalGeneration(config).eval()
     fill(model, seed)
     dtype = rng.choice([torch.float32, torch.bfloat16, torch.float16])
     model = model.to(dtype)
-    processor = PaliGemmaProcessor.from_pretrained(TOKENIZER)
+    # Named, which transformers 4 and 5 both read.
+    processor = PaliGemmaProcessor.from_pretrained(TOKENIZER, extra_special_tokens={"image_token": "<image>"})
     side = config.vision_config.image_size
     tokens = (side // config.vision_config.patch_size) ** 2
     processor.image_processor.size = {"height": side, "width": side}
     processor.image_processor.image_seq_length = tokens
     processor.image_seq_length = tokens
-    processor.image_processor.resample = rng.choice([3, 3, 2])
-    if rng.random() < 0.3:
+    if not plain:
+        processor.image_processor.resample = rng.choice([3, 3, 2])
+    if not plain and rng.random() < 0.3:
         processor.image_processor.image_mean = [0.4, 0.5, 0.6]
         processor.image_processor.image_std = [0.3, 0.25, 0.2]
     said = write(folder, rng, model, processor)
@@ -169,7 +181,14 @@ def make(folder, rng, seed):
     )
 
 
-def reference(folder, questions, change=lambda model: model):
+def capped(model, logits):
+    """transformers 4.52 to 4.57 leave PaliGemma 2's final cap out."""
+    cap = getattr(model.config.text_config, "final_logit_softcapping", None)
+    return cap * torch.tanh(logits / cap) if OLD_TRANSFORMERS and cap else logits
+
+
+def reference(folder, questions, change=lambda model: model, rows=None):
+    """Ids, log-probabilities and distances to the second choice, among the first `rows` of the vocabulary."""
     model = PaliGemmaForConditionalGeneration.from_pretrained(folder, dtype=torch.float32, attn_implementation="eager")
     model = change(model).eval()
     processor = PaliGemmaProcessor.from_pretrained(folder)
@@ -182,7 +201,7 @@ def reference(folder, questions, change=lambda model: model):
                 **inputs, max_new_tokens=NEW_TOKENS, do_sample=False, return_dict_in_generate=True, output_logits=True
             )
         ids = out.sequences[0, inputs["input_ids"].shape[1] :].tolist()
-        logits = torch.stack(out.logits)[:, 0].double()
+        logits = capped(model, torch.stack(out.logits)[:, 0, :rows].double())
         best = logits.topk(2).values
         logprobs = logits.log_softmax(-1)[range(len(ids)), ids].tolist()
         answers.append((ids, logprobs, (best[:, 0] - best[:, 1]).tolist()))

@@ -166,6 +166,7 @@ TEST_F(KerasPreset, ConfigurationMustAgree) {
   with("vit_num_heads", 3, "num_attention_heads: expected a divisor of 16");
   with("use_post_ffw_norm", false, "use_post_ffw_norm: expected true");
   with("vit_pooling", "map", "vit_pooling: expected null");
+  with("layer_norm_epsilon", 1e-5, "layer_norm_epsilon: expected 1e-06, got 1e-05");
   with("final_logit_soft_cap", "x", "final_logit_soft_cap");
   with("vit_num_heads", 1e300, "vit_num_heads: expected a whole number");
   write("config.json", R"({"class_name": "PaliGemmaBackbone", "config": {}})");

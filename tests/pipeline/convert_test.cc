@@ -7,6 +7,7 @@
 #include <zip.h>
 
 #include <algorithm>
+#include <map>
 
 #include "inspect.h"
 #include "io/hdf5.h"
@@ -254,8 +255,10 @@ TEST(ConvertFiles, RefusesWhatAFormCannotSay) {
     expect_refused(form, "box divisor", [](ModelFiles& from) { from.config.loc_divisor = 1024; });
     expect_refused(form, "query scale", [](ModelFiles& from) { from.config.decoder.query_scale = 0.5f; });
     expect_refused(form, "output matrix", [](ModelFiles& from) { from.config.decoder.tied_head = false; });
+    expect_refused(form, "epsilons", [](ModelFiles& from) { from.config.vision.eps = 1e-5f; });
+    expect_refused(form, "epsilons",
+                   [](ModelFiles& from) { from.config.decoder.eps = from.config.vision.eps = 1e-5f; });
   }
-  expect_refused(Form::big_vision, "epsilons", [](ModelFiles& from) { from.config.vision.eps = 1e-5f; });
   const auto huge = [](ModelFiles& from) {
     from.source.rows = [rows = from.source.rows, buffer = std::make_shared<std::vector<float>>()](
                            std::string_view name, std::int64_t first, std::int64_t count) {
@@ -266,6 +269,33 @@ TEST(ConvertFiles, RefusesWhatAFormCannotSay) {
     };
   };
   expect_refused(Form::hugging_face, "f16 ends at 65504", huge, DType::f16);
+}
+
+TEST(ConvertFiles, PictureSettingsAreNotLost) {
+  const Scratch scratch;
+  const fs::path folder = scratch.path("model");
+  fs::copy(golden("models/pg2-f16"), folder);
+  const ModelFiles from = open_model_files(folder);
+  Json settings = testing::golden_json("models/pg2-f16/preprocessor_config.json");
+  const auto with = [&](const char* field, const Json& value) {
+    Json other = settings;
+    other[field] = value;
+    scratch.write("model/preprocessor_config.json", other.dump());
+  };
+  for (const auto& [field, value] : std::map<const char*, Json>{{"resample", 2},
+                                                                {"rescale_factor", 0.01},
+                                                                {"image_mean", {0.4, 0.5, 0.5}},
+                                                                {"image_std", {0.3, 0.3, 0.3}}}) {
+    SCOPED_TRACE(field);
+    with(field, value);
+    for (const Form form : {Form::big_vision, Form::keras})
+      expect_error(ErrorKind::usage, "cannot_express", "would be lost",
+                   [&] { convert(from, scratch.path("out"), {.to = form}); });
+    EXPECT_FALSE(fs::exists(scratch.path("out")));
+    fs::remove_all(scratch.path("hf"));
+    convert(from, scratch.path("hf"), {.to = Form::hugging_face});
+    EXPECT_EQ(scratch.read("hf/preprocessor_config.json"), scratch.read("model/preprocessor_config.json"));
+  }
 }
 
 TEST(InspectForms, SaysWhatArraysMean) {
