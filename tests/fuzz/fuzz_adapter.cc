@@ -3,6 +3,7 @@
 // The input is the configuration, with tensors of which a golden adapter is made, or it is the tensors.
 #include <map>
 
+#include "json_mutator.h"
 #include "model/adapter.h"
 #include "model/adapter_config.h"
 

@@ -1,5 +1,6 @@
 // seeds: codec/tiny.safetensors io/*.npz
 #include "detect/mask_codec.h"
+#include "json_mutator.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const auto bytes = std::as_bytes(std::span(data, size));

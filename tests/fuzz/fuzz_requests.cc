@@ -7,6 +7,7 @@
 #include <string>
 
 #include "inputs.h"
+#include "json_mutator.h"
 #include "requests.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
