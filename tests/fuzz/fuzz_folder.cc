@@ -1,4 +1,4 @@
-// seeds: models/*/*.index.json
+// seed: {"weight_map": {"lm_head.weight": "model-1.safetensors"}}
 //
 // The input is the index of a Hugging Face folder whose shards all hold the same tensor.
 #include "json_mutator.h"

@@ -1,4 +1,4 @@
-// seeds: keras/pg1_f32/model.keras io/deflated.keras
+// seeds: tiny/model.keras io/deflated.keras
 //
 // Any bytes as a .keras file, stored or deflated: opened, and each array read. A file, since it is opened by its name.
 #include <unistd.h>

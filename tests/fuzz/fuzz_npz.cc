@@ -1,4 +1,4 @@
-// seeds: io/*.npz npz/pg1/model.bf16.npz
+// seeds: io/*.npz
 #include "io/npz.h"
 #include "tensor.h"
 #include "zip_mutator.h"

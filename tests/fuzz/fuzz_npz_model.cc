@@ -1,4 +1,4 @@
-// seeds: npz/pg1/model.bf16.npz npz/pg2/model.bf16.npz
+// seeds: tiny/*.npz
 //
 // Any bytes as a model: opened, and each tensor read as loading does.
 #include "model.h"

@@ -28,12 +28,16 @@ inline std::string mutated_bytes(std::string text) {
 }
 
 inline void change_member(Json& container, const Json& other, Random& random) {
-  if (random() % 2 == 0 && !container.empty())
-    container.erase(std::next(container.begin(), random() % container.size()));
+  const auto any = [&] { return std::next(container.begin(), random() % container.size()); };
+  const auto kind = random() % 3;
+  if (kind == 0 && !container.empty())
+    container.erase(any());
+  else if (kind == 1 && !container.empty())
+    std::swap(*any(), *any());
   else if (container.is_array())
     container.push_back(other);
   else if (!container.empty())
-    container[mutated_bytes(std::next(container.begin(), random() % container.size()).key())] = other;
+    container[mutated_bytes(any().key())] = other;
 }
 
 inline void change(Json& root, Random& random) {
