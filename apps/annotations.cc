@@ -15,12 +15,12 @@ namespace fs = std::filesystem;
 constexpr const char* kClassesFile = "classes.txt";
 constexpr const char* kDataFile = "data.yaml";
 
-struct Form {
+struct FileForm {
   std::string_view word, suffix;
   bool each_picture;  // has a file of its own
 };
 
-Form form_of(AnnotationFormat format) {
+FileForm form_of(AnnotationFormat format) {
   switch (format) {
     case AnnotationFormat::coco: return {"coco", ".json", false};
     case AnnotationFormat::csv: return {"csv", ".csv", false};
@@ -82,7 +82,7 @@ Annotations::Annotations(AnnotationFormat format, const std::string& output, std
 }
 
 void Annotations::name_pictures() {
-  const Form form = form_of(format_);
+  const FileForm form = form_of(format_);
   if (format_ == AnnotationFormat::coco) {
     names_ = names_in_common_folder(inputs_);
   } else if (form.each_picture) {
@@ -94,7 +94,7 @@ void Annotations::name_pictures() {
 }
 
 void Annotations::plan_file(const std::string& output, bool force) {
-  const Form form = form_of(format_);
+  const FileForm form = form_of(format_);
   if (names_folder(output)) {
     make_folder(output);
     file_ = fs::path(output) / std::string("annotations").append(form.suffix);

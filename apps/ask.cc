@@ -7,7 +7,7 @@
 namespace paligemma {
 namespace {
 
-int run(const Command& command, std::span<const std::string> line, Session& session) {
+int run_ask(const Command& command, std::span<const std::string> line, Session& session) {
   Arguments arguments;
   AnswerOptions options;
   options.request.task = Task::ask;
@@ -35,6 +35,6 @@ const Command kAsk{.name = "ask",
                    .examples =
                        "  paligemma ask beach.jpg where is the cow?\n"
                        "  paligemma ask --lang ko 'photos/*.jpg' '여기는 어디인가요?'\n",
-                   .run = run};
+                   .run = run_ask};
 
 }  // namespace paligemma

@@ -15,7 +15,7 @@ Holding holding_of(const ModelOptions& options) {
   return holding;
 }
 
-int run(const Command& command, std::span<const std::string> line, Session& session) {
+int run_bench(const Command& command, std::span<const std::string> line, Session& session) {
   Arguments arguments;
   BenchOptions bench{.shape = "paligemma2-3b-224"};
   AnswerOptions options;
@@ -54,6 +54,6 @@ const Command kBench{.name = "bench",
                      .examples =
                          "  paligemma bench --shape paligemma2-3b-224\n"
                          "  paligemma bench --shape paligemma2-10b-448 --compute bf16 -t 8\n",
-                     .run = run};
+                     .run = run_bench};
 
 }  // namespace paligemma

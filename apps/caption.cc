@@ -24,7 +24,7 @@ std::array<double, 4> read_box(const std::string& text) {
   return box;
 }
 
-int run(const Command& command, std::span<const std::string> line, Session& session) {
+int run_caption(const Command& command, std::span<const std::string> line, Session& session) {
   Arguments arguments;
   AnswerOptions options;
   options.request.task = Task::caption;
@@ -61,6 +61,6 @@ const Command kCaption{.name = "caption",
                            "  paligemma caption beach.jpg\n"
                            "  paligemma caption --length long --lang ko photos/\n"
                            "  paligemma caption --box 40,20,300,260 beach.jpg\n",
-                       .run = run};
+                       .run = run_caption};
 
 }  // namespace paligemma

@@ -27,7 +27,7 @@ void add_options(Arguments& arguments, Settings& settings) {
   arguments.flag(group, "--force", settings.convert.force, "Overwrite what is there");
 }
 
-int run(const Command& command, std::span<const std::string> line, Session& session) {
+int run_convert(const Command& command, std::span<const std::string> line, Session& session) {
   Settings settings;
   Arguments arguments;
   add_options(arguments, settings);
@@ -59,6 +59,6 @@ const Command kConvert{.name = "convert",
                            "  paligemma convert pt_3b_224.bf16.npz paligemma2-3b-pt-224/ --to hf --tokenizer "
                            "tokenizer.model\n"
                            "  paligemma convert paligemma2-3b-mix-448/ mix.npz --to npz --weights f32\n",
-                       .run = run};
+                       .run = run_convert};
 
 }  // namespace paligemma

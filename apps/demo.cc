@@ -102,7 +102,7 @@ void Demo::write_files() const {
   write_file(folder_ / kSheetFile, std::as_bytes(std::span(sheet)), true);
 }
 
-int run(const Command& command, std::span<const std::string> line, Session& session) {
+int run_demo(const Command& command, std::span<const std::string> line, Session& session) {
   Arguments arguments;
   AnswerOptions options;
   arguments.flag("Output", "--force", options.force, "Overwrite the files of an earlier demo");
@@ -139,6 +139,6 @@ const Command kDemo{.name = "demo",
                     .examples =
                         "  paligemma demo\n"
                         "  paligemma demo out/ --force\n",
-                    .run = run};
+                    .run = run_demo};
 
 }  // namespace paligemma

@@ -4,7 +4,7 @@
 namespace paligemma {
 namespace {
 
-int run(const Command& command, std::span<const std::string> arguments, Session& session) {
+int run_detect(const Command& command, std::span<const std::string> arguments, Session& session) {
   return find_labels(Task::detect, command, arguments, session);
 }
 
@@ -18,6 +18,6 @@ const Command kDetect{.name = "detect",
                           "  paligemma detect cow beach.jpg\n"
                           "  paligemma detect 'chair ; table' rooms/ -o found/\n"
                           "  paligemma detect 'chair ; table' rooms/ --format yolo -o labels/\n",
-                      .run = run};
+                      .run = run_detect};
 
 }  // namespace paligemma

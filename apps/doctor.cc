@@ -68,7 +68,7 @@ Json diagnosis_json(const Diagnosis& diagnosis) {
           {"shapes", std::move(fits)}};
 }
 
-int run(const Command& command, std::span<const std::string> line, Session& session) {
+int run_doctor(const Command& command, std::span<const std::string> line, Session& session) {
   Arguments arguments;
   add_session_options(arguments, session);
   if (!arguments.parse(command, line, session.output)) return 0;
@@ -85,6 +85,6 @@ const Command kDoctor{.name = "doctor",
                       .most_words = 0,
                       .summary = "Print what this machine has and which models fit",
                       .examples = "  paligemma doctor\n",
-                      .run = run};
+                      .run = run_doctor};
 
 }  // namespace paligemma

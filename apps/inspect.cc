@@ -67,7 +67,7 @@ std::string inspection_text(const Inspection& inspection) {
   return text;
 }
 
-int run(const Command& command, std::span<const std::string> line, Session& session) {
+int run_inspect(const Command& command, std::span<const std::string> line, Session& session) {
   Arguments arguments;
   add_session_options(arguments, session);
   const auto words = arguments.parse(command, line, session.output);
@@ -90,6 +90,6 @@ const Command kInspect{.name = "inspect",
                        .examples =
                            "  paligemma inspect paligemma2-3b-mix-448/\n"
                            "  paligemma inspect --json paligemma2-3b-mix-448/\n",
-                       .run = run};
+                       .run = run_inspect};
 
 }  // namespace paligemma

@@ -4,7 +4,7 @@
 namespace paligemma {
 namespace {
 
-int run(const Command& command, std::span<const std::string> line, Session& session) {
+int run_ocr(const Command& command, std::span<const std::string> line, Session& session) {
   Arguments arguments;
   AnswerOptions options;
   options.request.task = Task::ocr;
@@ -22,6 +22,6 @@ const Command kOcr{.name = "ocr",
                    .examples =
                        "  paligemma ocr receipt.png\n"
                        "  paligemma ocr --jsonl 'scans/*.jpg' > texts.jsonl\n",
-                   .run = run};
+                   .run = run_ocr};
 
 }  // namespace paligemma

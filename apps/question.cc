@@ -4,7 +4,7 @@
 namespace paligemma {
 namespace {
 
-int run(const Command& command, std::span<const std::string> line, Session& session) {
+int run_question(const Command& command, std::span<const std::string> line, Session& session) {
   Arguments arguments;
   AnswerOptions options;
   options.request.task = Task::question;
@@ -25,6 +25,6 @@ const Command kQuestion{.name = "question",
                         .examples =
                             "  paligemma question beach cow.jpg\n"
                             "  paligemma question --lang ko '두 마리' photos/\n",
-                        .run = run};
+                        .run = run_question};
 
 }  // namespace paligemma

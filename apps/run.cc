@@ -15,7 +15,7 @@ int answer_requests(const AnswerOptions& options, const std::string& path, bool 
   return answer_jobs(options, read_requests(path, options.request), kRequestsAtOnce, session);
 }
 
-int run(const Command& command, std::span<const std::string> line, Session& session) {
+int run_run(const Command& command, std::span<const std::string> line, Session& session) {
   Arguments arguments;
   AnswerOptions options;
   options.request.task = Task::run;
@@ -47,6 +47,6 @@ const Command kRun{.name = "run",
                        "  paligemma run 'caption en' beach.jpg\n"
                        "  paligemma run 'what changed?' --together before.png after.png\n"
                        "  paligemma run --requests questions.jsonl --jsonl > answers.jsonl\n",
-                   .run = run};
+                   .run = run_run};
 
 }  // namespace paligemma

@@ -4,7 +4,7 @@
 namespace paligemma {
 namespace {
 
-int run(const Command& command, std::span<const std::string> arguments, Session& session) {
+int run_segment(const Command& command, std::span<const std::string> arguments, Session& session) {
   return find_labels(Task::segment, command, arguments, session);
 }
 
@@ -18,6 +18,6 @@ const Command kSegment{.name = "segment",
                            "  paligemma segment cow beach.jpg -o cow.png\n"
                            "  paligemma segment 'cow ; dog' photos/ -o masks/\n"
                            "  paligemma segment 'cow ; dog' photos/ --format coco -o cows.json\n",
-                       .run = run};
+                       .run = run_segment};
 
 }  // namespace paligemma

@@ -7,7 +7,7 @@
 namespace paligemma {
 namespace {
 
-int run(const Command& command, std::span<const std::string> line, Session& session) {
+int run_version(const Command& command, std::span<const std::string> line, Session& session) {
   Arguments arguments;
   add_session_options(arguments, session);
   const auto words = arguments.parse(command, line, session.output);
@@ -25,6 +25,6 @@ const Command kVersion{.name = "version",
                        .most_words = 0,
                        .summary = "Print the version",
                        .examples = "  paligemma version\n",
-                       .run = run};
+                       .run = run_version};
 
 }  // namespace paligemma

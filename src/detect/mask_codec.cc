@@ -26,6 +26,8 @@ class Arrays {
       npz_ = read_npz(file, where, kMaxBytes);
       for (const auto& [name, array] : npz_) tensors_.emplace(name, array.tensor);
     } else {
+      if (!file.text().substr(0, 9).ends_with('{'))  // behind the length of the header
+        fail(ErrorKind::model, "codec", "reading the mask codec: ", where, ": expected an npz or safetensors file");
       safetensors_ = read_safetensors(std::move(file), where);
       tensors_ = safetensors_.tensors;
     }
@@ -34,7 +36,11 @@ class Arrays {
   // The tensor of that name. A side of -1 in `expected` stands for any from 1 to kMaxChannels.
   const HostTensor& get(const std::string& name, const Shape& expected) const {
     const auto found = tensors_.find(name);
-    if (found == tensors_.end()) refuse(name, "expected f32, f16 or bf16 numbers, got none");
+    if (found == tensors_.end()) {
+      const auto other = safetensors_.others.find(name);
+      refuse(name, "expected f32, f16 or bf16 numbers, got " +
+                       (other == safetensors_.others.end() ? "none" : other->second.dtype));
+    }
     const Shape& shape = found->second.shape;
     const auto fits = [](std::int64_t side, std::int64_t wanted) {
       return wanted < 0 ? side >= 1 && side <= kMaxChannels : side == wanted;

@@ -117,7 +117,7 @@ std::string text_prompt(std::string_view verb, const Request& request, std::stri
 std::string prompt_text(const Request& request, std::string_view region) {
   if (request.suffix.find(kImageToken) != request.suffix.npos)
     fail(ErrorKind::usage, "suffix_image", "cannot begin the answer with \"", shown(request.suffix),
-         "\": expected text, got <image>, which stands for a picture and belongs into the prompt");
+         "\": expected text, got <image>, which stands for a picture and belongs in the prompt");
   if (request.region && request.task != Task::caption)
     fail(ErrorKind::usage, "region", "cannot ask about a box: expected the task caption, got another");
   switch (request.task) {

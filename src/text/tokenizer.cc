@@ -57,7 +57,8 @@ Tokenizer::Tokenizer(Vocabulary vocabulary, std::string_view where, std::optiona
     image_ = own;
   } else if (image && (*image < vocabulary_.size() || *image >= kMaxImageId)) {
     refuse_tokenizer(where, "the configuration's image token: expected an id from ", vocabulary_.size(), " to ",
-                     kMaxImageId - 1, ", above the tokenizer's pieces, got ", *image);
+                     kMaxImageId - 1, ", above the tokenizer's pieces, got ", *image,
+                     ". Try: the model's own tokenizer");
   }
   loc_begin_ = row_of("<loc", 4, 1024, where);
   seg_begin_ = row_of("<seg", 3, 128, where);

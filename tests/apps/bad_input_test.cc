@@ -7,6 +7,7 @@
 #include "child.h"
 #include "io/json.h"
 #include "support/crc32.h"
+#include "support/pocket.h"
 #include "support/scratch.h"
 
 namespace paligemma::testing {
@@ -20,7 +21,6 @@ using ::testing::HasSubstr;
 using ::testing::StartsWith;
 
 const fs::path kPocket = POCKET_DIR;
-const std::string kBeach = kPocket / "pictures/beach.png";
 
 // Exit `code`, nothing on stdout, and one line with `part` on stderr.
 void expect_ended(const Ended& ended, int code, const std::string& part) {

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "child.h"
+#include "support/pocket.h"
 #include "support/scratch.h"
 
 namespace paligemma::testing {
@@ -12,7 +13,6 @@ using ::testing::HasSubstr;
 using ::testing::MatchesRegex;
 using ::testing::StartsWith;
 
-const std::string kBeach = std::string(POCKET_DIR) + "/pictures/beach.png";
 const std::string kCity = std::string(POCKET_DIR) + "/pictures/city.png";
 
 void expect_quiet(const std::vector<std::string>& words) {

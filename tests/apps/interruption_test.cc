@@ -15,13 +15,13 @@ namespace fs = std::filesystem;
 
 using ::testing::EndsWith;
 
-constexpr std::size_t kPictures = 20;
+constexpr std::size_t kManyPictures = 20;
 
 // A folder of pictures that takes long enough to be stopped on the way.
 std::string many_pictures(const Scratch& scratch) {
   const fs::path folder = scratch.folder() / "many";
   fs::create_directory(folder);
-  for (std::size_t i = 0; i < kPictures; ++i)
+  for (std::size_t i = 0; i < kManyPictures; ++i)
     fs::create_symlink(fs::path(POCKET_DIR) / "pictures/beach.png", folder / ("p" + std::to_string(i) + ".png"));
   return folder.string();
 }
@@ -89,7 +89,7 @@ TEST_P(Interruption, KeepsLinesAndDrawings) {
     stopped += ended.code != 0;
     const std::size_t lines = count_json_lines(ended.out);
     EXPECT_EQ(count_whole_files(out), lines);
-    EXPECT_TRUE(ended.code != 0 || lines == kPictures);
+    EXPECT_TRUE(ended.code != 0 || lines == kManyPictures);
   }
   EXPECT_GT(stopped, 0);
 }
@@ -103,22 +103,22 @@ TEST_P(Interruption, KeepsTheFilesOfOtherTools) {
     const std::string place = scratch.path("place" + std::to_string(wait));
     const Ended coco = run_program({"segment", "cow", pictures, "--format", "coco", "-v"}, setting);
     const std::size_t finished = count_finished(coco.err);
-    EXPECT_TRUE(coco.code != 0 || finished == kPictures);
+    EXPECT_TRUE(coco.code != 0 || finished == kManyPictures);
     if (finished > 0) {
       EXPECT_EQ(json_of(coco).at("images").size(), finished);
     }
-    cut += finished > 0 && finished < kPictures;
+    cut += finished > 0 && finished < kManyPictures;
     const Ended voc = run_program({"detect", "cow", pictures, "--format", "voc", "-o", place + "v"}, setting);
     const std::size_t documents = count_whole_files(place + "v");
-    EXPECT_TRUE(voc.code != 0 || documents == kPictures);
+    EXPECT_TRUE(voc.code != 0 || documents == kManyPictures);
     const Ended yolo = run_program({"segment", "cow", pictures, "--format", "yolo", "-o", place + "y"}, setting);
     const std::size_t files = count_whole_files(place + "y");
     EXPECT_TRUE(files == 0 || fs::exists(place + "y/classes.txt"));
-    EXPECT_TRUE(yolo.code != 0 || files == kPictures + 2);
+    EXPECT_TRUE(yolo.code != 0 || files == kManyPictures + 2);
     const Ended file = run_program({"detect", "cow", pictures, "--format", "jsonl", "-o", place + ".jsonl"}, setting);
     if (fs::exists(place + ".jsonl")) {
       const std::size_t lines = count_json_lines(Scratch::bytes_of(place + ".jsonl"));
-      EXPECT_TRUE(file.code != 0 || lines == kPictures);
+      EXPECT_TRUE(file.code != 0 || lines == kManyPictures);
     }
   }
   EXPECT_GT(cut, 0);
@@ -132,7 +132,7 @@ TEST(ClosedPipe, KeepsWhatWasDrawn) {
     const Ended ended = run_program({"detect", "cow", pictures, "--jsonl", "-o", out + "/"}, {.read_at_most = read});
     EXPECT_EQ(ended.code, 1);
     EXPECT_EQ(ended.err, "");
-    EXPECT_LT(count_whole_files(out), kPictures);
+    EXPECT_LT(count_whole_files(out), kManyPictures);
   }
   const Ended coco = run_program({"detect", "cow", pictures, "--format", "coco"}, {.out = "|"});
   EXPECT_EQ(coco.code, 1);

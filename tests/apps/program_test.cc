@@ -8,6 +8,7 @@
 
 #include "child.h"
 #include "io/json.h"
+#include "support/pocket.h"
 #include "support/scratch.h"
 
 namespace paligemma::testing {
@@ -22,8 +23,6 @@ using ::testing::MatchesRegex;
 using ::testing::Not;
 using ::testing::StartsWith;
 
-const std::string kPictures = std::string(POCKET_DIR) + "/pictures/";
-const std::string kBeach = kPictures + "beach.png";
 const std::string kCity = kPictures + "city.png";
 constexpr const char* kBeachCaption = "a cow, a lion and a sign on the beach\n";
 constexpr const char* kCityCaption = "a plane, a tiger and a sign in the city\n";

@@ -4,6 +4,7 @@
 
 #include "child.h"
 #include "io/json.h"
+#include "support/pocket.h"
 #include "support/scratch.h"
 
 namespace paligemma::testing {
@@ -13,8 +14,6 @@ using ::testing::AllOf;
 using ::testing::EndsWith;
 using ::testing::HasSubstr;
 using ::testing::StartsWith;
-
-const std::string kBeach = std::string(POCKET_DIR) + "/pictures/beach.png";
 
 // Exit 2 and, on stderr alone, one line with `part`.
 void expect_usage(const std::vector<std::string>& words, const std::string& part, const Setting& setting = {}) {

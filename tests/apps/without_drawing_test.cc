@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "program.h"
+#include "support/pocket.h"
 #include "support/scratch.h"
 
 namespace paligemma {
@@ -12,13 +13,11 @@ using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
-const std::string kBeach = std::string(POCKET_DIR) + "/pictures/beach.png";
-
 TEST(WithoutDrawing, DrawingsAreRefusedBeforeTheModelIsOpened) {
   const testing::Scratch scratch;
   for (const std::vector<std::string>& words : {
-           std::vector<std::string>{"detect", "cow", kBeach, "-m", "no-model", "-o", scratch.path("a.png")},
-           {"segment", "cow", kBeach, "-m", "no-model", "-o", scratch.path("folder/")},
+           std::vector<std::string>{"detect", "cow", testing::kBeach, "-m", "no-model", "-o", scratch.path("a.png")},
+           {"segment", "cow", testing::kBeach, "-m", "no-model", "-o", scratch.path("folder/")},
            {"demo", scratch.path("demo"), "-m", "no-model"},
        }) {
     ::testing::internal::CaptureStderr();
@@ -31,7 +30,7 @@ TEST(WithoutDrawing, DrawingsAreRefusedBeforeTheModelIsOpened) {
 
 TEST(WithoutDrawing, TheRestWorks) {
   const testing::Scratch scratch;
-  EXPECT_EQ(run_program({"detect", "cow", kBeach, "--format", "voc", "-o", scratch.path("out/")}), 0);
+  EXPECT_EQ(run_program({"detect", "cow", testing::kBeach, "--format", "voc", "-o", scratch.path("out/")}), 0);
   EXPECT_THAT(scratch.read("out/beach.xml"), HasSubstr("<name>cow</name>"));
 }
 

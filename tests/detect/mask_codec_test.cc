@@ -137,16 +137,20 @@ TEST(MaskCodec, RefusesArraysThatDoNotFit) {
   expect("decoder.6.weight", zeros({8, 16, 4, 4}), "decoder.6.weight: expected shape [16, -1, 4, 4]");
   expect("decoder.10.weight", zeros({4, 2, 3, 3}), "decoder.10.weight: expected shape [4, -1, 4, 4]");
   expect("decoder.12.weight", zeros({2, 2, 1, 1}), "decoder.12.weight: expected shape [1, 2, 1, 1]");
-  expect("decoder.12.bias", {"I32", {1}, std::string(4, '\0')}, "decoder.12.bias: expected f32, f16 or bf16 numbers");
+  expect("decoder.12.bias", {"I32", {1}, std::string(4, '\0')},
+         "decoder.12.bias: expected f32, f16 or bf16 numbers, got I32");
   Arrays arrays = good;
   arrays.erase("decoder.8.bias");
-  expect_refused([&] { read(arrays); }, "codec.safetensors: decoder.8.bias: expected");
+  expect_refused([&] { read(arrays); },
+                 "codec.safetensors: decoder.8.bias: expected f32, f16 or bf16 numbers, got none");
 }
 
 TEST(MaskCodec, RefusesOtherFiles) {
   const FileBytes whole = golden_file("codec/vae_small.npz");
   for (const std::size_t size : {std::size_t{0}, std::size_t{2}, std::size_t{40}, whole.bytes().size() - 1})
     expect_refused([&] { MaskCodec::read(FileBytes::borrow(whole.bytes().first(size)), "cut.npz"); }, "cut.npz");
+  expect_refused([&] { MaskCodec::read(golden_file("pictures/cat.png"), "cat.png"); },
+                 "cat.png: expected an npz or safetensors file");
 }
 
 TEST(MaskCodec, RefusesCodesOutside) {

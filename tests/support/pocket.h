@@ -1,0 +1,11 @@
+// Pictures of the embedded model's folder.
+#pragma once
+
+#include <string>
+
+namespace paligemma::testing {
+
+inline const std::string kPictures = std::string(POCKET_DIR) + "/pictures/";
+inline const std::string kBeach = kPictures + "beach.png";
+
+}  // namespace paligemma::testing
