@@ -3,7 +3,10 @@
 #pragma once
 
 #include <cstring>
+#include <iterator>
+#include <optional>
 #include <random>
+#include <string>
 
 #include "io/json.h"
 
@@ -14,10 +17,12 @@ namespace json_mutator {
 using paligemma::Json;
 using Random = std::minstd_rand;
 
-inline void collect(Json& value, std::vector<Json*>& values) {
-  values.push_back(&value);
-  if (!value.is_structured()) return;
-  for (Json& member : value) collect(member, values);
+// As often near the root as deep inside of a large list.
+inline Json& any_value(Json& root, Random& random) {
+  Json* value = &root;
+  while (value->is_structured() && !value->empty() && random() % 4 != 0)
+    value = &*std::next(value->begin(), static_cast<std::ptrdiff_t>(random() % value->size()));
+  return *value;
 }
 
 inline std::string mutated_bytes(std::string text) {
@@ -44,14 +49,14 @@ inline void change(Json& root, Random& random) {
   static const Json kOdd[] = {nullptr,    true,          false,         0,           1,         -1, 3,
                               0.5,        1e300,         INT32_MAX,     1ull << 32u, INT64_MAX, "", "/",
                               UINT64_MAX, Json::array(), Json::object()};
-  std::vector<Json*> values;
-  collect(root, values);
-  Json& value = *values[random() % values.size()];
-  const Json other = *values[random() % values.size()];
-  const auto kind = random() % 4;
+  Json& value = any_value(root, random);
+  const Json other = any_value(root, random);
+  const auto kind = random() % 8;
   if (kind == 0) {
+    for (auto levels = random() % 64; levels > 0; --levels) value = Json::array({std::move(value)});
+  } else if (kind <= 2) {
     value = other;
-  } else if (kind == 1) {
+  } else if (kind <= 4) {
     value = kOdd[random() % std::size(kOdd)];
   } else if (value.is_structured()) {
     change_member(value, other, random);
