@@ -44,7 +44,7 @@ class ZipFile {
   // An entry that is read again later begins anew; until then it takes no memory.
   void close(const std::string& name);
 
-  // A stored entry as it lies in a file of one piece; nothing where that is not the case.
+  // A stored entry as it lies in a file of one piece; nothing where that is not the case, or not soon found.
   std::optional<std::span<const std::byte>> view(const std::string& name);
 
   // The pages of the file that were read are not needed any more.

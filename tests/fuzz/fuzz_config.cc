@@ -2,6 +2,7 @@
 //
 // The input is a config.json, read as transformers', as KerasHub's and as what lies beside a big_vision file, each with
 // the tensors of a golden model. What is accepted agrees with the tensors.
+#include "json_mutator.h"
 #include "model/foreign_config.h"
 #include "model/model_files.h"
 

@@ -1,4 +1,4 @@
-// seeds: keras/pg1_f32/model.keras io/deflated.keras
+// seeds: tiny/model.keras io/deflated.keras
 //
 // Any bytes as a .keras file, stored or deflated: opened, and each array read. A file, since it is opened by its name.
 #include <unistd.h>
@@ -7,7 +7,9 @@
 #include <fstream>
 
 #include "base/error.h"
+#include "model.h"
 #include "model/model_files.h"
+#include "zip_mutator.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   static const std::filesystem::path path =
@@ -15,9 +17,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   std::ofstream(path, std::ios::binary).write(reinterpret_cast<const char*>(data), std::streamsize(size));
   try {
     const paligemma::ModelFiles files = paligemma::open_model_files(path);
-    for (const auto& [name, tensors] : files.meanings)
-      for (const std::string& tensor : tensors)
-        if (tensor.find('*') == tensor.npos) files.source.shape(tensor);
+    read_tensors(files.source, files.config);
   } catch (const paligemma::Error&) {
   }
   std::filesystem::remove(path);

@@ -1,5 +1,6 @@
 // seeds: keras/*/model.weights.json
 #include "base/error.h"
+#include "json_mutator.h"
 #include "model/keras_index.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {

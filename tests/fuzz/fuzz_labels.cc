@@ -1,4 +1,4 @@
-// seeds: geometry/parse.jsonl tokenizer/ids.jsonl
+// seeds: geometry/parse.jsonl tokenizer/small_ids.jsonl
 //
 // Labels, questions and answers as people type them: the prompts made of them spell no token, whatever they hold.
 #include "detect/parse.h"

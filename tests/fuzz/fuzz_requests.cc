@@ -7,6 +7,7 @@
 #include <string>
 
 #include "inputs.h"
+#include "json_mutator.h"
 #include "requests.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
@@ -15,8 +16,11 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   static const std::string path = "/proc/self/fd/" + std::to_string(file);
   if (ftruncate(file, 0) != 0 || pwrite(file, data, size, 0) != static_cast<ssize_t>(size)) return 0;
   try {
-    for (const Job& job : read_requests(path, {}))
+    for (const Job& job : read_requests(path, {})) {
       if (job.pictures.empty() || job.request.task != Task::run) __builtin_trap();
+      for (const std::string& picture : job.pictures)
+        if (picture.find('\0') != picture.npos) __builtin_trap();
+    }
   } catch (const Error& error) {
     if (error.kind() != ErrorKind::usage) __builtin_trap();
   }

@@ -1,4 +1,4 @@
-// seeds: tokenizer/small.model tokenizer/tokenizer.model
+// seeds: tokenizer/small.model
 #include "text/tokenizer.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
