@@ -92,7 +92,7 @@ std::atomic<void*> reserve = nullptr;
 }
 
 void keep_reserve() {
-  reserve = std::malloc(kReserve);
+  std::free(reserve.exchange(std::malloc(kReserve)));
   if (reserve == nullptr) throw std::bad_alloc();
   std::set_new_handler(give_reserve);
 }
