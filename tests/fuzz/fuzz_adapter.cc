@@ -42,6 +42,7 @@ void read_numbers(std::string_view config, std::string_view tensors) {
       expect_whole(change.a);
       expect_whole(change.b);
     }
+    json_mutator::take(reinterpret_cast<const std::uint8_t*>(tensors.data()), tensors.size());
   } catch (const Error&) {
   }
 }
@@ -62,6 +63,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       if (config.rank_of({&module, 1}) < 1) __builtin_trap();
       config.factor_of({&module, 1});
     }
+    json_mutator::take(data, size);
   } catch (const Error&) {
   }
   return 0;

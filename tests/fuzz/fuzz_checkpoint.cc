@@ -20,6 +20,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   try {
     const ModelFiles files = open_model_files(folder);
     read_tensors(files.source, files.config);
+    json_mutator::take(data, size);
   } catch (const Error& error) {
     if (error.kind() != ErrorKind::model) __builtin_trap();
   }

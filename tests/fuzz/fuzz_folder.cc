@@ -25,6 +25,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   try {
     const Checkpoint checkpoint(folder);
     if (checkpoint.tensors().size() > 1) __builtin_trap();
+    json_mutator::take(data, size);
   } catch (const Error& error) {
     if (error.kind() != ErrorKind::model) __builtin_trap();
   }

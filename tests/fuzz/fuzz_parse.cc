@@ -4,11 +4,11 @@
 #include "detect/mask.h"
 
 // Whatever the model writes, objects lie in the picture, their masks in their boxes, and the outlines and run lengths
-// of a mask can be made. The first bytes are the picture's sides and the divisor.
+// of a mask can be made. The first bytes are the sides of the picture and choose the divisor.
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  if (size < 4) return 0;
-  const paligemma::Frame frame{data[0] + 1, data[1] + 1, (data[2] << 8 | data[3]) + 1};
-  const std::string_view text(reinterpret_cast<const char*>(data) + 4, size - 4);
+  if (size < 3) return 0;
+  const paligemma::Frame frame{data[0] + 1, data[1] + 1, data[2] % 2 == 0 ? 1024 : 1023};
+  const std::string_view text(reinterpret_cast<const char*>(data) + 3, size - 3);
   const std::string labels[] = {"cat", " dog", ""};
   auto parsed = paligemma::parse_objects(text, frame, labels);
   if (parsed.objects.size() != parsed.offsets.size()) __builtin_trap();

@@ -21,6 +21,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       for (const std::string& picture : job.pictures)
         if (picture.find('\0') != picture.npos) __builtin_trap();
     }
+    json_mutator::take(data, size);
   } catch (const Error& error) {
     if (error.kind() != ErrorKind::usage) __builtin_trap();
   }

@@ -8,6 +8,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   try {
     const auto file = paligemma::read_safetensors(paligemma::FileBytes::borrow(bytes), "input");
     for (const auto& [name, tensor] : file.tensors) expect_whole(tensor);
+    json_mutator::take(data, size);
   } catch (const paligemma::Error&) {
   }
   return 0;

@@ -9,6 +9,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const Tokenizer tokenizer = Tokenizer::from_json(input, "input", 1 << 20);
     constexpr std::string_view kText = "abab  aaa<b>\n\n<loc0001><bos>\xed\x95\x9c <image>";
     if (tokenizer.decode(tokenizer.encode(kText, Specials::tokens), true).empty()) __builtin_trap();
+    json_mutator::take(data, size);
   } catch (const Error&) {
   }
   return 0;

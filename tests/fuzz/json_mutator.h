@@ -7,6 +7,7 @@
 #include <optional>
 #include <random>
 #include <string>
+#include <vector>
 
 #include "io/json.h"
 
@@ -16,6 +17,18 @@ namespace json_mutator {
 
 using paligemma::Json;
 using Random = std::minstd_rand;
+
+// The first inputs that the target's reader took, which are seeds. Most of a corpus is refused already, and a second
+// fault behind the first one is not looked at.
+inline std::vector<std::string>& taken() {
+  static std::vector<std::string> inputs;
+  return inputs;
+}
+
+inline void take(const std::uint8_t* data, std::size_t size) {
+  constexpr std::size_t kMost = 16;
+  if (taken().size() < kMost) taken().emplace_back(reinterpret_cast<const char*>(data), size);
+}
 
 // As often near the root as deep inside of a large list.
 inline Json& any_value(Json& root, Random& random) {
@@ -104,7 +117,9 @@ inline std::optional<std::string> changed_line(std::string_view text, Random& ra
 extern "C" std::size_t LLVMFuzzerCustomMutator(std::uint8_t* data, std::size_t size, std::size_t max_size,
                                                unsigned seed) {
   json_mutator::Random random(seed);
-  const std::string_view text(reinterpret_cast<const char*>(data), size);
+  std::string_view text(reinterpret_cast<const char*>(data), size);
+  const auto& taken = json_mutator::taken();
+  if (!taken.empty() && random() % 4 == 0) text = taken[random() % taken.size()];
   if (random() % 4 != 0)
     for (const auto form : {json_mutator::changed, json_mutator::changed_header, json_mutator::changed_line})
       if (const auto out = form(text, random); out && out->size() <= max_size) {

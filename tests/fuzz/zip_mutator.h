@@ -1,12 +1,17 @@
-// Changes bytes of a zip and then sets the checksums of its stored entries right, without which libzip refuses nearly
-// all of them. For the one file of a target.
+// Changes bytes of a zip, or the shape of an array in it, and then sets the checksums of its stored entries right,
+// without which libzip refuses nearly all of them. For the one file of a target.
 #pragma once
 
 #include <zlib.h>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <random>
 #include <span>
+#include <string>
+#include <string_view>
+#include <vector>
 
 extern "C" std::size_t LLVMFuzzerMutate(std::uint8_t* data, std::size_t size, std::size_t max_size);
 
@@ -32,11 +37,54 @@ inline void repair(std::span<std::uint8_t> file) {
   }
 }
 
+using Random = std::minstd_rand;
+
+inline void change(std::vector<std::string>& sizes, Random& random) {
+  const auto any = [&] { return sizes.begin() + static_cast<std::ptrdiff_t>(random() % sizes.size()); };
+  const auto kind = random() % 4;
+  if (kind == 0 || sizes.empty())
+    sizes.insert(sizes.begin() + static_cast<std::ptrdiff_t>(random() % (sizes.size() + 1)), "1");
+  else if (kind == 1)
+    std::iter_swap(any(), any());
+  else if (kind == 2)
+    sizes.erase(any());
+  else
+    *any() = std::to_string(random() % 4);
+}
+
+// The header stays as long as it is: the line that holds the shape ends in spaces.
+inline void change_shape(std::span<std::uint8_t> file, Random& random) {
+  constexpr std::string_view kKey = "'shape': (";
+  const std::string_view text(reinterpret_cast<const char*>(file.data()), file.size());
+  std::vector<std::size_t> places;
+  for (auto at = text.find(kKey); at != text.npos; at = text.find(kKey, at + 1)) places.push_back(at + kKey.size());
+  if (places.empty()) return;
+  const std::size_t begin = places[random() % places.size()], line = text.find('\n', begin);
+  std::vector<std::string> sizes;
+  for (std::size_t at = begin; at < line && text[at] != ')';) {
+    const std::size_t end = std::min(text.find_first_of(",)", at), line);
+    if (end > at) sizes.emplace_back(text.substr(at, end - at));
+    at = std::min(text.find_first_not_of(", ", end), line);
+  }
+  if (line == text.npos) return;
+  change(sizes, random);
+  std::string tuple;
+  for (const std::string& size : sizes) tuple += size + ",";
+  tuple += "), }";
+  if (tuple.size() > line - begin) return;
+  tuple.resize(line - begin, ' ');
+  std::ranges::copy(tuple, file.begin() + static_cast<std::ptrdiff_t>(begin));
+}
+
 }  // namespace zip_mutator
 
 extern "C" std::size_t LLVMFuzzerCustomMutator(std::uint8_t* data, std::size_t size, std::size_t max_size,
                                                unsigned seed) {
-  const std::size_t changed = LLVMFuzzerMutate(data, size, max_size);
-  if (seed % 4 != 0) zip_mutator::repair({data, changed});
-  return changed;
+  zip_mutator::Random random(seed);
+  if (random() % 4 == 0)
+    zip_mutator::change_shape({data, size}, random);
+  else
+    size = LLVMFuzzerMutate(data, size, max_size);
+  if (random() % 4 != 0) zip_mutator::repair({data, size});
+  return size;
 }
