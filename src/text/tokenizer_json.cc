@@ -50,8 +50,9 @@ void check_steps(const Json& root, std::string_view where) {
   }
   const Json& decoder = member(root, "decoder");
   const Json& steps = member(decoder, "decoders");
-  if (!is_text(member(decoder, "type"), "Sequence") || steps.size() != 3 || !is_replace(steps[0], kSpaceMark, " ") ||
-      !is_text(member(steps[1], "type"), "ByteFallback") || !is_text(member(steps[2], "type"), "Fuse")) {
+  if (!is_text(member(decoder, "type"), "Sequence") || !steps.is_array() || steps.size() != 3 ||
+      !is_replace(steps[0], kSpaceMark, " ") || !is_text(member(steps[1], "type"), "ByteFallback") ||
+      !is_text(member(steps[2], "type"), "Fuse")) {
     refuse_tokenizer(where, "decoder: expected a Sequence of Replace U+2581, ByteFallback and Fuse, got ",
                      shown(decoder));
   }

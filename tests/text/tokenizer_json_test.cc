@@ -31,6 +31,7 @@ TEST(TokenizerJson, RefusesWhatWouldGiveOtherIds) {
   expect_refused([](Json& file) { file["pre_tokenizer"] = {{"type", "ByteLevel"}}; }, "ByteLevel");
   expect_refused([](Json& file) { file["pre_tokenizer"]["pattern"] = {{"Regex", "."}}; }, "pre_tokenizer");
   expect_refused([](Json& file) { file["decoder"]["decoders"].push_back({{"type", "Strip"}}); }, "decoder");
+  expect_refused([](Json& file) { file["decoder"]["decoders"] = {{"a", 1}, {"b", 2}, {"c", 3}}; }, "decoder");
   expect_refused([](Json& file) { file["added_tokens"][0]["lstrip"] = true; }, "lstrip");
   expect_refused([](Json& file) { file["added_tokens"][0]["rstrip"] = true; }, "rstrip");
   expect_refused([](Json& file) { file["added_tokens"][0]["single_word"] = true; }, "single_word");
