@@ -137,6 +137,18 @@ TEST_P(BlocksTest, NumbersThatAreNotFiniteStaySo) {
   }
 }
 
+TEST_P(BlocksTest, BlocksGoWhereTheyAreMeantToGo) {
+  const BlockMatrix w(DType::q8, 16, 64, 1);
+  const HostTensor blocks{DType::q8, {16, 64}, w.bytes};
+  for (const DType type : {DType::q4, DType::bf16, DType::f32}) {
+    Weight other = backend.make_matrix(16, 64, type);
+    EXPECT_THROW(backend.place_rows(other, 0, blocks), Error) << name(type);
+  }
+  Weight narrow = backend.make_matrix(32, 32, DType::q8);
+  EXPECT_THROW(backend.place_rows(narrow, 0, blocks), Error);
+  EXPECT_THROW(backend.make_vector(blocks, 16, 64), Error);
+}
+
 // Quantised here or there: the same blocks, the same numbers.
 TEST_P(BlocksTest, BlocksAreThoseOfGguf) {
   const Safetensors file = testing::golden_tensors("blocks/blocks.safetensors");

@@ -99,6 +99,9 @@ void CpuBackend::place_rows(Weight& matrix, std::int64_t first_row, const HostTe
                   (count % kPlaceRows == 0 || count == matrix.rows - first_row),
               "placing a matrix: expected whole rows of ", k, " up to row ", matrix.rows, ", got ", elements,
               " elements for row ", first_row);
+  check_shape(!in_blocks(rows.dtype) || (rows.dtype == matrix.dtype && rows.shape.back() == k),
+              "placing a matrix: expected rows of ", k, " of ", paligemma::name(matrix.dtype), ", got blocks of ",
+              paligemma::name(rows.dtype));
   const std::int64_t stride = panel_bytes(k, matrix.dtype);
   std::byte* panels = matrix.storage.get() + first_row / kPanel * stride;
   pool_.run((count + kPanel - 1) / kPanel, [&](std::int64_t i, int) {
@@ -111,6 +114,8 @@ Weight CpuBackend::make_vector(const HostTensor& values, std::int64_t rows, std:
   const std::int64_t count = check_host(values, "placing a vector");
   check_shape(rows >= 0 && cols >= 0 && (cols == 0 ? count == 0 : count / cols == rows && count % cols == 0),
               "placing a vector: expected (", rows, ", ", cols, "), got ", count, " elements");
+  check_shape(!in_blocks(values.dtype), "placing a vector: expected numbers, got blocks of ",
+              paligemma::name(values.dtype));
   const std::size_t bytes = std::size_t(count) * sizeof(float);
   Weight vector{Weight::Form::vector, DType::f32, rows, cols, bytes, allocate(bytes)};
   widen(values.bytes.data(), values.dtype, count, reinterpret_cast<float*>(vector.storage.get()));
