@@ -2,20 +2,10 @@
 #include "bench/bench.h"
 
 #include "options.h"
+#include "pipeline.h"
 
 namespace paligemma {
 namespace {
-
-// bf16 weights as the published files have them, unless asked otherwise.
-Holding holding_of(const ModelOptions& options) {
-  Holding holding{HeldAs::as_in_file, Precision::bf16};
-  if (options.weights == WeightType::f32) holding.held = HeldAs::f32;
-  if (options.weights == WeightType::bf16) holding.held = HeldAs::bf16;
-  if (options.weights == WeightType::q8) holding.held = HeldAs::q8;
-  if (options.weights == WeightType::q4) holding.held = HeldAs::q4;
-  if (options.compute == Compute::f32) holding.precision = Precision::f32;
-  return holding;
-}
 
 int run_bench(const Command& command, std::span<const std::string> line, Session& session) {
   Arguments arguments;
@@ -40,7 +30,8 @@ int run_bench(const Command& command, std::span<const std::string> line, Session
   add_arithmetic_options(arguments, options.model_options);
   add_session_options(arguments, session);
   if (!arguments.parse(command, line, session.output)) return 0;
-  bench.holding = holding_of(options.model_options);
+  bench.holding.held = held_as(options.model_options.weights);
+  if (options.model_options.compute == Compute::f32) bench.holding.precision = Precision::f32;
   bench.threads = options.model_options.threads;
   bench.progress = [&](const std::string& text) { session.console.note(text); };
   const BenchReport report = run_bench(bench);

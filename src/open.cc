@@ -10,17 +10,6 @@
 namespace paligemma {
 namespace {
 
-HeldAs held_as(WeightType type) {
-  switch (type) {
-    case WeightType::f32: return HeldAs::f32;
-    case WeightType::bf16: return HeldAs::bf16;
-    case WeightType::q8: return HeldAs::q8;
-    case WeightType::q4: return HeldAs::q4;
-    case WeightType::automatic: break;
-  }
-  return HeldAs::as_in_file;
-}
-
 void apply(Switch choice, float& cap, float when_on) {
   if (choice == Switch::off) cap = 0;
   if (choice == Switch::on && cap == 0) cap = when_on;
@@ -64,6 +53,17 @@ std::vector<Adapter> read_adapters(const ModelOptions& options, const Config& co
 }
 
 }  // namespace
+
+HeldAs held_as(WeightType type) {
+  switch (type) {
+    case WeightType::f32: return HeldAs::f32;
+    case WeightType::bf16: return HeldAs::bf16;
+    case WeightType::q8: return HeldAs::q8;
+    case WeightType::q4: return HeldAs::q4;
+    case WeightType::automatic: break;
+  }
+  return HeldAs::as_in_file;
+}
 
 std::string folder_name(const std::filesystem::path& path) {
   const auto absolute = std::filesystem::absolute(path).lexically_normal();

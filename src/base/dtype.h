@@ -21,7 +21,8 @@ constexpr int byte_size(DType type) { return type == DType::f32 ? 4 : 2; }
 
 // Of a row of n elements. Of blocks the last one is whole.
 constexpr std::int64_t row_bytes(DType type, std::int64_t n) {
-  return in_blocks(type) ? (n + kQuantBlock - 1) / kQuantBlock * (type == DType::q8 ? 34 : 18) : n * byte_size(type);
+  if (!in_blocks(type)) return n * byte_size(type);
+  return (n + kQuantBlock - 1) / kQuantBlock * (2 + (type == DType::q8 ? kQuantBlock : kQuantBlock / 2));
 }
 
 constexpr std::string_view name(DType type) {

@@ -136,8 +136,12 @@ DecoderConfig read_decoder(const JsonFields& section, const Tensors& tensors) {
 
 }  // namespace
 
+JsonFields config_fields(const Json& json, std::string_view where) {
+  return {json, {ErrorKind::model, "config", "cannot use the configuration", std::string(where)}};
+}
+
 Config read_config(const Json& json, const ShapeLookup& shape, std::string_view where) {
-  const JsonFields fields(json, {ErrorKind::model, "config", "cannot use the configuration", std::string(where)});
+  const JsonFields fields = config_fields(json, where);
   if (const Json* type = fields.find("model_type"); type && *type != "paligemma")
     fail(ErrorKind::model, "not_paligemma", "cannot use the configuration: ", where,
          ": model_type: expected \"paligemma\", got ", dump_json(*type));

@@ -14,7 +14,7 @@
 
 #include "base/dtype.h"
 #include "io/file.h"
-#include "io/json.h"
+#include "io/json_fields.h"
 #include "model/numerics.h"
 
 namespace paligemma {
@@ -69,6 +69,9 @@ struct Config {
 
 // Shape of a tensor by its canonical name (model/checkpoint.h), or nothing.
 using ShapeLookup = std::function<std::optional<std::vector<std::int64_t>>(std::string_view name)>;
+
+// Complains of a configuration's fields. `json` must outlive them.
+JsonFields config_fields(const Json& json, std::string_view where);
 
 // Throws Error{model, "config"} when a needed tensor is missing, a field disagrees with a shape, or a field asks for a
 // computation that is not PaliGemma's. `where` names the file in messages.

@@ -27,10 +27,6 @@ constexpr SizeField kKerasSizes[] = {
     {"hidden_dim", 'd'},      {"head_dim", 'h'},       {"intermediate_dim", 'f', 2}, {"vit_patch_size", 'i'},
     {"vit_hidden_dim", 'e'},  {"vit_num_layers", 'b'}, {"vit_num_heads", 'm'},       {"vit_intermediate_dim", 'u'}};
 
-JsonFields fields_of(const Json& json, std::string_view where) {
-  return {json, {ErrorKind::model, "config", "cannot use the configuration", std::string(where)}};
-}
-
 void agree(const JsonFields& fields, const char* key, std::int64_t actual) {
   fields.agree(key, actual, "the arrays say");
 }
@@ -114,7 +110,7 @@ Config big_vision_config(const LaidOut& model, const Json& beside, std::string_v
   Config config = config_of(model);
   if (!beside.is_null() && !beside.contains("model_type")) {
     DecoderConfig& d = config.decoder;
-    const JsonFields fields = fields_of(beside, where);
+    const JsonFields fields = config_fields(beside, where);
     agree(fields, kBigVisionSizes, model.sizes);
     agree(fields, "image", config.vision.image_size());
     agree(fields, "family", d.gemma2 ? 2 : 1);
@@ -148,7 +144,7 @@ Json big_vision_config_json(const Config& config) {
 }
 
 Config keras_config(const LaidOut& model, const Json& json, std::string_view where) {
-  const JsonFields whole = fields_of(json, where);
+  const JsonFields whole = config_fields(json, where);
   const Json* class_name = whole.find("class_name");
   if (!class_name || *class_name != "PaliGemmaBackbone" || !whole.find("config"))
     whole.refuse("class_name", "a PaliGemmaBackbone with its config");

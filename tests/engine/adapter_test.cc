@@ -22,15 +22,9 @@ std::string with_underscores(std::string name) {
 }
 
 // The prompt of the adapters' cases is pair 0 of the model's own.
-class Lora : public ::testing::Test {
+class Lora : public Pg2Cases {
  protected:
-  const Json pairs = golden_json("forward/pg2/case.json")["pairs"];
-  const Safetensors taps = golden_tensors("forward/pg2/taps.safetensors");
   const Safetensors expected = golden_tensors("lora/tensors.safetensors");
-
-  std::vector<float> patches(const Loaded& model, int pair = 0) const {
-    return model.patches(taps.others.at(std::to_string(pair) + "/pixels_u8").bytes);
-  }
 
   // Logits, greedy answer and scores of the model with `adapter`, or with what was merged into it.
   void expect_case(Loaded& model, const AdapterSet* adapter, const std::string& reference, const std::string& logits) {

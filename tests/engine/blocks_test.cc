@@ -19,15 +19,7 @@ std::vector<Case> every_case() {
   return cases;
 }
 
-class Blocks : public ::testing::TestWithParam<Case> {
- protected:
-  const Json pairs = golden_json("forward/pg2/case.json")["pairs"];
-  const Safetensors taps = golden_tensors("forward/pg2/taps.safetensors");
-
-  std::vector<float> patches(const Loaded& model, std::int64_t pair) const {
-    return model.patches(taps.others.at(std::to_string(pair) + "/pixels_u8").bytes);
-  }
-};
+class Blocks : public Pg2Cases, public ::testing::WithParamInterface<Case> {};
 INSTANTIATE_TEST_SUITE_P(Isas, Blocks, ::testing::ValuesIn(every_case()), [](const auto& info) {
   return info.param.isa + (info.param.held == HeldAs::q8 ? "_q8" : "_q4");
 });

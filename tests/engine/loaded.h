@@ -203,4 +203,15 @@ struct Loaded {
   std::unique_ptr<Engine> engine;
 };
 
+// The cases of the model pg2, whose pictures lie beside its taps.
+class Pg2Cases : public ::testing::Test {
+ protected:
+  const Json pairs = golden_json("forward/pg2/case.json")["pairs"];
+  const Safetensors taps = golden_tensors("forward/pg2/taps.safetensors");
+
+  std::vector<float> patches(const Loaded& model, std::int64_t pair = 0) const {
+    return model.patches(taps.others.at(std::to_string(pair) + "/pixels_u8").bytes);
+  }
+};
+
 }  // namespace paligemma

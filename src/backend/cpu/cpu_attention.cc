@@ -81,6 +81,7 @@ struct AttentionCall {
   Precision precision;
   const Kernels& kernels;
   const ProductKernel& product;
+  bool narrow = product.left == Left::bf16;  // left operands are bf16
   Layout layout{cache};
   std::int64_t group = shape.heads / shape.kv_heads;  // query heads of a kv head
   std::int64_t width = round_up(shape.head_size, kPanel);
@@ -145,8 +146,7 @@ class AttentionTask {
   // Where the lane's weights from `key` on are, as the product wants them: a float's place holds two bf16.
   float* weights(std::int64_t lane, std::int64_t key) const {
     float* row = scores_ + lane * call_.score_stride;
-    return (call_.product.left == Left::bf16) ? reinterpret_cast<float*>(reinterpret_cast<std::uint16_t*>(row) + key)
-                                              : row + key;
+    return call_.narrow ? reinterpret_cast<float*>(reinterpret_cast<std::uint16_t*>(row) + key) : row + key;
   }
   // The block of `key`, or null beyond the keys.
   const std::byte* block(std::int64_t key) const {
@@ -156,7 +156,7 @@ class AttentionTask {
   }
   // As the product wants its left operand: a float's place holds two bf16.
   void round(std::int64_t n, const float* x, float* y) const {
-    if ((call_.product.left == Left::bf16)) {
+    if (call_.narrow) {
       call_.kernels.narrow_bf16(n, x, reinterpret_cast<std::uint16_t*>(y));
     } else if (call_.precision == Precision::bf16) {
       call_.kernels.round_bf16(n, x, y);
@@ -168,7 +168,7 @@ class AttentionTask {
   // Scores of the block's keys. Those that a lane does not see are computed too, and never read.
   void score(std::int64_t key) const {
     call_.product.run({.a = queries_,
-                       .a_stride = call_.width * (call_.product.left == Left::bf16 ? 2 : 1),
+                       .a_stride = call_.width * (call_.narrow ? 2 : 1),
                        .b = block(key),
                        .b_stride = call_.layout.key_panel,
                        .c = scores_ + key,
@@ -196,7 +196,7 @@ class AttentionTask {
       for (next = lane + 1; next < count_ && here(next) == part;) ++next;
       if (part.keys == 0) continue;
       call_.product.run({.a = weights(lane, key),
-                         .a_stride = call_.score_stride * (call_.product.left == Left::bf16 ? 2 : 1),
+                         .a_stride = call_.score_stride * (call_.narrow ? 2 : 1),
                          .b = block(key) + call_.layout.keys,
                          .b_stride = call_.layout.value_panel,
                          .c = mixed_ + lane * call_.width,

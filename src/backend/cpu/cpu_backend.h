@@ -69,7 +69,6 @@ class CpuBackend final : public Backend {
 
     std::int64_t element_bytes() const { return left == Left::f32 ? 4 : 2; }
   };
-  // A task takes one of `blocks` blocks of `rows` rows, and `columns` columns; the last ones are smaller.
   // How a product is cut into tasks: `blocks` of at most `rows` rows times `groups` of columns, which are as equal as
   // whole `unit`s allow.
   struct Cut {
@@ -93,7 +92,7 @@ class CpuBackend final : public Backend {
   void for_rows(std::int64_t rows, std::int64_t work, Body body);
 
   std::int64_t unit_columns(std::int64_t rows) const;
-  Cut cut_tasks(std::int64_t rows, std::int64_t units) const;
+  Cut cut_tasks(std::int64_t rows, std::int64_t unit, std::int64_t units) const;
   Operand prepare(ConstView x, Precision precision, Left left);
   Operand prepare_blocks(ConstView x, std::int64_t k_block);
   void multiply(const Operand& x, std::int64_t first, const Weight& weight, std::int64_t column,

@@ -127,12 +127,12 @@ std::int64_t CpuBackend::unit_columns(std::int64_t rows) const {
   return (rows <= kernels_.tile_rows ? kernels_.streams : 2) * kPanel;
 }
 
-CpuBackend::Cut CpuBackend::cut_tasks(std::int64_t rows, std::int64_t units) const {
+CpuBackend::Cut CpuBackend::cut_tasks(std::int64_t rows, std::int64_t unit, std::int64_t units) const {
   const std::int64_t least = (rows + kBlockRows - 1) / kBlockRows, threads = pool_.threads();
   const std::int64_t each = round_up((rows + least - 1) / least, kernels_.tile_rows), blocks = (rows + each - 1) / each;
-  const std::int64_t unit = unit_columns(rows), small = kMostGroupColumns / unit;
+  const std::int64_t small = kMostGroupColumns / unit;
   const std::int64_t groups = round_up(std::max((units + small - 1) / small, kTasksOfThread * threads), threads);
-  return {each, blocks, unit, units, std::clamp<std::int64_t>(groups, 1, units)};
+  return {each, blocks, unit, units, std::min(groups, std::max<std::int64_t>(units, 1))};
 }
 
 void CpuBackend::linear(ConstView x, std::span<const LinearPart> parts, Precision precision) {
@@ -152,7 +152,7 @@ void CpuBackend::linear(ConstView x, std::span<const LinearPart> parts, Precisio
       const Left left = product(precision, part.weight->dtype).left;
       if (operands[int(left)].data == nullptr) operands[int(left)] = prepare(rows, precision, left);
     }
-    const Cut cut = cut_tasks(rows.rows, units);
+    const Cut cut = cut_tasks(rows.rows, unit, units);
     pool_.run(cut.tasks(), [&](std::int64_t i, int) {
       const std::int64_t row = cut.first_row(i);
       std::int64_t first = cut.first_unit(i), end = cut.end_unit(i);
@@ -183,7 +183,7 @@ void CpuBackend::gated_gelu(ConstView x, const Weight& gate, const Weight& up, V
     const ConstView rows = x.row_range(start, std::min(kChunkRows, x.rows - start));
     const Operand operand = prepare(rows, precision, kernel.left);
     const std::int64_t unit = unit_columns(rows.rows);
-    const Cut cut = cut_tasks(rows.rows, (y.cols + unit - 1) / unit);
+    const Cut cut = cut_tasks(rows.rows, unit, (y.cols + unit - 1) / unit);
     for (Scratch& scratch : of_thread_) scratch.reserve(std::size_t(cut.rows * cut.most_columns()) * sizeof(float));
     pool_.run(cut.tasks(), [&](std::int64_t i, int thread) {
       const std::int64_t row = cut.first_row(i), column = cut.first_unit(i) * unit;

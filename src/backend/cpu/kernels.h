@@ -13,10 +13,10 @@
 namespace paligemma {
 
 // Rows of W in a panel. A matrix (N, K) is stored as ceil(N / 16) panels; inside a panel K runs outermost:
-// f32 as [K][16], 16-bit types in pairs as [ceil(K / 2)][16][2]. What is missing at the edges is zero.
+// f32 as [K][16], 16-bit types in pairs as [ceil(K / 2)][16][2], q8 and q4 as [ceil(K / 32)] blocks of all 16 rows
+// (generic/blocks.h says what is in one) and then [ceil(K / 32)][16] scales in f16. What is missing at the edges is
+// zero.
 constexpr std::int64_t kPanel = 16;
-// q8 and q4 are [ceil(K / 32)] blocks of all 16 rows (generic/blocks.h says what is in one), then [ceil(K / 32)][16]
-// scales in f16.
 
 // C (rows, columns) = A (rows, k) * B, or += when `accumulate`; B is (columns, k) in panels. At its end `bias`
 // (columns) is added to each row.

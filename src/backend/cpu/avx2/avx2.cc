@@ -81,16 +81,12 @@ struct F32x8 {
   static float square_root(float x) { return _mm_cvtss_f32(_mm_sqrt_ss(_mm_set_ss(x))); }
 };
 
+// What portable/lanes.h describes.
 struct I32x8 {
   __m256i v;
 
   static I32x8 broadcast(std::int32_t x) { return {_mm256_set1_epi32(x)}; }
   static I32x8 load(const std::byte* p) { return {_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p))}; }
-  static I32x8 pair(const std::int16_t* p) {
-    std::int32_t bits;
-    __builtin_memcpy(&bits, p, sizeof bits);
-    return broadcast(bits);
-  }
   static I32x8 even_bytes(I32x8 a) { return {_mm256_srai_epi16(_mm256_slli_epi16(a.v, 8), 8)}; }
   static I32x8 odd_bytes(I32x8 a) { return {_mm256_srai_epi16(a.v, 8)}; }
   template <int kNibble>
@@ -113,7 +109,7 @@ void use_avx2(Kernels& kernels) noexcept {
   kernels.tile_rows = 6;
   kernels.streams = 4;
   kernels.multiply_adds[0] = kernels.multiply_adds[1] = multiply_adds<F32Panels<V>>;
-  use_blocks<V, I32x8, 3, 1, 2>(kernels);
+  use_blocks<V, I32x8, I32x8, 3, 1, 2>(kernels);
   use_rows<V>(kernels);
 }
 

@@ -18,7 +18,7 @@ void use_avx512(Kernels& kernels) noexcept {
   kernels.streams = 8;
   kernels.multiply_adds[0] = kernels.multiply_adds[1] = multiply_adds<F32Panels<V>>;
   // 6 x 32: 12 registers hold sums of blocks, 12 those of all.
-  use_blocks<V, I32x16, 6, 2, 8>(kernels);
+  use_blocks<V, I32x16, I32x16, 6, 2, 8>(kernels);
   use_rows<V>(kernels);
 }
 

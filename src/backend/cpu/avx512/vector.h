@@ -71,11 +71,6 @@ struct I32x16 {
 
   static I32x16 broadcast(std::int32_t x) { return {_mm512_set1_epi32(x)}; }
   static I32x16 load(const std::byte* p) { return {_mm512_loadu_si512(p)}; }
-  static I32x16 pair(const std::int16_t* p) {
-    std::int32_t bits;
-    __builtin_memcpy(&bits, p, sizeof bits);
-    return broadcast(bits);
-  }
   static I32x16 even_bytes(I32x16 a) { return {_mm512_srai_epi16(_mm512_slli_epi16(a.v, 8), 8)}; }
   static I32x16 odd_bytes(I32x16 a) { return {_mm512_srai_epi16(a.v, 8)}; }
   template <int kNibble>

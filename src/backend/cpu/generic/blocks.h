@@ -1,5 +1,6 @@
 // Products with weights of 8 and 4 bits in blocks of 32 elements of k, over an operand policy `Op` that names the
-// vector types of floats and of 32-bit integers and says how weights come out of a vector of a panel.
+// vector types of floats and of 32-bit integers and says how weights come out of a vector of a panel and are
+// multiplied.
 //
 // The activations are 16-bit integers with a scale for each block, so that a block's sum is exact in 32 bits; the sum
 // of the blocks is a chain of fused multiply-adds in f32, in the order of k. Internal linkage: see math.h.
@@ -10,33 +11,46 @@
 namespace paligemma {
 namespace {
 
-// Of 32-bit words that hold four bytes of one row of W, k to k + 3: the pairs (k, k + 2), (k + 1, k + 3).
-template <class F, class I>
-struct Q8Panels {
+// Panels whose blocks are kLoads words of 32 bits for each row of W. `Dot` has dot(sum, a, b): sum + the products of
+// the pairs of 16-bit integers in a and b.
+template <class F, class I, class Dot, int kLoads>
+struct BlockPanels {
   using V = F;
   using Ints = I;
-  static constexpr int loads = 8, pairs = 2, block_bytes = 4 * kPanel * loads;
-  static constexpr bool widens = false, offset = false;
+  static constexpr int loads = kLoads, pairs = int(kQuantBlock) / 2 / loads, block_bytes = 4 * kPanel * loads;
+  static constexpr bool widens = false;
+  static I dot(I sum, I a, I b) { return Dot::dot(sum, a, b); }
+};
+
+// Words that hold four bytes, k to k + 3: the pairs (k, k + 2), (k + 1, k + 3).
+template <class F, class I, class Dot>
+struct Q8Panels : BlockPanels<F, I, Dot, 8> {
+  static constexpr bool offset = false;
   template <int kPair>
   static I weights(I word) {
     return kPair == 0 ? I::even_bytes(word) : I::odd_bytes(word);
   }
 };
 
-// Of words that hold eight nibbles, k to k + 3 in the low halves of the bytes and k + 4 to k + 7 in the high ones: the
+// Words that hold eight nibbles, k to k + 3 in the low halves of the bytes and k + 4 to k + 7 in the high ones: the
 // pairs (k, k + 2), (k + 1, k + 3) and so on. A nibble stands for itself less 8: the activations' sum makes up for it.
-template <class F, class I>
-struct Q4Panels {
-  using V = F;
-  using Ints = I;
-  static constexpr int loads = 4, pairs = 4, block_bytes = 4 * kPanel * loads;
-  static constexpr bool widens = false, offset = true;
+template <class F, class I, class Dot>
+struct Q4Panels : BlockPanels<F, I, Dot, 4> {
+  static constexpr bool offset = true;
   template <int kPair>
   static I weights(I word) {
     constexpr int kNibble[] = {0, 2, 1, 3};
     return I::template nibbles<kNibble[kPair]>(word);
   }
 };
+
+// Two activations, the same in all lanes.
+template <class I>
+I broadcast_pair(const std::int16_t* a) {
+  std::int32_t bits;
+  __builtin_memcpy(&bits, a, sizeof bits);
+  return I::broadcast(bits);
+}
 
 // What Tile of product.h is for plain panels.
 template <class Op, int kRows, int kPanels>
@@ -52,7 +66,9 @@ struct BlockTile {
                                                       std::ptrdiff_t a_stride) {
     const I w = Op::template weights<kPair>(word);
 #pragma GCC unroll 16
-    for (int r = 0; r < kRows; ++r) dots[r][v] = I::dot(dots[r][v], w, I::pair(a + r * a_stride + 2 * kPair));
+    for (int r = 0; r < kRows; ++r) {
+      dots[r][v] = Op::dot(dots[r][v], w, broadcast_pair<I>(a + r * a_stride + 2 * kPair));
+    }
     if constexpr (kPair + 1 < Op::pairs) add_pairs<kPair + 1>(dots, v, word, a, a_stride);
   }
 
@@ -143,11 +159,11 @@ inline void quantize_blocks(std::int64_t n, const float* x, std::int16_t* q, flo
 }
 
 // kMaxRows x kMaxPanels fills the registers with sums of blocks and of all.
-template <class F, class I, int kMaxRows, int kMaxPanels, int kStreams>
+template <class F, class I, class Dot, int kMaxRows, int kMaxPanels, int kStreams>
 void use_blocks(Kernels& kernels) {
   for (auto& of_precision : kernels.product) {
-    of_precision[2] = {Tiles<Q8Panels<F, I>, kMaxRows, kMaxPanels, kStreams, BlockTile>::run, Left::blocks};
-    of_precision[3] = {Tiles<Q4Panels<F, I>, kMaxRows, kMaxPanels, kStreams, BlockTile>::run, Left::blocks};
+    of_precision[2] = {Tiles<Q8Panels<F, I, Dot>, kMaxRows, kMaxPanels, kStreams, BlockTile>::run, Left::blocks};
+    of_precision[3] = {Tiles<Q4Panels<F, I, Dot>, kMaxRows, kMaxPanels, kStreams, BlockTile>::run, Left::blocks};
   }
   kernels.quantize_blocks = quantize_blocks;
 }

@@ -116,8 +116,6 @@ struct IntLanes {
     std::memcpy(a.v, p, sizeof a.v);
     return a;
   }
-  // Two numbers, the same in all lanes.
-  static IntLanes pair(const std::int16_t* p) { return broadcast(join(p[0], p[1])); }
   // The signed bytes 0 and 2, or 1 and 3, of each lane as a pair.
   static IntLanes even_bytes(IntLanes a) {
     return map([&](int i) { return join(std::int8_t(a.v[i]), std::int8_t(a.v[i] >> 16)); });
