@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
+#include <set>
 #include <utility>
 
 #include "base/error.h"
@@ -17,9 +18,6 @@
 
 namespace paligemma {
 namespace {
-
-// A batch ends early when its pictures hold this many pixels: 0.4 GB of RGB.
-constexpr std::int64_t kBatchPixels = std::int64_t{1} << 27;
 
 // Runs `work`; an error gets the job's place before its message.
 template <class Work>
@@ -69,14 +67,18 @@ class Answering {
   Placement placement_{};
   Annotations annotations_{};
   Session& session_;
-  PictureReader region_pictures_;
+  PictureReader pictures_;
   std::size_t failures_ = 0;
 };
 
 Answering::Answering(const AnswerOptions& options, std::span<const Job> jobs, Session& session)
-    : options_(options), jobs_(jobs), session_(session), region_pictures_(options.decode_options) {
+    : options_(options), jobs_(jobs), session_(session), pictures_(options.decode_options) {
   std::vector<std::string> inputs;
-  for (const Job& job : jobs) inputs.push_back(job.pictures.front());
+  for (const Job& job : jobs) {
+    inputs.push_back(job.pictures.front());
+    for (const std::string& path : job.pictures) pictures_.want(path);
+    if (job.request.region) pictures_.want(job.pictures.front());  // check_regions()
+  }
   if (options.format != AnnotationFormat::none) {
     annotations_ = Annotations(options.format, options.output, inputs, options.request, options.force);
   } else {
@@ -90,8 +92,8 @@ void Answering::check_regions() {
     if (!job.request.region) continue;
     const std::string& path = job.pictures.front();
     try {
-      const Picture& picture = region_pictures_.read(path);
-      check_region(*job.request.region, {picture.width, picture.height}, path);
+      const SharedPicture picture = pictures_.read(path);
+      check_region(*job.request.region, {picture->width, picture->height}, path);
     } catch (const Error& error) {
       if (error.kind() != ErrorKind::input) throw;  // fails in its turn
     }
@@ -100,9 +102,7 @@ void Answering::check_regions() {
 
 Request Answering::read(const Job& job) {
   Request request = job.request;
-  for (const std::string& path : job.pictures)
-    request.pictures.push_back(
-        {path, request.region ? region_pictures_.read(path) : read_input(path, options_.decode_options)});
+  for (const std::string& path : job.pictures) request.pictures.push_back({path, pictures_.read(path)});
   return request;
 }
 
@@ -129,14 +129,15 @@ std::size_t Answering::answer_batch(Model& model, std::size_t first, std::size_t
   std::vector<Request> requests;
   std::vector<std::size_t> asked;
   std::map<std::size_t, Error> failed;
+  std::set<const Picture*> held;
   std::int64_t pixels = 0;
   std::size_t end = first;
-  for (; end < jobs_.size() && end - first < most && pixels < kBatchPixels; ++end) {
+  for (; end < jobs_.size() && end - first < most && pixels < PictureReader::kMostPixels; ++end) {
     try {
       requests.push_back(read(jobs_[end]));
       asked.push_back(end);
       for (const RequestPicture& picture : requests.back().pictures)
-        pixels += static_cast<std::int64_t>(picture.pixels.width) * picture.pixels.height;
+        if (held.insert(&*picture.pixels).second) pixels += pixel_count(picture.pixels);
     } catch (const Error& error) {
       if (error.kind() != ErrorKind::input) throw;
       failed.emplace(end, error);
@@ -203,13 +204,18 @@ void check_jobs(const AnswerOptions& options, std::span<const Job> jobs) {
 }  // namespace
 
 int answer_pictures(const AnswerOptions& options, std::span<const std::string> words, Session& session) {
-  std::vector<Job> jobs;
-  for (std::string& path : expand_inputs(words))
-    jobs.push_back({.pictures = {std::move(path)}, .request = options.request});
-  return answer_jobs(options, jobs, 1, session);
+  return answer_pictures(options, words, std::span(&options.request, 1), session);
 }
 
-int answer_jobs(const AnswerOptions& options, std::span<const Job> jobs, std::size_t batch, Session& session) {
+int answer_pictures(const AnswerOptions& options, std::span<const std::string> words,
+                    std::span<const Request> questions, Session& session) {
+  std::vector<Job> jobs;
+  for (const std::string& path : expand_inputs(words))
+    for (const Request& question : questions) jobs.push_back({.pictures = {path}, .request = question});
+  return answer_jobs(options, jobs, session);
+}
+
+int answer_jobs(const AnswerOptions& options, std::span<const Job> jobs, Session& session) {
   check_jobs(options, jobs);
   Answering answering(options, jobs, session);
   session.output.several = jobs.size() > 1;
@@ -223,6 +229,7 @@ int answer_jobs(const AnswerOptions& options, std::span<const Job> jobs, std::si
                               " px, weights ", info.weights, ", compute ", info.compute, ", ", info.isa, ", opened in ",
                               fixed(info.load_ms, 0), " ms"));
   defer_signals(true);
+  const auto batch = static_cast<std::size_t>(options.batch);
   try {
     for (std::size_t next = 0; next < jobs.size() && !interrupted();) next = answering.answer_batch(model, next, batch);
   } catch (...) {

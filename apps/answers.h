@@ -22,9 +22,13 @@ struct Job {
 // Answers the question in `options` about each picture that `words` name. Returns the exit code.
 int answer_pictures(const AnswerOptions& options, std::span<const std::string> words, Session& session);
 
-// Answers all jobs, up to `batch` at once, and prints them in their order. A picture that can't be read becomes a
+// Answers each of `questions` about each picture, those about one picture one after the other.
+int answer_pictures(const AnswerOptions& options, std::span<const std::string> words,
+                    std::span<const Request> questions, Session& session);
+
+// Answers all jobs, up to options.batch at once, and prints them in their order. A picture that can't be read becomes a
 // failure in its place. Returns the exit code; throws what concerns all of them, questions that can't be asked before
 // any work.
-int answer_jobs(const AnswerOptions& options, std::span<const Job> jobs, std::size_t batch, Session& session);
+int answer_jobs(const AnswerOptions& options, std::span<const Job> jobs, Session& session);
 
 }  // namespace paligemma

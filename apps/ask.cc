@@ -11,11 +11,18 @@ int run_ask(const Command& command, std::span<const std::string> line, Session& 
   Arguments arguments;
   AnswerOptions options;
   options.request.task = Task::ask;
+  bool each = false;
+  arguments.flag("Answer", "--each", each, "Each QUESTION is one of its own, not a word of one");
   add_language(arguments, options.request);
   add_answer_options(arguments, options, session);
   const auto words = arguments.parse(command, line, session.output);
   if (!words) return 0;
   const std::span<const std::string> question = std::span(*words).subspan(1);
+  if (each) {
+    std::vector<Request> questions(question.size(), options.request);
+    for (std::size_t i = 0; i < question.size(); ++i) questions[i].text = question[i];
+    return answer_pictures(options, std::span(*words).first(1), questions, session);
+  }
   for (const std::string& word : question) options.request.text += (&word == question.data() ? "" : " ") + word;
   std::error_code ignored;
   if (question.size() > 1 && std::filesystem::exists(question.front(), ignored)) {
@@ -34,6 +41,7 @@ const Command kAsk{.name = "ask",
                    .summary = "Answer a question about a picture",
                    .examples =
                        "  paligemma ask beach.jpg where is the cow?\n"
+                       "  paligemma ask --each beach.jpg 'where is the cow?' 'is there a lion?'\n"
                        "  paligemma ask --lang ko 'photos/*.jpg' '여기는 어디인가요?'\n",
                    .run = run_ask};
 

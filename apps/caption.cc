@@ -4,7 +4,6 @@
 
 #include "answers.h"
 #include "base/error.h"
-#include "inputs.h"
 
 namespace paligemma {
 namespace {
@@ -41,14 +40,9 @@ int run_caption(const Command& command, std::span<const std::string> line, Sessi
   const auto words = arguments.parse(command, line, session.output);
   if (!words) return 0;
   if (boxes.empty()) return answer_pictures(options, *words, session);
-  std::vector<Job> jobs;
-  for (const std::string& path : expand_inputs(*words)) {
-    for (const std::array<double, 4>& box : boxes) {
-      Job& job = jobs.emplace_back(Job{.pictures = {path}, .request = options.request});
-      job.request.region = box;
-    }
-  }
-  return answer_jobs(options, jobs, 1, session);
+  std::vector<Request> questions(boxes.size(), options.request);
+  for (std::size_t i = 0; i < boxes.size(); ++i) questions[i].region = boxes[i];
+  return answer_pictures(options, *words, questions, session);
 }
 
 }  // namespace

@@ -69,7 +69,7 @@ class Demo {
 void Demo::show(Model& model, const DemoScene& scene) {
   const std::string path = std::string(scene.name) + ".png";
   const FileBytes file = pocket_folder().open(scene.file);
-  const Picture picture = decode_picture(file.bytes());
+  const SharedPicture picture = decode_picture(file.bytes());
   std::vector<Request> requests = demo_requests(scene);
   for (Request& request : requests) request.pictures.push_back({path, picture});
   const std::vector<Result> results = model.answer(requests, [] { return terminated(); });

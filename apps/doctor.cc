@@ -32,7 +32,7 @@ Diagnosis examine() {
     const TensorSource source = random_source(config, 0);
     const auto need = [&](Precision precision) {
       return memory_need(config, source, {HeldAs::as_in_file, precision}, *backend,
-                         config.vision.tokens() + kTypicalAnswer)
+                         config.vision.tokens() + kTypicalAnswer, kTypicalBatch)
           .total();
     };
     diagnosis.fits.push_back({shape, need(Precision::f32), need(Precision::bf16)});

@@ -172,21 +172,32 @@ Picture read_input(const std::string& path, const DecodeOptions& options) {
   }
 }
 
-const Picture& PictureReader::read(const std::string& path) {
-  if (!read_.contains(path)) {
-    std::erase_if(read_, [](const auto& one) { return !is_stream(one.first); });
-    Read one;
+SharedPicture PictureReader::read(const std::string& path) {
+  Known& known = known_[path];
+  if (!known.picture && !known.error) {
     try {
-      one.picture = read_input(path, options_);
+      known.picture = read_input(path, options_);
     } catch (const Error& error) {
       if (error.kind() != ErrorKind::input) throw;
-      one.error = error;
+      known.error = error;
     }
-    read_.emplace(path, std::move(one));
   }
-  const Read& one = read_.at(path);
-  if (one.error) throw Error(*one.error);
-  return one.picture;
+  const Known given = known;
+  if (--known.wanted <= 0) known_.erase(path);
+  make_room();
+  if (given.error) throw Error(*given.error);
+  return *given.picture;
 }
+
+void PictureReader::make_room() {
+  std::int64_t pixels = 0;
+  for (const auto& [path, known] : known_)
+    if (known.picture) pixels += pixel_count(*known.picture);
+  if (pixels <= kMostPixels) return;
+  for (auto& [path, known] : known_)
+    if (!is_stream(path)) known.picture.reset();
+}
+
+std::int64_t pixel_count(const Picture& picture) { return static_cast<std::int64_t>(picture.width) * picture.height; }
 
 }  // namespace paligemma

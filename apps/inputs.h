@@ -37,22 +37,32 @@ void for_each_line(std::span<const std::byte> bytes,
 // The picture at a path from expand_inputs. Throws Error{input}.
 Picture read_input(const std::string& path, const DecodeOptions& options);
 
-// Reads pictures that are needed several times, in turn. What can't be read again, stdin and pipes, is kept.
+// Reads pictures that are wanted several times. One is kept until it was given out as often as it is wanted; one that
+// can be read again only while there is room for it.
 class PictureReader {
  public:
+  // Pixels that are kept: 100 MB of RGB.
+  static constexpr std::int64_t kMostPixels = std::int64_t{1} << 25;
+
   explicit PictureReader(const DecodeOptions& options) : options_(options) {}
 
-  // Throws Error{input}, the same one each time. Valid until the next call.
-  const Picture& read(const std::string& path);
+  // It will be read once more.
+  void want(const std::string& path) { ++known_[path].wanted; }
+  // Throws Error{input}, the same one each time.
+  SharedPicture read(const std::string& path);
 
  private:
-  struct Read {
-    Picture picture{};
+  struct Known {
+    int wanted = 0;
+    std::optional<SharedPicture> picture{};
     std::optional<Error> error{};
   };
+  void make_room();
 
   DecodeOptions options_;
-  std::map<std::string, Read> read_;
+  std::map<std::string, Known> known_;
 };
+
+std::int64_t pixel_count(const Picture& picture);
 
 }  // namespace paligemma

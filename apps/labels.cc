@@ -37,13 +37,21 @@ int find_labels(Task task, const Command& command, std::span<const std::string> 
   Arguments arguments;
   AnswerOptions options;
   options.request.task = task;
+  bool each = false;
+  arguments.flag("Answer", "--each", each, "Ask for each label by itself");
   add_format(arguments, options.format);
   add_answer_options(arguments, options, session);
   const auto words = arguments.parse(command, line, session.output);
   if (!words) return 0;
   settle_format(task, options, session);
+  const std::span<const std::string> pictures = std::span(*words).subspan(1);
   options.request.labels = split_labels(words->front());
-  return answer_pictures(options, std::span(*words).subspan(1), session);
+  if (!each) return answer_pictures(options, pictures, session);
+  if (options.format != AnnotationFormat::none)
+    fail(ErrorKind::usage, "usage", "--each: expected no --format beside it, which has one result for each picture");
+  std::vector<Request> questions(options.request.labels.size(), options.request);
+  for (std::size_t i = 0; i < questions.size(); ++i) questions[i].labels = {options.request.labels[i]};
+  return answer_pictures(options, pictures, questions, session);
 }
 
 }  // namespace paligemma

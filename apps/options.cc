@@ -137,6 +137,10 @@ void add_model_options(Arguments& arguments, AnswerOptions& options) {
                              "Compute as transformers or as big_vision does where they differ (hf)");
   arguments.choice<Window>(group, "--window", model.window, {{"none", Window::none}, {"hf", Window::hf}},
                            "Sliding window of Gemma 2 as in transformers (none)");
+  arguments.choice<bool>(group, "--drafts", model.drafts, {{"on", true}, {"off", false}},
+                         "Check likely tokens several at once; the answer is the same (on)");
+  arguments.choice<bool>(group, "--share-pictures", model.share_pictures, {{"on", true}, {"off", false}},
+                         "Look at a picture once for all questions; the answers are the same (on)");
   arguments.choice<int>("Answer", "--box-divisor", model.box_divisor, {{"1023", 1023}, {"1024", 1024}},
                         "Boxes are loc * side / N (1023, or as the model says)");
   arguments.choice<MaskProfile>("Answer", "--mask-profile", model.mask_profile,
@@ -153,6 +157,7 @@ void add_answer_options(Arguments& arguments, AnswerOptions& options, Session& s
   arguments.number("Answer", "--max-tokens", 0, 1 << 20, request.max_tokens, "Longest answer (256)");
   arguments.text("Answer", "--suffix", "TEXT", request.suffix,
                  "Make the answer begin so; with --max-tokens 0 score it");
+  arguments.number("Answer", "--batch", 1, 64, options.batch, "Questions and pictures answered at once (4)");
   add_decoding_options(arguments, request);
   add_output_options(arguments, options);
   add_session_options(arguments, session);

@@ -8,6 +8,7 @@
 
 #include "annotations.h"
 #include "arguments.h"
+#include "engine/budget.h"
 
 namespace paligemma {
 
@@ -20,6 +21,7 @@ struct AnswerOptions {
   AnnotationFormat format = AnnotationFormat::none;
   bool force = false;
   bool timings = false;
+  int batch = static_cast<int>(kTypicalBatch);  // questions answered at once
 };
 
 // --json, --jsonl, -q, -v, --no-progress, --color.

@@ -7,12 +7,10 @@
 namespace paligemma {
 namespace {
 
-constexpr std::size_t kRequestsAtOnce = 8;
-
 int answer_requests(const AnswerOptions& options, const std::string& path, bool alone, Session& session) {
   if (!alone)
     fail(ErrorKind::usage, "usage", "run --requests ", path, ": expected no PROMPT, IMAGE or --together beside it");
-  return answer_jobs(options, read_requests(path, options.request), kRequestsAtOnce, session);
+  return answer_jobs(options, read_requests(path, options.request), session);
 }
 
 int run_run(const Command& command, std::span<const std::string> line, Session& session) {
@@ -34,7 +32,7 @@ int run_run(const Command& command, std::span<const std::string> line, Session& 
   const std::span<const std::string> images = std::span(*words).subspan(1);
   if (!together) return answer_pictures(options, images, session);
   const Job job{.pictures = expand_inputs(images), .request = options.request};
-  return answer_jobs(options, std::span(&job, 1), 1, session);
+  return answer_jobs(options, std::span(&job, 1), session);
 }
 
 }  // namespace

@@ -83,8 +83,8 @@ Inspection inspect(const ModelFiles& files, std::string name) {
 
   const auto backend = make_cpu_backend({.threads = 1});
   out.positions = config.vision.tokens() + kTypicalAnswer;
-  out.f32 = memory_need(config, source, {.precision = Precision::f32}, *backend, out.positions);
-  out.bf16 = memory_need(config, source, {.precision = Precision::bf16}, *backend, out.positions);
+  out.f32 = memory_need(config, source, {.precision = Precision::f32}, *backend, out.positions, kTypicalBatch);
+  out.bf16 = memory_need(config, source, {.precision = Precision::bf16}, *backend, out.positions, kTypicalBatch);
   out.f32.loading = out.bf16.loading = files.unpacked;
   out.info = describe(config, std::move(name));
   return out;

@@ -107,19 +107,20 @@ Tokenizer read_tokenizer(const TokenizerFile& found, std::optional<int> image) {
 }
 
 MemoryNeed memory_need(const Config& config, const TensorSource& source, const Holding& holding, const Backend& backend,
-                       std::int64_t positions) {
-  const DecoderConfig& d = config.decoder;
-  const std::int64_t element = holding.precision == Precision::bf16 || config.numerics.bf16_cache ? 2 : 4;
+                       std::int64_t positions, std::int64_t answers) {
+  const KvCache cache = cache_like(config, holding.precision);
   const std::int64_t blocks = (positions + kKvBlockTokens - 1) / kKvBlockTokens;
-  // At the widest place of a block: residual, norm, q, k, v, attention and the feed-forward's two factors, in f32, and
-  // the packed copy that a product makes of its input.
-  const std::int64_t decoder_row = 4 * d.width + 2 * (d.heads + d.kv_heads) * d.head_size + 2 * d.mlp;
-  const std::int64_t vision_row = 6 * config.vision.width + 2 * config.vision.mlp;
-  const std::int64_t work_floats =
-      std::max(positions * decoder_row, config.vision.tokens() * vision_row) + 16 * d.vocabulary;
+  const DecoderConfig& d = config.decoder;
+  const VisionConfig& v = config.vision;
+  const auto rows = [answers](std::int64_t each, std::int64_t most) {
+    return std::max(each, std::min(answers * each, most));
+  };
+  const std::int64_t decoder_floats = rows(positions, rows_of_prompts(d)) * decoder_row_floats(d);
+  const std::int64_t vision_floats = rows(v.tokens(), kPictureRows) * (6 * v.width + 2 * v.mlp);
+  const std::int64_t held_floats = answers * v.tokens() * d.width + kLogitRows * d.vocabulary;
+  const std::int64_t work_floats = std::max(decoder_floats, vision_floats) + held_floats;
   return {.weights = weight_bytes(config, source, holding, backend),
-          .kv_cache =
-              static_cast<std::uint64_t>(2 * d.layers * blocks * kKvBlockTokens * d.kv_heads * d.head_size * element),
+          .kv_cache = static_cast<std::uint64_t>(block_bytes(cache) * cache_blocks(cache, answers * blocks, blocks)),
           .work = static_cast<std::uint64_t>(work_floats) * sizeof(float)};
 }
 
@@ -169,7 +170,7 @@ std::unique_ptr<Pipeline> open_pipeline(const ModelFiles& files, std::string nam
   const std::vector<Adapter> adapters = read_adapters(options, config);
   if (options.merge_adapters)
     for (const Adapter& adapter : adapters) source = merged(std::move(source), adapter, backend);
-  MemoryNeed need = memory_need(config, source, holding, backend, positions);
+  MemoryNeed need = memory_need(config, source, holding, backend, positions, kTypicalBatch);
   need.loading = files.unpacked;
   for (const Adapter& adapter : adapters)
     if (options.merge_adapters)
@@ -185,7 +186,8 @@ std::unique_ptr<Pipeline> open_pipeline(const ModelFiles& files, std::string nam
                            EngineOptions{.precision = precision,
                                          .image_token = tokenizer.image().value_or(-1),
                                          .eos_token = tokenizer.eos(),
-                                         .real_vocabulary = tokenizer.real_size()});
+                                         .real_vocabulary = tokenizer.real_size(),
+                                         .draft_rows = options.drafts ? 0 : 1});
   ModelInfo& info = pipeline->info;
   info = describe(config, std::move(name));
   info.has_boxes = tokenizer.loc_begin().has_value();

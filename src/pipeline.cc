@@ -8,6 +8,7 @@
 #include "detect/parse.h"
 #include "image/patches.h"
 #include "image/resize.h"
+#include "pictures.h"
 #include "text/prompt.h"
 
 namespace paligemma {
@@ -19,26 +20,40 @@ double milliseconds_since(Clock::time_point start) {
   return std::chrono::duration<double, std::milli>(Clock::now() - start).count();
 }
 
-// Stages 1 and 2: all pictures of all requests, resized and cut into patches: (B tokens, P).
-std::vector<float> picture_patches(const Pipeline& pipeline, std::span<const Request> requests) {
+// Stages 1 and 2: the pictures that the engine has not, resized and cut into patches: (B tokens, P).
+std::vector<float> picture_patches(const Pipeline& pipeline, const PicturePlan& plan) {
   const VisionConfig& vision = pipeline.config.vision;
-  std::size_t count = 0;
-  for (const Request& request : requests) count += request.pictures.size();
-  std::vector<float> patches(count * static_cast<std::size_t>(vision.tokens() * vision.patch_values()));
-  float* next = patches.data();
+  const auto each = static_cast<std::size_t>(vision.tokens() * vision.patch_values());
+  std::vector<float> patches;
   const int side = static_cast<int>(vision.image_size());
-  for (const Request& request : requests)
-    for (const RequestPicture& picture : request.pictures) {
-      const View view(next, vision.tokens(), vision.patch_values());
-      const auto patch = static_cast<int>(vision.patch);
-      if (pipeline.options.resize == Resize::keras)
-        write_patches(resize_keras(picture.pixels, side), side, patch, view);
-      else
-        write_patches(resize(picture.pixels, side, side, pipeline.options.resize, pipeline.preprocessor.filter), patch,
-                      pipeline.preprocessor.normalization, view);
-      next += view.rows * view.cols;
-    }
+  for (const PicturePlan::One& one : plan.pictures) {
+    if (one.seen) continue;
+    patches.resize(patches.size() + each);
+    const View view(patches.data() + patches.size() - each, vision.tokens(), vision.patch_values());
+    const auto patch = static_cast<int>(vision.patch);
+    if (pipeline.options.resize == Resize::keras)
+      write_patches(resize_keras(one.pixels, side), side, patch, view);
+    else
+      write_patches(resize(one.pixels, side, side, pipeline.options.resize, pipeline.preprocessor.filter), patch,
+                    pipeline.preprocessor.normalization, view);
+  }
   return patches;
+}
+
+// Stages 3 and 4: their embeddings, in the engine.
+void encode_pictures(Pipeline& pipeline, const PicturePlan& plan, std::span<const float> patches) {
+  const std::int64_t values = pipeline.config.vision.patch_values();
+  std::vector<const AdapterSet*> adapters;
+  for (const PicturePlan::One& one : plan.pictures)
+    if (!one.seen) adapters.push_back(one.adapter);
+  std::vector<SeenPicture> seen;
+  for (const std::size_t number : plan.stay) seen.push_back(pipeline.seen[number]);
+  for (const PicturePlan::One& one : plan.pictures)
+    if (!one.seen) seen.push_back({one.pixels.pointer(), one.adapter});
+  pipeline.seen.clear();  // also where this fails
+  const auto rows = static_cast<std::int64_t>(patches.size()) / values;
+  pipeline.engine->encode_pictures({patches.data(), rows, values}, adapters, plan.stay);
+  pipeline.seen = std::move(seen);
 }
 
 // Throws where the tokenizer lacks what the request or its answer is made of.
@@ -72,28 +87,39 @@ std::string request_prompt(const Pipeline& pipeline, const Request& request) {
   if (request.pictures.size() != 1)
     fail(ErrorKind::usage, "region", "cannot caption a box: expected one picture, got ", request.pictures.size());
   const RequestPicture& picture = request.pictures.front();
-  check_region(*request.region, {picture.pixels.width, picture.pixels.height}, picture.path);
-  const auto [area, frame] = seen_part(pipeline, picture.pixels.width, picture.pixels.height);
+  check_region(*request.region, {picture.pixels->width, picture.pixels->height}, picture.path);
+  const auto [area, frame] = seen_part(pipeline, picture.pixels->width, picture.pixels->height);
   std::array<double, 4> box = *request.region;
   for (const int corner : {0, 2}) box[corner] -= area.x, box[corner + 1] -= area.y;
   return prompt_text(request, loc_text(loc_of(box, frame)));
 }
 
+// The words that follow the codes of an object.
+DraftHints draft_hints(const Tokenizer& tokenizer, const Request& request) {
+  if (request.task != Task::detect && request.task != Task::segment) return {};
+  DraftHints hints{.first_code = *tokenizer.loc_begin(), .code_count = 1024, .codes = 4};
+  if (request.task == Task::segment) hints = {.first_code = *tokenizer.seg_begin(), .code_count = 128, .codes = 16};
+  for (const std::string& label : request.labels) {
+    std::vector<std::int32_t> ids = tokenizer.encode(" " + label + " ; <loc0000>", Specials::text);
+    ids.pop_back();
+    hints.names.push_back(std::move(ids));
+  }
+  return hints;
+}
+
 // Stage 6, first half: requests to token ids.
-EnginePrompt engine_prompt(const Pipeline& pipeline, const Request& request, const Prompt& prompt,
-                           std::int64_t first_picture) {
+EnginePrompt engine_prompt(const Pipeline& pipeline, const Request& request, const Prompt& prompt) {
   EnginePrompt out{.ids = prompt.ids,
                    .prefix = request.causal ? 0 : static_cast<std::int64_t>(prompt.ids.size()),
                    .pictures = {},
                    .suffix = pipeline.tokenizer->encode(request.suffix, Specials::tokens),
                    .max_tokens = request.max_tokens,
                    .sampling = request.sampling,
-                   .beams = request.beams};
+                   .beams = request.beams,
+                   .hints = draft_hints(*pipeline.tokenizer, request)};
   const std::size_t count = pipeline.adapters.size();
   if (const auto adapter = find_adapter(std::span(pipeline.options.adapters).first(count), request))
     out.adapter = &pipeline.adapters[*adapter];
-  for (std::size_t i = 0; i < request.pictures.size(); ++i)
-    out.pictures.push_back(first_picture + static_cast<std::int64_t>(i));
   return out;
 }
 
@@ -150,7 +176,6 @@ std::vector<Result> Model::answer(std::span<const Request> requests, const std::
   const auto start = Clock::now();
   std::vector<Result> results(requests.size());
   std::vector<EnginePrompt> prompts;
-  std::vector<const AdapterSet*> picture_adapters;
   for (std::size_t i = 0; i < requests.size(); ++i) {
     const Request& request = requests[i];
     Result& result = results[i];
@@ -158,28 +183,29 @@ std::vector<Result> Model::answer(std::span<const Request> requests, const std::
     result.prompt = request_prompt(pipeline, request);
     const Prompt prompt = layout_prompt(*pipeline.tokenizer, result.prompt, static_cast<int>(request.pictures.size()),
                                         static_cast<int>(pipeline.config.vision.tokens()), specials_of(request));
-    const auto pictures = static_cast<std::int64_t>(picture_adapters.size());
-    prompts.push_back(engine_prompt(pipeline, request, prompt, pictures));
-    picture_adapters.insert(picture_adapters.end(), request.pictures.size(), prompts.back().adapter);
+    prompts.push_back(engine_prompt(pipeline, request, prompt));
     result.task = request.task;
     result.model = pipeline.info.name;
     result.prompt_tokens = static_cast<int>(prompt.ids.size());
     if (!request.pictures.empty()) {
       const RequestPicture& first = request.pictures.front();
-      result.path = first.path, result.width = first.pixels.width, result.height = first.pixels.height;
+      result.path = first.path, result.width = first.pixels->width, result.height = first.pixels->height;
     }
     if (prompt.trailing_newline)
       result.warnings.push_back(
           {"trailing_newline", "the prompt ends in a newline; another one is added, as the reference does"});
   }
 
-  const std::vector<float> patches = picture_patches(pipeline, requests);  // stages 1, 2
+  const PicturePlan plan = plan_pictures(pipeline, requests, prompts);
+  auto place = plan.of_request.begin();
+  for (std::size_t i = 0; i < requests.size(); ++i)
+    for (std::size_t k = 0; k < requests[i].pictures.size(); ++k)
+      prompts[i].pictures.push_back(plan.pictures[*place++].number);
+  const std::vector<float> patches = picture_patches(pipeline, plan);  // stages 1, 2
   const double image_ms = milliseconds_since(start);
   engine.timings = {};
-  const VisionConfig& vision = pipeline.config.vision;
-  const auto rows = static_cast<std::int64_t>(picture_adapters.size()) * vision.tokens();
-  engine.encode_pictures({patches.data(), rows, vision.patch_values()}, picture_adapters);  // stages 3, 4
-  const std::vector<EngineAnswer> answers = engine.generate(prompts, stop);                 // stage 5
+  encode_pictures(pipeline, plan, patches);                                  // stages 3, 4
+  const std::vector<EngineAnswer> answers = engine.generate(prompts, stop);  // stage 5
 
   const auto post_start = Clock::now();
   for (std::size_t i = 0; i < requests.size(); ++i) {

@@ -9,6 +9,7 @@
 #include <string>
 
 #include "detect/mask_codec.h"
+#include "engine/budget.h"
 #include "engine/engine.h"
 #include "image/preprocessor.h"
 #include "model/adapter_set.h"
@@ -17,6 +18,12 @@
 #include "text/tokenizer.h"
 
 namespace paligemma {
+
+// A picture whose embeddings the engine has.
+struct SeenPicture {
+  std::weak_ptr<const Picture> pixels;  // known again as long as somebody has it
+  const AdapterSet* adapter = nullptr;  // that changed the embeddings
+};
 
 struct Pipeline {
   ModelInfo info;
@@ -28,7 +35,8 @@ struct Pipeline {
   std::optional<Tokenizer> tokenizer;
   std::optional<MaskCodec> codec;
   Preprocessor preprocessor;
-  std::optional<Engine> engine;  // refers to backend, config and network: a pipeline stays where it is made
+  std::vector<SeenPicture> seen;  // by number in the engine
+  std::optional<Engine> engine;   // refers to backend, config and network: a pipeline stays where it is made
 };
 
 HeldAs held_as(WeightType type);
@@ -50,14 +58,14 @@ Tokenizer read_tokenizer(const TokenizerFile& found, std::optional<int> image);
 // Tokens of prompt and answer beside the picture that memory estimates count with.
 constexpr std::int64_t kTypicalAnswer = 512;
 
-// What loading and running will take, in bytes, for a context of `positions` tokens.
+// What loading and running will take, in bytes, for `answers` at once with a context of `positions` tokens each.
 struct MemoryNeed {
   std::uint64_t weights = 0, kv_cache = 0, work = 0;
   std::uint64_t loading = 0;  // beside the weights until they are loaded, before there is a cache or work
   std::uint64_t total() const { return weights + std::max(loading, kv_cache + work); }
 };
 MemoryNeed memory_need(const Config& config, const TensorSource& source, const Holding& holding, const Backend& backend,
-                       std::int64_t positions);
+                       std::int64_t positions, std::int64_t answers = 1);
 
 // Throws Error{resource, "out_of_memory"} with both numbers when `what` needs more than `limit` bytes, or, where that
 // is 0, than the system has available beside the `held` bytes of the need that are already taken.

@@ -23,6 +23,7 @@
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace paligemma {
@@ -65,6 +66,21 @@ struct Picture {
   std::vector<std::uint8_t> rgb;  // (height, width, 3)
 };
 
+// A picture that several requests can hold: its pixels are there once, and are not changed.
+class SharedPicture {
+ public:
+  SharedPicture() : SharedPicture(Picture()) {}
+  SharedPicture(Picture picture) : picture_(std::make_shared<const Picture>(std::move(picture))) {}
+
+  const Picture& operator*() const { return *picture_; }
+  const Picture* operator->() const { return picture_.get(); }
+  operator const Picture&() const { return *picture_; }
+  const std::shared_ptr<const Picture>& pointer() const { return picture_; }
+
+ private:
+  std::shared_ptr<const Picture> picture_;
+};
+
 struct DecodeOptions {
   bool apply_exif = true;               // turn the picture as its EXIF orientation says
   std::int64_t max_pixels = 178956970;  // larger pictures are refused before their pixels are allocated
@@ -85,7 +101,7 @@ enum class CaptionLength { brief, detailed, alt };  // "caption", "describe" and
 
 struct RequestPicture {
   std::string path;  // shown in the result and in messages; need not exist
-  Picture pixels;
+  SharedPicture pixels;
 };
 
 // How tokens are chosen. At temperature 0 the most probable one is; otherwise by chance among those that the filters
@@ -166,7 +182,7 @@ struct Token {
   double margin = 0;   // from its logit to the best other one; 0 for forced tokens and under beam search
 };
 
-struct Timings {  // milliseconds
+struct Timings {  // milliseconds, of all the requests that were answered together
   double load = 0, image = 0, vision = 0, prefill = 0, decode = 0, post = 0, total = 0;
 };
 
@@ -232,7 +248,11 @@ struct ModelOptions {
   Window window = Window::none;
   Resize resize = Resize::automatic;
   MaskProfile mask_profile = MaskProfile::standard;
-  int box_divisor = 0;             // 0: what the model says, else 1023
+  int box_divisor = 0;  // 0: what the model says, else 1023
+  // Two savings that change no result: likely tokens are checked several at once, and a picture goes through the vision
+  // tower once for all the requests that hold it, in one call or in the next one.
+  bool drafts = true;
+  bool share_pictures = true;
   int threads = 0;                 // 0: one for each core that the process may use
   std::uint64_t memory_limit = 0;  // bytes; 0: what the system has available
 };

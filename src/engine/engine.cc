@@ -5,18 +5,11 @@
 #include <numeric>
 
 #include "base/error.h"
+#include "engine/budget.h"
 #include "engine/decoding.h"
 
 namespace paligemma {
 namespace {
-
-// Rows that go through the decoder at once: enough to keep the products efficient, few enough that activations stay
-// far below the weights. One prompt is never split, its prefix sees all of itself.
-constexpr std::int64_t kPrefillRows = 1024;
-// Rows of logits at once; a row of the real vocabulary takes 1 MiB.
-constexpr std::int64_t kLogitRows = 16;
-// Rows of patches that go through the vision tower at once.
-constexpr std::int64_t kVisionRows = 1024;
 
 class Stopwatch {
  public:
@@ -53,6 +46,8 @@ struct Engine::Running {
   std::optional<BeamSearch> search{};
   std::vector<Continuations> continuations{};  // of the strands in order, until the search advances
   std::int64_t cached = 0;                     // positions of each strand in the cache
+  std::vector<std::int32_t> guesses{};         // behind the last token, in this step
+  std::size_t read = 0;                        // rows of this step whose logits count
   int generated = 0;
   bool done = false;
 
@@ -64,26 +59,38 @@ struct Engine::Running {
     const std::int64_t all = (capacity() + kKvBlockTokens - 1) / kKvBlockTokens;
     return shared + prompt->beams.count * (all - shared);
   }
+  // Whether the tokens chosen in this step are those guessed, up to the row at `place`.
+  bool reaches(std::size_t place) const {
+    return place == 0 || (!done && read == place && strands.front().last == guesses[place - 1]);
+  }
   Sequence sequence(const Strand& strand, std::int64_t row, std::int64_t rows) const {
     return {row, rows, cached, prompt->prefix, strand.blocks};
   }
 };
 
 Engine::Engine(Backend& backend, const Config& config, const Network& network, const EngineOptions& options)
-    : backend_(backend), config_(config), network_(network), options_(options), arena_(backend) {}
+    : backend_(backend), config_(config), network_(network), options_(options), arena_(backend) {
+  if (options_.draft_rows != 0) return;
+  std::size_t bytes = network.decoder.output().bytes;
+  for (const DecoderBlock& block : network.decoder.blocks) bytes += block.gate.bytes + block.up.bytes + block.down.bytes;
+  options_.draft_rows = rows_for_drafts(network.decoder.blocks.front().gate.dtype, bytes);
+}
 
-void Engine::encode_pictures(ConstView patches, std::span<const AdapterSet* const> adapters) {
+void Engine::encode_pictures(ConstView patches, std::span<const AdapterSet* const> adapters,
+                             std::span<const std::size_t> stay) {
   const Stopwatch watch(timings.vision);
+  std::vector<Buffer> kept;
+  for (const std::size_t number : stay) kept.push_back(std::move(pictures_[number]));
+  pictures_ = std::move(kept);
+  if (patches.rows == 0) return;
   const std::int64_t tokens = config_.vision.tokens();
   const std::int64_t at_once =
-      std::clamp<std::int64_t>(patches.rows / tokens, 1, std::max<std::int64_t>(1, kVisionRows / tokens));
+      std::clamp<std::int64_t>(patches.rows / tokens, 1, std::max<std::int64_t>(1, kPictureRows / tokens));
   if (at_once > vision_batch_) {
     vision_memory_ = make_vision_memory(backend_, config_.vision, at_once, options_.precision);
     vision_batch_ = at_once;
   }
   const std::int64_t width = config_.decoder.width;
-  picture_storage_ = backend_.allocate(static_cast<std::size_t>(patches.rows * width) * sizeof(float));
-  pictures_ = {reinterpret_cast<float*>(picture_storage_.get()), patches.rows, width};
   for (std::int64_t row = 0; row < patches.rows; row += at_once * tokens) {
     const ArenaScope scope(arena_);
     const std::int64_t rows = std::min(at_once * tokens, patches.rows - row);
@@ -93,21 +100,26 @@ void Engine::encode_pictures(ConstView patches, std::span<const AdapterSet* cons
     Pass pass = this->pass(table);
     const View features =
         vision_tower(pass, config_.vision, network_.vision, patches.row_range(row, rows), vision_memory_);
-    backend_.copy(projector(pass, network_, features), pictures_.row_range(row, rows));
+    const ConstView projected = projector(pass, network_, features);
+    for (std::int64_t at = 0; at < rows; at += tokens) {
+      Buffer& picture =
+          pictures_.emplace_back(backend_.allocate(static_cast<std::size_t>(tokens * width) * sizeof(float)));
+      backend_.copy(projected.row_range(at, tokens), {reinterpret_cast<float*>(picture.get()), tokens, width});
+    }
   }
 }
 
-void Engine::reserve_cache(std::span<const Running> all) {
-  std::int64_t blocks = 0;
-  for (const Running& running : all) blocks += running.most_blocks();
-  const DecoderConfig& decoder = config_.decoder;
-  const bool bf16 = options_.precision == Precision::bf16 || config_.numerics.bf16_cache;
-  pool_.reset(backend_,
-              {.layers = decoder.layers,
-               .kv_heads = decoder.kv_heads,
-               .head_size = decoder.head_size,
-               .dtype = bf16 ? DType::bf16 : DType::f32},
-              blocks);
+// Returns the blocks that there are to use.
+std::int64_t Engine::reserve_cache(std::span<const Running> all) {
+  const KvCache like = cache_like(config_, options_.precision);
+  std::int64_t sum = 0, largest = 0;
+  for (const Running& running : all) {
+    sum += running.most_blocks();
+    largest = std::max(largest, running.most_blocks());
+  }
+  const std::int64_t blocks = cache_blocks(like, sum, largest, options_.cache_bytes);
+  pool_.reset(backend_, like, blocks);
+  return blocks;
 }
 
 void Engine::insert_pictures(std::span<const Running> batch, View x) {
@@ -118,7 +130,8 @@ void Engine::insert_pictures(std::span<const Running> batch, View x) {
     for (const std::int32_t id : running.prompt->ids) {
       if (id == options_.image_token) {
         const std::int64_t picture = running.prompt->pictures[static_cast<std::size_t>(placeholder / tokens)];
-        backend_.copy(pictures_.row_range(picture * tokens + placeholder % tokens, 1), x.row_range(row, 1));
+        const auto* features = reinterpret_cast<const float*>(pictures_[static_cast<std::size_t>(picture)].get());
+        backend_.copy(ConstView(features, tokens, x.cols).row_range(placeholder % tokens, 1), x.row_range(row, 1));
         ++placeholder;
       }
       ++row;
@@ -187,6 +200,20 @@ void Engine::advance_beams(Running& running) {
   end(running);
 }
 
+// How many of those that wait can begin in one pass.
+std::size_t Engine::admissible(std::span<const Running> waiting, std::int64_t free_blocks) const {
+  const std::int64_t most_rows = rows_of_prompts(config_.decoder);
+  std::int64_t rows = 0;
+  std::size_t count = 0;
+  for (const Running& running : waiting) {
+    rows += running.prefill_rows();
+    free_blocks -= running.most_blocks();
+    if (free_blocks < 0 || (count > 0 && rows > most_rows)) break;
+    ++count;
+  }
+  return count;
+}
+
 void Engine::prefill(std::span<Running> batch) {
   const ArenaScope scope(arena_);
   std::vector<std::int32_t> ids;
@@ -242,39 +269,66 @@ void Engine::prefill(std::span<Running> batch) {
   }
 }
 
+std::vector<std::int32_t> Engine::draft_for(const Running& running, std::int64_t most) const {
+  // The token that ends the answer is not followed by another one.
+  most = std::min<std::int64_t>(most, running.prompt->max_tokens - running.generated - 1);
+  if (running.search || most <= 0) return {};
+  return draft(running.answer.ids, running.prompt->hints, static_cast<std::size_t>(most));
+}
+
+// A strand is followed by what is guessed to come behind its last token, in rows of one causal run. Their logits count
+// as far as the tokens chosen are those guessed; keys and values behind them are overwritten later.
 void Engine::decode_step(std::span<Running*> batch) {
   const ArenaScope scope(arena_);
   std::vector<std::int32_t> ids;
   std::vector<Sequence> sequences;
   std::vector<AdapterRows> adapters;
-  std::vector<Running*> of_row;
-  for (Running* running : batch) {
-    for (Running::Strand& strand : running->strands) {
-      const auto row = static_cast<std::int64_t>(ids.size());
-      pool_.make_writable(backend_, strand.blocks, running->cached, running->cached + 1);
-      sequences.push_back(running->sequence(strand, row, 1));
-      add_rows(adapters, row, 1, running->prompt->adapter);
+  struct Row {
+    Running* running;
+    std::size_t place;  // behind the last token
+  };
+  std::vector<Row> rows_of;
+  std::int64_t room = options_.draft_rows;
+  for (const Running* running : batch) room -= static_cast<std::int64_t>(running->strands.size());
+  for (std::size_t i = 0; i < batch.size(); ++i) {
+    Running& running = *batch[i];
+    const auto left = static_cast<std::int64_t>(batch.size() - i);
+    running.guesses = draft_for(running, (room + left - 1) / left);
+    room -= static_cast<std::int64_t>(running.guesses.size());
+    const std::size_t rows = 1 + running.guesses.size();
+    for (Running::Strand& strand : running.strands) {
+      const auto row = static_cast<std::int64_t>(ids.size()), count = static_cast<std::int64_t>(rows);
+      pool_.make_writable(backend_, strand.blocks, running.cached, running.cached + count);
+      sequences.push_back(running.sequence(strand, row, count));
+      add_rows(adapters, row, count, running.prompt->adapter);
       ids.push_back(strand.last);
-      of_row.push_back(running);
+      ids.insert(ids.end(), running.guesses.begin(), running.guesses.end());
+      for (std::size_t place = 0; place < rows; ++place) rows_of.push_back({&running, place});
     }
-    ++running->cached;
   }
   Pass pass = this->pass(adapters);
   const View y = decoder(pass, config_, network_, embed_text(pass, config_, network_, ids), pool_.cache(), sequences);
   for (std::int64_t first = 0; first < y.rows; first += kLogitRows) {
     const ArenaScope inner(arena_);
     const std::int64_t count = std::min(kLogitRows, y.rows - first);
-    const std::span<Running*> running =
-        std::span(of_row).subspan(static_cast<std::size_t>(first), static_cast<std::size_t>(count));
+    const std::span<const Row> rows =
+        std::span(rows_of).subspan(static_cast<std::size_t>(first), static_cast<std::size_t>(count));
     adapters.clear();
     for (std::int64_t r = 0; r < count; ++r)
-      add_rows(adapters, r, 1, running[static_cast<std::size_t>(r)]->prompt->adapter);
+      add_rows(adapters, r, 1, rows[static_cast<std::size_t>(r)].running->prompt->adapter);
     pass.adapters = adapters;
     const View l = logits(pass, config_, network_, y.row_range(first, count));
-    for (std::int64_t r = 0; r < count; ++r) read_logits(*running[static_cast<std::size_t>(r)], counted(l, r));
+    for (std::int64_t r = 0; r < count; ++r) {
+      const auto [running, place] = rows[static_cast<std::size_t>(r)];
+      if (!running->reaches(place)) continue;
+      running->read = place + 1;
+      read_logits(*running, counted(l, r));
+    }
   }
-  for (Running* running : batch)
+  for (Running* running : batch) {
+    running->cached += static_cast<std::int64_t>(running->read);
     if (running->search) advance_beams(*running);
+  }
 }
 
 std::vector<EngineAnswer> Engine::generate(std::span<const EnginePrompt> prompts, const std::function<bool()>& stop) {
@@ -294,28 +348,26 @@ std::vector<EngineAnswer> Engine::generate(std::span<const EnginePrompt> prompts
     if (beams.count > 1 && prompts[i].max_tokens > 0)
       all[i].search.emplace(beams, options_.eos_token, prompts[i].max_tokens);
   }
-  reserve_cache(all);
-
-  for (std::size_t first = 0; first < all.size();) {
+  std::int64_t free_blocks = reserve_cache(all);
+  std::vector<Running*> active;
+  for (std::size_t next = 0; next < all.size() || !active.empty();) {
     check_stop();
-    const Stopwatch watch(timings.prefill);
-    std::size_t count = 1;
-    std::int64_t rows = all[first].prefill_rows();
-    while (first + count < all.size() && (rows += all[first + count].prefill_rows()) <= kPrefillRows) ++count;
-    prefill(std::span(all).subspan(first, count));
-    first += count;
-  }
-  {
-    const Stopwatch watch(timings.decode);
-    std::vector<Running*> active;
-    while (true) {
-      active.clear();
-      for (Running& running : all)
-        if (!running.done) active.push_back(&running);
-      if (active.empty()) break;
-      check_stop();
+    if (const std::size_t count = admissible(std::span(all).subspan(next), free_blocks); count > 0) {
+      const Stopwatch watch(timings.prefill);
+      const std::span<Running> begun = std::span(all).subspan(next, count);
+      prefill(begun);
+      for (Running& running : begun) {
+        active.push_back(&running);
+        free_blocks -= running.most_blocks();
+      }
+      next += count;
+    } else {
+      const Stopwatch watch(timings.decode);
       decode_step(active);
     }
+    for (const Running* running : active)
+      if (running->done) free_blocks += running->most_blocks();
+    std::erase_if(active, [](const Running* running) { return running->done; });
   }
   std::vector<EngineAnswer> answers;
   for (Running& running : all) answers.push_back(std::move(running.answer));

@@ -8,6 +8,8 @@
 #include <vector>
 
 #include "engine/beam_search.h"
+#include "engine/budget.h"
+#include "engine/draft.h"
 #include "engine/kv_pool.h"
 #include "engine/sampler.h"
 #include "model/decoder.h"
@@ -24,6 +26,7 @@ struct EnginePrompt {
   Sampling sampling{};
   Beams beams{};
   const AdapterSet* adapter = nullptr;
+  DraftHints hints{};
 };
 
 struct EngineAnswer {
@@ -43,6 +46,8 @@ struct EngineOptions {
   std::int32_t eos_token = 1;
   std::int64_t real_vocabulary = 0;  // ids from here on are never chosen
   bool whole_last_block = false;     // compute it for rows that nothing depends on, too; so does a tap
+  std::int64_t draft_rows = 0;       // most rows of a decode step with drafts; 1: no drafts, 0: rows_for_drafts()
+  std::int64_t cache_bytes = kCacheBytes;
 };
 
 class Engine {
@@ -51,10 +56,13 @@ class Engine {
   Engine(Backend& backend, const Config& config, const Network& network, const EngineOptions& options);
 
   // Image embeddings of pictures given as patches, one after the other: (B tokens, P) -> kept for generate().
-  // `adapters` has that of each picture, or is empty when none has one.
-  void encode_pictures(ConstView patches, std::span<const AdapterSet* const> adapters = {});
+  // `adapters` has that of each picture, or is empty when none has one. Of the pictures of the last call those that
+  // `stay` names by number are kept: they come first, in this order.
+  void encode_pictures(ConstView patches, std::span<const AdapterSet* const> adapters = {},
+                       std::span<const std::size_t> stay = {});
 
-  // Answers all prompts; the answer to one does not depend on the others. `stop` is asked between steps.
+  // Answers all prompts, as many at once as the cache has room for; the answer to one does not depend on the others.
+  // `stop` is asked between steps.
   // Throws Error{usage, "prompt_too_long" | "decoding"}, Error{failure, "interrupted"}.
   std::vector<EngineAnswer> generate(std::span<const EnginePrompt> prompts, const std::function<bool()>& stop = {});
 
@@ -65,13 +73,15 @@ class Engine {
  private:
   struct Running;  // one answer on its way
 
+  std::size_t admissible(std::span<const Running> waiting, std::int64_t free_blocks) const;
   void prefill(std::span<Running> batch);
+  std::vector<std::int32_t> draft_for(const Running& running, std::int64_t most) const;
   void decode_step(std::span<Running*> batch);
   void read_logits(Running& running, std::span<const float> logits);
   void choose_token(Running& running, std::span<const float> logits);
   void advance_beams(Running& running);
   void end(Running& running);
-  void reserve_cache(std::span<const Running> all);
+  std::int64_t reserve_cache(std::span<const Running> all);
   std::span<const float> counted(ConstView logits, std::int64_t row) const;
   void insert_pictures(std::span<const Running> batch, View x);
   Pass pass(std::span<const AdapterRows> adapters) { return {backend_, arena_, options_.precision, tap, adapters}; }
@@ -83,8 +93,7 @@ class Engine {
   Arena arena_;
   VisionMemory vision_memory_;
   std::int64_t vision_batch_ = 0;  // pictures that go through the tower at once
-  Buffer picture_storage_{nullptr, [](std::byte*) {}};
-  View pictures_;  // (B tokens, D)
+  std::vector<Buffer> pictures_;   // (tokens, D) each
   KvPool pool_;
 };
 

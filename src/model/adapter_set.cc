@@ -86,6 +86,9 @@ AdapterSet place_adapter(const Adapter& adapter, Network& network, const Config&
   };
   visit_changeable(
       network, config, [&](const std::string& name, Weight& weight, const Shape& shape, Weight::Form form) {
+        const bool changed =
+            adapter.replaced.contains(name) || adapter.tables.contains(name) || adapter.products.contains(name);
+        if (changed && !name.starts_with("language_model.") && name != kHeadName) set.changes_pictures = true;
         if (adapter.replaced.contains(name)) {
           auto& replaced = name == kEmbeddingName ? set.replaced_tables : set.replaced;
           replaced.emplace(&weight, load_tensor(name, shape, form, own, holding, config.numerics, backend));

@@ -27,6 +27,7 @@ struct AdapterSet {
   using ByTensor = std::unordered_map<const Weight*, T>;
 
   std::string name;
+  bool changes_pictures = false;  // the embeddings of pictures are not those of the network
   ByTensor<LowRank> products;
   ByTensor<LowRank> tables;
   ByTensor<Weight> replaced;  // computed with instead of the network's: weights, biases, norms, positions

@@ -122,6 +122,8 @@ struct Arithmetic {
   bool whole_last_block = false;
   HeldAs held = HeldAs::as_in_file;
   bool as_if_held = false;  // in f32, with the numbers that `held` stands for
+  std::int32_t eos = 1;
+  std::int64_t draft_rows = 0, cache_bytes = kCacheBytes;  // EngineOptions
 };
 
 // `folder` of tests/golden.
@@ -146,9 +148,11 @@ struct Loaded {
     network = load_network(config, source, holding, *backend);
     const EngineOptions options{.precision = arithmetic.precision,
                                 .image_token = *config.image_token,
-                                .eos_token = 1,
+                                .eos_token = arithmetic.eos,
                                 .real_vocabulary = *config.image_token,
-                                .whole_last_block = arithmetic.whole_last_block};
+                                .whole_last_block = arithmetic.whole_last_block,
+                                .draft_rows = arithmetic.draft_rows,
+                                .cache_bytes = arithmetic.cache_bytes};
     engine = std::make_unique<Engine>(*backend, config, network, options);
   }
 

@@ -86,13 +86,13 @@ TEST(Settings, KerasBoxesLieInTheWholePicture) {
   const Picture& inner = square.pictures[0].pixels;
   ASSERT_EQ(inner.width, inner.height);
   Request wide = square;
-  Picture& outer = wide.pictures[0].pixels;
   const int margin = 21;
-  outer = {.width = inner.width + 2 * margin, .height = inner.height, .rgb = {}};
+  Picture outer{.width = inner.width + 2 * margin, .height = inner.height, .rgb = {}};
   outer.rgb.resize(std::size_t{3} * outer.width * outer.height, 99);
   for (int y = 0; y < inner.height; ++y)
     std::copy_n(&inner.rgb[std::size_t{3} * y * inner.width], 3 * inner.width,
                 &outer.rgb[std::size_t{3} * (std::size_t(y) * outer.width + margin)]);
+  wide.pictures[0].pixels = std::move(outer);
   const Result a = model.answer(square), b = model.answer(wide);
   EXPECT_EQ(a.text, b.text);
   ASSERT_GE(a.objects.size(), 1u);
