@@ -24,8 +24,8 @@ struct DraftHints {
 // names the first that is not there yet, else the last one written.
 std::vector<std::int32_t> draft(std::span<const std::int32_t> answer, const DraftHints& hints, std::size_t most);
 
-// Rows of a decode step, with those of drafts, that take little longer than one (docs/performance.md), where the decoder
-// has so many bytes of weights.
+// Rows of a decode step, with those of drafts, that take little longer than one (docs/performance.md), where the
+// decoder has so many bytes of weights.
 std::int64_t rows_for_drafts(DType weights, std::size_t bytes);
 
 }  // namespace paligemma

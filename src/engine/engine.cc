@@ -72,7 +72,8 @@ Engine::Engine(Backend& backend, const Config& config, const Network& network, c
     : backend_(backend), config_(config), network_(network), options_(options), arena_(backend) {
   if (options_.draft_rows != 0) return;
   std::size_t bytes = network.decoder.output().bytes;
-  for (const DecoderBlock& block : network.decoder.blocks) bytes += block.gate.bytes + block.up.bytes + block.down.bytes;
+  for (const DecoderBlock& block : network.decoder.blocks)
+    bytes += block.gate.bytes + block.up.bytes + block.down.bytes;
   options_.draft_rows = rows_for_drafts(network.decoder.blocks.front().gate.dtype, bytes);
 }
 
