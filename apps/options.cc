@@ -137,8 +137,8 @@ void add_model_options(Arguments& arguments, AnswerOptions& options) {
                              "Compute as transformers or as big_vision does where they differ (hf)");
   arguments.choice<Window>(group, "--window", model.window, {{"none", Window::none}, {"hf", Window::hf}},
                            "Sliding window of Gemma 2 as in transformers (none)");
-  arguments.choice<bool>(group, "--drafts", model.drafts, {{"on", true}, {"off", false}},
-                         "Check likely tokens several at once; the answer is the same (on)");
+  arguments.number(group, "--draft-rows", 0, 64, model.draft_rows,
+                   "Check likely tokens in up to so many rows of a step; 1: none (0: what costs little)");
   arguments.choice<bool>(group, "--share-pictures", model.share_pictures, {{"on", true}, {"off", false}},
                          "Look at a picture once for all questions; the answers are the same (on)");
   arguments.choice<int>("Answer", "--box-divisor", model.box_divisor, {{"1023", 1023}, {"1024", 1024}},

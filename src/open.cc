@@ -187,7 +187,7 @@ std::unique_ptr<Pipeline> open_pipeline(const ModelFiles& files, std::string nam
                                          .image_token = tokenizer.image().value_or(-1),
                                          .eos_token = tokenizer.eos(),
                                          .real_vocabulary = tokenizer.real_size(),
-                                         .draft_rows = options.drafts ? 0 : 1});
+                                         .draft_rows = options.draft_rows});
   ModelInfo& info = pipeline->info;
   info = describe(config, std::move(name));
   info.has_boxes = tokenizer.loc_begin().has_value();

@@ -94,7 +94,8 @@ std::string request_prompt(const Pipeline& pipeline, const Request& request) {
   return prompt_text(request, loc_text(loc_of(box, frame)));
 }
 
-// The words that follow the codes of an object.
+}  // namespace
+
 DraftHints draft_hints(const Tokenizer& tokenizer, const Request& request) {
   if (request.task != Task::detect && request.task != Task::segment) return {};
   DraftHints hints{.first_code = *tokenizer.loc_begin(), .code_count = 1024, .codes = 4};
@@ -106,6 +107,8 @@ DraftHints draft_hints(const Tokenizer& tokenizer, const Request& request) {
   }
   return hints;
 }
+
+namespace {
 
 // Stage 6, first half: requests to token ids.
 EnginePrompt engine_prompt(const Pipeline& pipeline, const Request& request, const Prompt& prompt) {

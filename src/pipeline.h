@@ -55,6 +55,9 @@ std::optional<TokenizerFile> find_tokenizer(const ModelFiles& files, const std::
 // `image` is the configuration's id of `<image>`. Throws Error{model, "tokenizer" | "json"}.
 Tokenizer read_tokenizer(const TokenizerFile& found, std::optional<int> image);
 
+// What detect and segment make likely; nothing for the other tasks.
+DraftHints draft_hints(const Tokenizer& tokenizer, const Request& request);
+
 // Tokens of prompt and answer beside the picture that memory estimates count with.
 constexpr std::int64_t kTypicalAnswer = 512;
 

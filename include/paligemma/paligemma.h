@@ -249,9 +249,10 @@ struct ModelOptions {
   Resize resize = Resize::automatic;
   MaskProfile mask_profile = MaskProfile::standard;
   int box_divisor = 0;  // 0: what the model says, else 1023
-  // Two savings that change no result: likely tokens are checked several at once, and a picture goes through the vision
-  // tower once for all the requests that hold it, in one call or in the next one.
-  bool drafts = true;
+  // Two savings that change no result. Likely tokens are checked together with the last one, in up to so many rows of a
+  // step; 0: as many as take little longer than one, 1: none. A picture goes through the vision tower once for all the
+  // requests that hold it, in one call or in the next one.
+  int draft_rows = 0;
   bool share_pictures = true;
   int threads = 0;                 // 0: one for each core that the process may use
   std::uint64_t memory_limit = 0;  // bytes; 0: what the system has available

@@ -142,6 +142,43 @@ TEST(ReadBytes, RefusesAHugeFileBeforeReadingIt) {
   }
 }
 
+// Small pictures in files that are gone after the first time.
+TEST(PictureReader, KeepsWhatIsWanted) {
+  const Scratch scratch;
+  const std::string file = scratch.write("a.ppm", "P6 1 1 255 abc"), other = scratch.write("b.ppm", "P6 1 1 255 def");
+  PictureReader reader({});
+  for (const std::string* path : {&file, &other, &file}) reader.want(*path);
+  const SharedPicture first = reader.read(file);
+  std::filesystem::remove(file);
+  EXPECT_EQ(reader.read(other)->rgb[0], 'd');
+  EXPECT_EQ(reader.read(file).pointer(), first.pointer());
+  EXPECT_THROW(reader.read(file), Error);  // it was wanted twice
+}
+
+TEST(PictureReader, KeepsErrorsToo) {
+  const Scratch scratch;
+  const std::string file = scratch.path("later.ppm");
+  PictureReader reader({});
+  reader.want(file), reader.want(file);
+  EXPECT_THROW(reader.read(file), Error);
+  scratch.write("later.ppm", "P6 1 1 255 abc");
+  EXPECT_THROW(reader.read(file), Error);
+  EXPECT_EQ(reader.read(file)->width, 1);
+}
+
+TEST(PictureReader, KeepsNoMoreThanThereIsRoomFor) {
+  const Scratch scratch;
+  constexpr int kSide = 6000;  // more than half of the room
+  const std::string pixels(3 * std::size_t{kSide} * kSide / 2, 'x');
+  const std::string header = "P6 6000 3000 255 ";
+  const std::string file = scratch.write("a.ppm", header + pixels), other = scratch.write("b.ppm", header + pixels);
+  PictureReader reader({});
+  for (const std::string* path : {&file, &other, &file, &other}) reader.want(*path);
+  const std::weak_ptr<const Picture> first = reader.read(file).pointer(), second = reader.read(other).pointer();
+  EXPECT_TRUE(first.expired() && second.expired());
+  EXPECT_EQ(reader.read(file)->width, kSide);
+}
+
 TEST(Lines, AreNumberedWithTheBlankOnes) {
   const std::string text = "one\n\n \t\r\nfour\r\nfive";
   std::vector<std::pair<int, std::string>> lines;

@@ -10,8 +10,8 @@ namespace paligemma {
 namespace {
 
 using ::testing::ElementsAre;
-using ::testing::IsEmpty;
 using testing::golden;
+using ::testing::IsEmpty;
 
 class Pictures : public ::testing::Test {
  protected:
@@ -70,8 +70,7 @@ TEST_F(Pictures, FarMoreOfThemDoNotStay) {
 
 TEST_F(Pictures, AreOthersUnderAnAdapterOfTheTower) {
   const AdapterSet tower{.name = "tower", .changes_pictures = true}, text{.name = "text"};
-  const PicturePlan made =
-      plan(*pipeline, {caption(beach), caption(beach), caption(beach)}, {&tower, &text, nullptr});
+  const PicturePlan made = plan(*pipeline, {caption(beach), caption(beach), caption(beach)}, {&tower, &text, nullptr});
   EXPECT_THAT(numbers(made), ElementsAre(0, 1, 1));
 }
 

@@ -1,6 +1,7 @@
 // What the options and the settings of a request come to.
 #include <gtest/gtest.h>
 
+#include "model/pocket.h"
 #include "pipeline.h"
 #include "support/errors.h"
 #include "support/golden.h"
@@ -77,6 +78,35 @@ TEST(Settings, BadOnesAreRefused) {
   caption.beams.length_penalty = 2;
   model.answer(caption);
   expect_error(ErrorKind::usage, "decoding", "length penalty", [&] { bv.answer(caption); });  // its score is the sum
+}
+
+// Of what the embedded model writes behind the codes of an object all but the end of the answer is guessed.
+TEST(Settings, NamesOfObjectsAreGuessed) {
+  const auto pipeline = open_pipeline(open_model_files(pocket_folder()), "pocket", {});
+  const Tokenizer& tokenizer = *pipeline->tokenizer;
+  Model plain = Model::embedded({.draft_rows = 1}), guessing = Model::embedded({.draft_rows = 8});
+  for (const Task task : {Task::detect, Task::segment}) {
+    Request asked = request("beach.png", task);
+    if (task == Task::detect) asked.labels = {"cow", "lion"};
+    asked.logprobs = true;
+    Result result = plain.answer(asked), again = guessing.answer(asked);
+    result.timings = again.timings = {};
+    EXPECT_EQ(to_json(again), to_json(result));
+    const DraftHints hints = draft_hints(tokenizer, asked);
+    std::vector<std::int32_t> ids;
+    for (const Token& token : result.tokens) ids.push_back(token.id);
+    std::size_t names = 0;
+    for (std::size_t i = 1; i + 1 < ids.size(); ++i) {
+      const bool code = tokenizer.is_loc(ids[i]) || tokenizer.is_seg(ids[i]);
+      if (code || ids[i] == tokenizer.eos()) continue;
+      const std::span before = std::span(ids).first(i);
+      const std::vector<std::int32_t> next = draft(before, hints, 1);
+      EXPECT_EQ(next, std::vector{ids[i]}) << i;
+      names += tokenizer.is_loc(before.back()) || tokenizer.is_seg(before.back());
+    }
+    EXPECT_EQ(names, asked.labels.size());
+  }
+  EXPECT_EQ(draft_hints(tokenizer, request("beach.png")).codes, 0u);
 }
 
 // A square in the middle of a wider picture is what the model sees: the same objects, moved.
