@@ -72,6 +72,17 @@ struct BlockTile {
     if constexpr (kPair + 1 < Op::pairs) add_pairs<kPair + 1>(dots, v, word, a, a_stride);
   }
 
+  // Word `load` of the block, of all panels.
+  [[gnu::always_inline]] static inline void add_words(I (&dots)[kRows][kVectors], const std::byte* b,
+                                                      std::ptrdiff_t b_stride, int load, const std::int16_t* a,
+                                                      std::ptrdiff_t a_stride) {
+#pragma GCC unroll 16
+    for (int v = 0; v < kVectors; ++v) {
+      const I word = I::load(b + (v / kInPanel) * b_stride + load * 4 * kPanel + (v % kInPanel) * V::width * 4);
+      add_pairs<0>(dots, v, word, a + load * 2 * Op::pairs, a_stride);
+    }
+  }
+
   static void run(const Product& p, std::int64_t row, const std::byte* b, const float* bias, float* c,
                   std::ptrdiff_t c_stride) {
     const std::int64_t blocks = p.k / kQuantBlock;
@@ -94,13 +105,12 @@ struct BlockTile {
 #pragma GCC unroll 16
         for (int v = 0; v < kVectors; ++v) dots[r][v] = I::broadcast(Op::offset ? a_sums[r * p.a_blocks + block] : 0);
       }
+      // Where a word of a panel is a vector the code stays small.
+      if constexpr (kInPanel == 1) {
 #pragma GCC unroll 8
-      for (int load = 0; load < Op::loads; ++load) {
-#pragma GCC unroll 16
-        for (int v = 0; v < kVectors; ++v) {
-          const I word = I::load(b + (v / kInPanel) * p.b_stride + load * 4 * kPanel + (v % kInPanel) * V::width * 4);
-          add_pairs<0>(dots, v, word, a + load * 2 * Op::pairs, p.a_stride);
-        }
+        for (int load = 0; load < Op::loads; ++load) add_words(dots, b, p.b_stride, load, a, p.a_stride);
+      } else {
+        for (int load = 0; load < Op::loads; ++load) add_words(dots, b, p.b_stride, load, a, p.a_stride);
       }
 #pragma GCC unroll 16
       for (int v = 0; v < kVectors; ++v) {
