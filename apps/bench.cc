@@ -30,8 +30,7 @@ int run_bench(const Command& command, std::span<const std::string> line, Session
   add_arithmetic_options(arguments, options.model_options);
   add_session_options(arguments, session);
   if (!arguments.parse(command, line, session.output)) return 0;
-  bench.holding.held = held_as(options.model_options.weights);
-  if (options.model_options.compute == Compute::f32) bench.holding.precision = Precision::f32;
+  bench.holding = holding_of(options.model_options);
   bench.threads = options.model_options.threads;
   bench.progress = [&](const std::string& text) { session.console.note(text); };
   const BenchReport report = run_bench(bench);

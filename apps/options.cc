@@ -111,8 +111,9 @@ void add_arithmetic_options(Arguments& arguments, ModelOptions& model) {
                                 {"q8", WeightType::q8},
                                 {"q4", WeightType::q4}},
                                "How weights are held (auto: as in the file)");
-  arguments.choice<Compute>(group, "--compute", model.compute, {{"f32", Compute::f32}, {"bf16", Compute::bf16}},
-                            "Arithmetic (bf16; the embedded model: f32)", {"int8"});
+  arguments.choice<Compute>(group, "--compute", model.compute,
+                            {{"f32", Compute::f32}, {"bf16", Compute::bf16}, {"int8", Compute::int8}},
+                            "Arithmetic; int8 is of q8 and q4 weights (bf16; the embedded model: f32)");
   arguments.number(group, "-t,--threads", 1, 4096, model.threads, "Threads (one a core)");
 }
 

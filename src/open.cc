@@ -45,15 +45,6 @@ std::optional<MaskCodec> open_codec(const Folder& folder, const ModelOptions& op
   return {};
 }
 
-std::vector<Adapter> read_adapters(const ModelOptions& options, const Config& config) {
-  std::vector<Adapter> adapters;
-  for (const std::filesystem::path& path : options.adapters)
-    adapters.push_back(read_adapter(Folder::on_disk(path, ErrorKind::model), folder_name(path), config));
-  return adapters;
-}
-
-}  // namespace
-
 HeldAs held_as(WeightType type) {
   switch (type) {
     case WeightType::f32: return HeldAs::f32;
@@ -63,6 +54,25 @@ HeldAs held_as(WeightType type) {
     case WeightType::automatic: break;
   }
   return HeldAs::as_in_file;
+}
+
+std::vector<Adapter> read_adapters(const ModelOptions& options, const Config& config) {
+  std::vector<Adapter> adapters;
+  for (const std::filesystem::path& path : options.adapters)
+    adapters.push_back(read_adapter(Folder::on_disk(path, ErrorKind::model), folder_name(path), config));
+  return adapters;
+}
+
+}  // namespace
+
+Holding holding_of(const ModelOptions& options) {
+  const HeldAs held = held_as(options.weights);
+  if (options.compute != Compute::int8)
+    return {held, options.compute == Compute::f32 ? Precision::f32 : Precision::bf16};
+  if (held == HeldAs::f32 || held == HeldAs::bf16)
+    fail(ErrorKind::usage, "compute", "int8 computes with weights of 8 or 4 bits: expected q8, q4 or auto, got ",
+         held == HeldAs::f32 ? "f32" : "bf16", " for the weights");
+  return {held, Precision::int8};
 }
 
 std::string folder_name(const std::filesystem::path& path) {
@@ -109,7 +119,7 @@ Tokenizer read_tokenizer(const TokenizerFile& found, std::optional<int> image) {
 MemoryNeed memory_need(const Config& config, const TensorSource& source, const Holding& holding, const Backend& backend,
                        std::int64_t positions) {
   const DecoderConfig& d = config.decoder;
-  const std::int64_t element = holding.precision == Precision::bf16 || config.numerics.bf16_cache ? 2 : 4;
+  const std::int64_t element = holding.precision != Precision::f32 || config.numerics.bf16_cache ? 2 : 4;
   const std::int64_t blocks = (positions + kKvBlockTokens - 1) / kKvBlockTokens;
   // At the widest place of a block: residual, norm, q, k, v, attention and the feed-forward's two factors, in f32, and
   // the packed copy that a product makes of its input.
@@ -162,8 +172,8 @@ std::unique_ptr<Pipeline> open_pipeline(const ModelFiles& files, std::string nam
     fail(ErrorKind::model, "tokenizer", "tokenizer and model disagree: ", files.where, ": the tokenizer has ",
          tokenizer.real_size(), " pieces, the embedding ", config.decoder.vocabulary, " rows");
 
-  const Precision precision = pipeline->options.compute == Compute::f32 ? Precision::f32 : Precision::bf16;
-  const Holding holding{held_as(options.weights), precision};
+  const Holding holding = holding_of(pipeline->options);
+  const Precision precision = holding.precision;
   const std::int64_t positions = config.vision.tokens() + kTypicalAnswer;
   Backend& backend = *pipeline->backend;
   const std::vector<Adapter> adapters = read_adapters(options, config);
@@ -191,7 +201,7 @@ std::unique_ptr<Pipeline> open_pipeline(const ModelFiles& files, std::string nam
   info.has_boxes = tokenizer.loc_begin().has_value();
   info.has_codec = pipeline->codec.has_value();
   info.weights = paligemma::name(pipeline->network.decoder.embedding.dtype);
-  info.compute = precision == Precision::bf16 ? "bf16" : "f32";
+  info.compute = paligemma::name(precision);
   info.isa = pipeline->backend->name();
   info.load_ms = std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
   return pipeline;

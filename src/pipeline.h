@@ -31,7 +31,8 @@ struct Pipeline {
   std::optional<Engine> engine;  // refers to backend, config and network: a pipeline stays where it is made
 };
 
-HeldAs held_as(WeightType type);
+// What `weights` and `compute` say. Throws Error{usage, "compute"} where they do not go together.
+Holding holding_of(const ModelOptions& options);
 
 // Loads an opened model. Throws as Model::open does.
 std::unique_ptr<Pipeline> open_pipeline(const ModelFiles& files, std::string name, const ModelOptions& options);

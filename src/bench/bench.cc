@@ -53,7 +53,7 @@ double decode_gb(const Config& config, Network& network, const Holding& holding,
       weights += static_cast<double>(weight.bytes);
   });
   const double cache = 2.0 * positions * static_cast<double>(d.layers * d.kv_heads * d.head_size);
-  return (weights + cache * (holding.precision == Precision::bf16 ? 2 : 4)) / 1e9;
+  return (weights + cache * (holding.precision == Precision::f32 ? 4 : 2)) / 1e9;
 }
 
 // The times of all repetitions: of the stage as a whole, and of its calls.
@@ -115,7 +115,7 @@ BenchReport run_bench(const BenchOptions& options) {
 
   BenchReport report{.shape = options.shape,
                      .backend = std::string(backend->name()),
-                     .compute = options.holding.precision == Precision::bf16 ? "bf16" : "f32",
+                     .compute = std::string(name(options.holding.precision)),
                      .weight_bytes = need.weights};
   progress("weights: " + readable_bytes(need.weights));
   const auto load_start = Clock::now();

@@ -101,7 +101,7 @@ void Engine::reserve_cache(std::span<const Running> all) {
   std::int64_t blocks = 0;
   for (const Running& running : all) blocks += running.most_blocks();
   const DecoderConfig& decoder = config_.decoder;
-  const bool bf16 = options_.precision == Precision::bf16 || config_.numerics.bf16_cache;
+  const bool bf16 = options_.precision != Precision::f32 || config_.numerics.bf16_cache;
   pool_.reset(backend_,
               {.layers = decoder.layers,
                .kv_heads = decoder.kv_heads,

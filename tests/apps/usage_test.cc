@@ -45,7 +45,7 @@ TEST(Usage, UnknownOptionsNameTheNearest) {
 TEST(Usage, BadValuesSayWhatIsExpected) {
   const std::pair<std::vector<std::string>, const char*> cases[] = {
       {{"--length", "medium"}, "--length: expected short, long or alt, got medium"},
-      {{"--compute", "fp32"}, "--compute: expected f32 or bf16, got fp32. Try: --compute f32"},
+      {{"--compute", "fp32"}, "--compute: expected f32, bf16 or int8, got fp32. Try: --compute f32"},
       {{"--weights", "q5"}, "--weights: expected auto, f32, bf16, q8 or q4, got q5"},
       {{"--threads", "0"}, "--threads: expected a whole number from 1 to 4096, got 0"},
       {{"-t", "two"}, "--threads: expected a whole number from 1 to 4096, got two"},
@@ -86,13 +86,17 @@ TEST(Usage, BadValuesSayWhatIsExpected) {
   }
 }
 
+TEST(Usage, Int8WantsWeightsInBlocks) {
+  expect_usage({"ocr", kBeach, "--compute", "int8", "--weights", "bf16"},
+               "int8 computes with weights of 8 or 4 bits: expected q8, q4 or auto, got bf16");
+}
+
 TEST(Usage, WhatLaterVersionsBringIsNotAvailable) {
   for (const char* command : {"quantize", "compare", "train", "train-codec", "eval", "merge", "scenes", "label",
                               "serve", "pull", "list", "completions"}) {
     expect_usage({command, "--anything"}, join("not available in this version: paligemma ", command));
   }
-  const std::pair<const char*, const char*> options[] = {
-      {"--compute", "int8"}, {"--device", "cuda"}, {"--device", "cuda:1"}};
+  const std::pair<const char*, const char*> options[] = {{"--device", "cuda"}, {"--device", "cuda:1"}};
   for (const auto& [option, value] : options) {
     expect_usage({"ocr", kBeach, option, value}, join("not available in this version: ", option, " ", value));
   }

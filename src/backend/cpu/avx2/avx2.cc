@@ -104,12 +104,11 @@ void use_avx2(Kernels& kernels) noexcept {
   // 6 x 16: 12 of the 16 registers hold sums.
   constexpr ProductKernel f32{Tiles<F32Panels<V>, 6, 1, 4>::run}, bf16{Tiles<Bf16Panels<V>, 6, 1, 4>::run};
   kernels.name = "avx2";
-  kernels.product[0][0] = kernels.product[1][0] = f32;
-  kernels.product[0][1] = kernels.product[1][1] = bf16;
+  for (auto& of_precision : kernels.product) of_precision[0] = f32, of_precision[1] = bf16;
   kernels.tile_rows = 6;
   kernels.streams = 4;
   kernels.multiply_adds[0] = kernels.multiply_adds[1] = multiply_adds<F32Panels<V>>;
-  use_blocks<V, I32x8, I32x8, 3, 1, 2>(kernels);
+  use_words<V, I32x8, I32x8, 3, 1, 2>(kernels);
   use_rows<V>(kernels);
 }
 
