@@ -87,8 +87,8 @@ TEST(Usage, BadValuesSayWhatIsExpected) {
 }
 
 TEST(Usage, WhatLaterVersionsBringIsNotAvailable) {
-  for (const char* command : {"quantize", "compare", "train", "train-codec", "eval", "merge", "scenes", "label",
-                              "serve", "pull", "list", "completions"}) {
+  for (const char* command : {"quantize", "train", "train-codec", "eval", "merge", "scenes", "label", "serve", "pull",
+                              "list", "completions"}) {
     expect_usage({command, "--anything"}, join("not available in this version: paligemma ", command));
   }
   const std::pair<const char*, const char*> options[] = {
