@@ -27,7 +27,8 @@ int run_bench(const Command& command, std::span<const std::string> line, Session
   count("--repetitions", 1, bench.repetitions, "How often each stage is measured (5)");
   arguments.flag("Measure", "--whole-last-block", bench.whole_last_block,
                  "Compute the last block for all rows of the prompt, not for those that are needed");
-  add_arithmetic_options(arguments, options.model_options);
+  add_precision_options(arguments, options.model_options);
+  add_threads_option(arguments, options.model_options);
   add_session_options(arguments, session);
   if (!arguments.parse(command, line, session.output)) return 0;
   bench.holding = holding_of(options.model_options);

@@ -73,8 +73,7 @@ int run_inspect(const Command& command, std::span<const std::string> line, Sessi
   const auto words = arguments.parse(command, line, session.output);
   if (!words) return 0;
   const std::string path = model_path(words->empty() ? std::string() : words->front());
-  const Inspection inspection = path.empty() ? inspect(open_model_files(pocket_folder()), std::string(kPocketName))
-                                             : inspect(open_model_files(std::filesystem::path(path)), path);
+  const Inspection inspection = inspect(find_model(path), path.empty() ? std::string(kPocketName) : path);
   for (const Warning& warning : inspection.warnings) session.console.warning(join(warning.code, ": ", warning.text));
   const bool text = session.output.format == Format::text;
   session.output.write(text ? inspection_text(inspection) : dump_json(inspection_json(inspection)) + "\n");

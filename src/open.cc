@@ -207,6 +207,17 @@ std::unique_ptr<Pipeline> open_pipeline(const ModelFiles& files, std::string nam
   return pipeline;
 }
 
+ModelFiles find_model(const std::filesystem::path& path) {
+  return path.empty() ? open_model_files(pocket_folder()) : open_model_files(path);
+}
+
+std::unique_ptr<Pipeline> open_pipeline(const std::filesystem::path& path, const ModelOptions& options) {
+  if (!path.empty()) return open_pipeline(find_model(path), folder_name(path), options);
+  ModelOptions chosen = options;
+  if (chosen.compute == Compute::automatic) chosen.compute = Compute::f32;  // small enough to be exact and fast
+  return open_pipeline(find_model(path), std::string(kPocketName), chosen);
+}
+
 Model::Model(std::unique_ptr<Pipeline> pipeline) : pipeline_(std::move(pipeline)) {}
 Model::Model(Model&&) noexcept = default;
 Model& Model::operator=(Model&&) noexcept = default;
@@ -216,11 +227,7 @@ Model Model::open(const std::filesystem::path& path, const ModelOptions& options
   return Model(open_pipeline(open_model_files(path), folder_name(path), options));
 }
 
-Model Model::embedded(const ModelOptions& options) {
-  ModelOptions chosen = options;
-  if (chosen.compute == Compute::automatic) chosen.compute = Compute::f32;  // small enough to be exact and fast
-  return Model(open_pipeline(open_model_files(pocket_folder()), std::string(kPocketName), chosen));
-}
+Model Model::embedded(const ModelOptions& options) { return Model(open_pipeline({}, options)); }
 
 const ModelInfo& Model::info() const { return pipeline_->info; }
 

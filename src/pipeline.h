@@ -37,6 +37,22 @@ Holding holding_of(const ModelOptions& options);
 // Loads an opened model. Throws as Model::open does.
 std::unique_ptr<Pipeline> open_pipeline(const ModelFiles& files, std::string name, const ModelOptions& options);
 
+// The files at a path, or the embedded model where that is empty.
+ModelFiles find_model(const std::filesystem::path& path);
+
+// Opens and loads what find_model() finds.
+std::unique_ptr<Pipeline> open_pipeline(const std::filesystem::path& path, const ModelOptions& options);
+
+// What those who compare models ask beside a request.
+struct Probe {
+  std::vector<std::int32_t> answer{};                        // the answer begins so, in the place of Request::suffix
+  std::function<void(std::span<const float>)> see_logits{};  // EnginePrompt's
+};
+
+// Model::answer, with a probe for each request or none at all.
+std::vector<Result> answer(Pipeline& pipeline, std::span<const Request> requests, std::span<const Probe> probes,
+                           const std::function<bool()>& stop);
+
 // The model's tokenizer.model or tokenizer.json, or the file at `given`; nothing when there is none.
 struct TokenizerFile {
   FileBytes file;

@@ -24,6 +24,8 @@ struct EnginePrompt {
   Sampling sampling{};
   Beams beams{};
   const AdapterSet* adapter = nullptr;
+  // When set, sees the logits (V) that each token of the answer follows from, in order; not under beams.
+  std::function<void(std::span<const float>)> see_logits{};
 };
 
 struct EngineAnswer {

@@ -92,8 +92,8 @@ TEST(Usage, Int8WantsWeightsInBlocks) {
 }
 
 TEST(Usage, WhatLaterVersionsBringIsNotAvailable) {
-  for (const char* command : {"quantize", "compare", "train", "train-codec", "eval", "merge", "scenes", "label",
-                              "serve", "pull", "list", "completions"}) {
+  for (const char* command : {"quantize", "train", "train-codec", "eval", "merge", "scenes", "label", "serve", "pull",
+                              "list", "completions"}) {
     expect_usage({command, "--anything"}, join("not available in this version: paligemma ", command));
   }
   const std::pair<const char*, const char*> options[] = {{"--device", "cuda"}, {"--device", "cuda:1"}};
