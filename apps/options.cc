@@ -165,7 +165,7 @@ std::string model_path(const std::string& given) {
   const char* set = std::getenv("PALIGEMMA_MODEL");
   const std::string path = given.empty() && set != nullptr ? set : given;
   const std::string suffix = std::filesystem::path(path).extension().string();
-  if (is_one_of(suffix, ".gguf|.h5")) not_available(join("models of the form ", suffix, ": ", path));
+  if (suffix == ".h5") not_available(join("models of the form ", suffix, ": ", path));
   return path;
 }
 

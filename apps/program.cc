@@ -20,11 +20,10 @@ namespace paligemma {
 namespace {
 
 constexpr std::array kCommands = {&kCaption, &kOcr,     &kAsk,     &kQuestion, &kDetect, &kSegment, &kRun,
-                                  &kDemo,    &kInspect, &kConvert, &kDoctor,   &kBench,  &kVersion};
+                                  &kDemo,    &kInspect, &kConvert, &kQuantize, &kDoctor, &kBench,   &kVersion};
 
-constexpr std::array<std::string_view, 12> kLaterCommands = {"quantize", "compare", "train",  "train-codec",
-                                                             "eval",     "merge",   "scenes", "label",
-                                                             "serve",    "pull",    "list",   "completions"};
+constexpr std::array<std::string_view, 11> kLaterCommands = {
+    "compare", "train", "train-codec", "eval", "merge", "scenes", "label", "serve", "pull", "list", "completions"};
 
 std::string program_help() {
   std::string text = "paligemma: PaliGemma and PaliGemma 2 on your own machine\n\n";
