@@ -29,6 +29,7 @@ std::string_view form_text(Form form) {
   switch (form) {
     case Form::big_vision: return "big_vision npz";
     case Form::keras: return "KerasHub preset";
+    case Form::gguf: return "GGUF file";
     case Form::hugging_face: break;
   }
   return "Hugging Face checkpoint";
@@ -62,8 +63,8 @@ std::string inspection_text(const Inspection& inspection) {
   text += memory_line("f32", inspection.f32) + memory_line("bf16", inspection.bf16);
   text += "\n";
   for (const InspectedTensor& tensor : inspection.tensors)
-    text +=
-        join(printable(tensor.name), "\t", shape_text(tensor.shape), "\t", tensor.dtype, meaning_text(tensor), "\n");
+    text += join(printable(tensor.name), "\t", shape_text(tensor.shape), "\t", tensor.dtype, meaning_text(tensor),
+                 tensor.note.empty() ? "" : "\t" + tensor.note, "\n");
   return text;
 }
 

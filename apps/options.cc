@@ -175,7 +175,7 @@ std::string model_path(const std::string& given) {
   const std::string path = given.empty() && set != nullptr ? set : given;
   if (path == kPocketName && !std::filesystem::exists(path)) return {};
   const std::string suffix = std::filesystem::path(path).extension().string();
-  if (is_one_of(suffix, ".gguf|.h5")) not_available(join("models of the form ", suffix, ": ", path));
+  if (suffix == ".h5") not_available(join("models of the form ", suffix, ": ", path));
   return path;
 }
 

@@ -3,6 +3,7 @@
 #include <chrono>
 
 #include "base/memory.h"
+#include "model/gguf_model.h"
 #include "model/merge.h"
 #include "model/pocket.h"
 #include "pipeline.h"
@@ -40,8 +41,8 @@ Tokenizer open_tokenizer(const ModelFiles& files, const std::filesystem::path& g
 std::optional<MaskCodec> open_codec(const Folder& folder, const ModelOptions& options) {
   if (!options.codec.empty())
     return MaskCodec::read(FileBytes::map(options.codec, ErrorKind::model), options.codec.string());
-  for (const char* name : {"vae-oid.npz", "mask_codec.npz", "mask_codec.safetensors"})
-    if (folder.has(name)) return MaskCodec::read(folder.open(name), folder.name + "/" + name);
+  for (const std::string_view name : kCodecFiles)
+    if (folder.has(name)) return MaskCodec::read(folder.open(name), join(folder.name, "/", name));
   return {};
 }
 
@@ -166,7 +167,7 @@ std::unique_ptr<Pipeline> open_pipeline(const ModelFiles& files, std::string nam
   pipeline->tokenizer = open_tokenizer(files, options.tokenizer);
   const Tokenizer& tokenizer = *pipeline->tokenizer;
   pipeline->codec = open_codec(files.folder, options);
-  if (files.form == Form::hugging_face)
+  if (like_hugging_face(files.form))
     pipeline->preprocessor = read_preprocessor(files.folder, config.vision.image_size());
   if (tokenizer.real_size() > config.decoder.vocabulary)
     fail(ErrorKind::model, "tokenizer", "tokenizer and model disagree: ", files.where, ": the tokenizer has ",

@@ -92,17 +92,15 @@ TEST(Usage, Int8WantsWeightsInBlocks) {
 }
 
 TEST(Usage, WhatLaterVersionsBringIsNotAvailable) {
-  for (const char* command : {"quantize", "train", "train-codec", "eval", "merge", "scenes", "label", "serve", "pull",
-                              "list", "completions"}) {
+  for (const char* command :
+       {"train", "train-codec", "eval", "merge", "scenes", "label", "serve", "pull", "list", "completions"}) {
     expect_usage({command, "--anything"}, join("not available in this version: paligemma ", command));
   }
   const std::pair<const char*, const char*> options[] = {{"--device", "cuda"}, {"--device", "cuda:1"}};
   for (const auto& [option, value] : options) {
     expect_usage({"ocr", kBeach, option, value}, join("not available in this version: ", option, " ", value));
   }
-  for (const char* model : {"paligemma.gguf", "model.weights.h5"}) {
-    expect_usage({"ocr", kBeach, "-m", model}, "not available in this version");
-  }
+  expect_usage({"ocr", kBeach, "-m", "model.weights.h5"}, "not available in this version");
 }
 
 TEST(Usage, WordsThatAreMissingOrTooMany) {

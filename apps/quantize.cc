@@ -1,0 +1,61 @@
+// paligemma quantize: a model with weights of 8 and 4 bits, in one file.
+#include "quantize/quantize.h"
+
+#include "base/error.h"
+#include "options.h"
+#include "signals.h"
+
+namespace paligemma {
+namespace {
+
+struct QuantizeSettings {
+  QuantizeOptions options;
+  std::optional<QuantType> type;
+};
+
+void add_quantize_options(Arguments& arguments, QuantizeSettings& settings) {
+  const std::string group = "Quantisation";
+  arguments.choice<std::optional<QuantType>>(
+      group, "--type", settings.type, {{"q8", QuantType::q8}, {"q4", QuantType::q4}, {"mixed", QuantType::mixed}},
+      "Bits of a weight: q8, q4 (vision q8), or mixed (q4, but q8 where q4 loses most)");
+  arguments.text(group, "--tokenizer", "PATH", settings.options.tokenizer,
+                 "tokenizer.model or tokenizer.json (in the model)");
+  arguments.text(group, "--codec", "PATH", settings.options.codec, "Mask codec, vae-oid.npz (in the model)");
+  arguments.flag(group, "--force", settings.options.force, "Overwrite what is there");
+}
+
+int run_quantize(const Command& command, std::span<const std::string> line, Session& session) {
+  QuantizeSettings settings;
+  Arguments arguments;
+  add_quantize_options(arguments, settings);
+  add_session_options(arguments, session);
+  const auto words = arguments.parse(command, line, session.output);
+  if (!words) return 0;
+  if (!settings.type) fail(ErrorKind::usage, "usage", "quantize: expected --type, got none. Try: --type q8");
+  settings.options.type = *settings.type;
+  const ModelFiles files = open_model_files(std::filesystem::path(model_path(words->front())));
+
+  defer_signals(true);  // what is half written is removed
+  const auto progress = [&](std::uint64_t done, std::uint64_t total) {
+    session.console.show_progress(done >> 20, total >> 20, words->back());
+  };
+  const auto notes = quantize(files, words->back(), settings.options, progress, [] { return interrupted(); });
+  session.console.hide_progress();
+  for (const std::string& note : notes) session.console.note(note);
+  return 0;
+}
+
+}  // namespace
+
+const Command kQuantize{.name = "quantize",
+                        .words = "IN OUT.gguf",
+                        .fewest_words = 2,
+                        .most_words = 2,
+                        .summary = "Write a model with weights of 8 or 4 bits, tokenizer and codec in one file",
+                        .examples =
+                            "  paligemma quantize paligemma2-3b-mix-448/ mix-448-q8.gguf --type q8\n"
+                            "  paligemma quantize pt_3b_224.bf16.npz pt-224-q4.gguf --type q4 --tokenizer "
+                            "tokenizer.model --codec vae-oid.npz\n",
+                        .run = run_quantize};
+
+}  // namespace paligemma
