@@ -17,7 +17,7 @@ void add_quantize_options(Arguments& arguments, QuantizeSettings& settings) {
   const std::string group = "Quantisation";
   arguments.choice<std::optional<QuantType>>(
       group, "--type", settings.type, {{"q8", QuantType::q8}, {"q4", QuantType::q4}, {"mixed", QuantType::mixed}},
-      "Bits of a weight: q8, q4 (vision q8), or mixed (q4, but q8 where q4 loses most)");
+      "q8, q4 (vision and projector q8), or mixed (as q4, but embedding, head, v_proj and down_proj q8)");
   arguments.text(group, "--tokenizer", "PATH", settings.options.tokenizer,
                  "tokenizer.model or tokenizer.json (in the model)");
   arguments.text(group, "--codec", "PATH", settings.options.codec, "Mask codec, vae-oid.npz (in the model)");

@@ -21,7 +21,7 @@ std::uint32_t file_type(QuantType type) { return type == QuantType::q8 ? 7 : 2; 
 
 constexpr std::uint32_t kQuantizationVersion = 2;  // of the blocks' layout
 
-// Of mixed: what q4 loses most in, for the bits that it saves.
+// Of the tensors that q4 would hold in 4 bits, those that mixed does not.
 bool stays_q8(std::string_view name) {
   constexpr std::array<std::string_view, 4> kEnds{"embed_tokens.weight", "lm_head.weight", "v_proj.weight",
                                                   "down_proj.weight"};

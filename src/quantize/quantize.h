@@ -11,7 +11,8 @@
 
 namespace paligemma {
 
-// q8 and q4 as `--weights q8` and `--weights q4` hold a model. mixed is q4 but for the tensors that lose most by it.
+// q8 and q4 as `--weights q8` and `--weights q4` hold a model. mixed is q4 with the embedding, the
+// head, v_proj and down_proj in q8.
 enum class QuantType { q8, q4, mixed };
 
 struct QuantizeOptions {
