@@ -4,9 +4,9 @@
 
 namespace paligemma {
 
-double multiply_add_loop(Precision precision, std::int64_t steps) {
+double multiply_add_loop(Arithmetic arithmetic, std::int64_t steps) {
   float sink = 0.25f;
-  return choose_kernels({}).multiply_adds[static_cast<int>(precision)](steps, &sink);
+  return choose_kernels({}).multiply_adds[static_cast<int>(arithmetic)](steps, &sink);
 }
 
 }  // namespace paligemma
