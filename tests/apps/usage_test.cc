@@ -91,6 +91,14 @@ TEST(Usage, Int8WantsWeightsInBlocks) {
                "int8 computes with weights of 8 or 4 bits: expected q8, q4 or auto, got bf16");
 }
 
+TEST(Usage, BadValuesOfBench) {
+  expect_usage({"bench", "--batch", "0"}, "--batch: expected a whole number from 1 to 4096, got 0");
+  expect_usage({"bench", "--repetitions", "none"}, "--repetitions: expected a whole number from 1 to 4096, got none");
+  expect_usage({"bench", "--max-tokens", "1"}, "--max-tokens: expected a whole number from 2 to 4096, got 1");
+  expect_usage({"bench", "--prompt-tokens", "0"}, "--prompt-tokens: expected");
+  expect_usage({"bench", "--seconds", "-1"}, "--seconds: expected a number from 0 to");
+}
+
 TEST(Usage, WhatLaterVersionsBringIsNotAvailable) {
   for (const char* command :
        {"train", "train-codec", "eval", "merge", "scenes", "label", "serve", "pull", "list", "completions"}) {

@@ -87,8 +87,8 @@ struct Kernels {
   // (x[i], x[half + i]) turned by the angle of (cosine[i], sine[i]).
   void (*rotate)(std::int64_t half, const float* cosine, const float* sine, float* x) noexcept = nullptr;
 
-  // By Precision: generic/peak.h.
-  double (*multiply_adds[2])(std::int64_t steps, float* sink) noexcept = {};
+  // In f32, bf16 and int8: generic/peak.h.
+  double (*multiply_adds[3])(std::int64_t steps, float* sink) noexcept = {};
 };
 
 // Each fills in what its instruction set does better than what the table holds.

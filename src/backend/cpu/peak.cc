@@ -6,7 +6,7 @@ namespace paligemma {
 
 double multiply_add_loop(Precision precision, std::int64_t steps) {
   float sink = 0.25f;
-  return choose_kernels({}).multiply_adds[precision == Precision::f32 ? 0 : 1](steps, &sink);
+  return choose_kernels({}).multiply_adds[static_cast<int>(precision)](steps, &sink);
 }
 
 }  // namespace paligemma

@@ -16,6 +16,7 @@ void use_avx512(Kernels& kernels) noexcept {
   kernels.tile_rows = 12;
   kernels.streams = 8;
   kernels.multiply_adds[0] = kernels.multiply_adds[1] = multiply_adds<F32Panels<V>>;
+  kernels.multiply_adds[2] = byte_multiply_adds<I32x16, false>;
   // 6 x 32: 12 registers hold sums of blocks, 12 those of all.
   use_words<V, I32x16, I32x16, 6, 2, 8>(kernels);
   use_rows<V>(kernels);
