@@ -16,7 +16,7 @@ struct CompareSettings {
   AnswerOptions both;  // but for the precision
   ModelOptions a, b;
   std::vector<std::string> images, prompts;
-  std::string labels = "person ; cat ; dog ; car ; chair";
+  std::string labels = kComparedLabels;
   std::string requests;
   std::optional<QualityGate> gate;
 };

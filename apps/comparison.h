@@ -13,6 +13,9 @@
 
 namespace paligemma {
 
+// What is detected and segmented where nothing else is said.
+constexpr const char* kComparedLabels = "person ; cat ; dog ; car ; chair";
+
 struct ComparisonJobs {
   std::vector<Job> jobs{};
   std::function<Picture(const std::string& path)> read{};  // a picture of a job; may be called several times for one

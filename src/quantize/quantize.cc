@@ -23,8 +23,8 @@ constexpr std::uint32_t kQuantizationVersion = 2;  // of the blocks' layout
 
 // Of the tensors that q4 would hold in 4 bits, those that mixed does not.
 bool stays_q8(std::string_view name) {
-  constexpr std::array<std::string_view, 4> kEnds{"embed_tokens.weight", "lm_head.weight", "v_proj.weight",
-                                                  "down_proj.weight"};
+  constexpr std::array<std::string_view, 6> kEnds{"embed_tokens.weight", "lm_head.weight", "q_proj.weight",
+                                                  "k_proj.weight",       "v_proj.weight",  "o_proj.weight"};
   return std::ranges::any_of(kEnds, [name](std::string_view end) { return name.ends_with(end); });
 }
 
@@ -144,6 +144,7 @@ std::vector<std::string> quantize(const ModelFiles& from, const fs::path& to, co
   NewFile out(folder.path(name), folder.shown(name));
   write_gguf(file, [&](std::span<const std::byte> bytes) { out.write(bytes); });
   out.close();
+  if (options.accept) options.accept(folder.path(name));
   folder.commit(options.force);
 
   std::vector<std::string> notes;

@@ -11,14 +11,16 @@
 
 namespace paligemma {
 
-// q8 and q4 as `--weights q8` and `--weights q4` hold a model. mixed is q4 with the embedding, the
-// head, v_proj and down_proj in q8.
+// q8 and q4 as `--weights q8` and `--weights q4` hold a model. mixed is q4 with the embedding, the head and attention's
+// projections in q8.
 enum class QuantType { q8, q4, mixed };
 
 struct QuantizeOptions {
   QuantType type = QuantType::q8;
   std::filesystem::path tokenizer{}, codec{};  // empty: the model's
   bool force = false;
+  // Sees the complete file before it is put in place; what it throws ends the work, and nothing is written.
+  std::function<void(const std::filesystem::path& written)> accept{};
 };
 
 // What a matrix whose rows have `cols` elements is written as.

@@ -28,6 +28,17 @@ TEST(QuantizeCommand, MakesOneFileThatAnswers) {
   }
 }
 
+// Of the embedded model q4 is further away than its gate allows.
+TEST(QuantizeCommand, GateLeavesNothingBehind) {
+  const Scratch scratch;
+  const std::string refused = scratch.path("q4.gguf");
+  const Ended ended = run_program({"quantize", "pocket", refused, "--type", "q4", "--gate", kBeach, "--labels", "cow"});
+  EXPECT_EQ(ended.code, 1);
+  EXPECT_THAT(ended.err, HasSubstr("not as near to the model as q4 has to be: equal tokens: expected at least 0.92"));
+  EXPECT_FALSE(std::filesystem::exists(refused));
+  EXPECT_TRUE(std::filesystem::is_empty(std::filesystem::path(refused).parent_path()));
+}
+
 TEST(QuantizeCommand, SaysWhatIsWrong) {
   const Scratch scratch;
   const auto expect = [&](const std::vector<std::string>& words, int code, const std::string& part) {

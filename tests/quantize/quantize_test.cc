@@ -70,9 +70,9 @@ TEST(QuantizedType, FollowsHoldingAndMixedKeepsSome) {
   EXPECT_EQ(type(QuantType::q4, block + "mlp.down_proj.weight"), DType::q4);
   EXPECT_EQ(type(QuantType::q4, "multi_modal_projector.linear.weight"), DType::q8);
   EXPECT_EQ(type(QuantType::mixed, block + "mlp.gate_proj.weight"), DType::q4);
-  EXPECT_EQ(type(QuantType::mixed, block + "mlp.down_proj.weight"), DType::q8);
+  EXPECT_EQ(type(QuantType::mixed, block + "mlp.down_proj.weight"), DType::q4);
   EXPECT_EQ(type(QuantType::mixed, block + "self_attn.v_proj.weight"), DType::q8);
-  EXPECT_EQ(type(QuantType::mixed, block + "self_attn.q_proj.weight"), DType::q4);
+  EXPECT_EQ(type(QuantType::mixed, block + "self_attn.q_proj.weight"), DType::q8);
   EXPECT_EQ(type(QuantType::mixed, "language_model.model.embed_tokens.weight"), DType::q8);
   EXPECT_EQ(type(QuantType::q4, "vision_tower.vision_model.x.weight", 4304), DType::bf16);
 }
