@@ -51,7 +51,8 @@ TEST(Metrics, BoxesAndMasksAsPycocotools) {
 }
 
 TEST(Metrics, DivergenceAsTorch) {
-  for (const Json& pair : testing::golden_json("eval/metrics.json")["kl"]) {
+  const Json golden = testing::golden_json("eval/metrics.json");
+  for (const Json& pair : golden["kl"]) {
     const std::vector<float> a = pair["a"], b = pair["b"];
     const double expected = pair["kl"];
     EXPECT_NEAR(kl_divergence(a, b), expected, 1e-12 + 1e-9 * expected);
