@@ -38,12 +38,10 @@ Tokenizer open_tokenizer(const ModelFiles& files, const std::filesystem::path& g
        files.tokenizer_folder.name, ". Try: --tokenizer PATH");
 }
 
-std::optional<MaskCodec> open_codec(const Folder& folder, const ModelOptions& options) {
-  if (!options.codec.empty())
-    return MaskCodec::read(FileBytes::map(options.codec, ErrorKind::model), options.codec.string());
-  for (const std::string_view name : kCodecFiles)
-    if (folder.has(name)) return MaskCodec::read(folder.open(name), join(folder.name, "/", name));
-  return {};
+std::optional<MaskCodec> open_codec(const ModelFiles& files, const std::filesystem::path& given) {
+  auto found = find_codec(files, given);
+  if (!found) return {};
+  return MaskCodec::read(std::move(found->file), found->where);
 }
 
 HeldAs held_as(WeightType type) {
@@ -112,6 +110,13 @@ std::optional<TokenizerFile> find_tokenizer(const ModelFiles& files, const std::
   return {};
 }
 
+std::optional<FoundCodec> find_codec(const ModelFiles& files, const std::filesystem::path& given) {
+  if (!given.empty()) return FoundCodec{FileBytes::map(given, ErrorKind::model), given.string()};
+  for (const std::string_view name : kCodecFiles)
+    if (files.folder.has(name)) return FoundCodec{files.folder.open(name), join(files.folder.name, "/", name)};
+  return {};
+}
+
 Tokenizer read_tokenizer(const TokenizerFile& found, std::optional<int> image) {
   return found.is_json() ? Tokenizer::from_json(found.file.text(), found.where, image)
                          : Tokenizer::from_sentencepiece(found.file.bytes(), found.where, image);
@@ -166,7 +171,7 @@ std::unique_ptr<Pipeline> open_pipeline(const ModelFiles& files, std::string nam
   choose_numerics(files.form, config, pipeline->options);
   pipeline->tokenizer = open_tokenizer(files, options.tokenizer);
   const Tokenizer& tokenizer = *pipeline->tokenizer;
-  pipeline->codec = open_codec(files.folder, options);
+  pipeline->codec = open_codec(files, options.codec);
   if (like_hugging_face(files.form))
     pipeline->preprocessor = read_preprocessor(files.folder, config.vision.image_size());
   if (tokenizer.real_size() > config.decoder.vocabulary)

@@ -64,6 +64,13 @@ std::optional<TokenizerFile> find_tokenizer(const ModelFiles& files, const std::
 // `image` is the configuration's id of `<image>`. Throws Error{model, "tokenizer" | "json"}.
 Tokenizer read_tokenizer(const TokenizerFile& found, std::optional<int> image);
 
+// The model's mask codec, or the file at `given`; nothing when there is none.
+struct FoundCodec {
+  FileBytes file;
+  std::string where;
+};
+std::optional<FoundCodec> find_codec(const ModelFiles& files, const std::filesystem::path& given);
+
 // Tokens of prompt and answer beside the picture that memory estimates count with.
 constexpr std::int64_t kTypicalAnswer = 512;
 

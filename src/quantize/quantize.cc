@@ -67,18 +67,6 @@ void add_network(const Converted& model, const TensorSource& source, NewGguf& fi
   });
 }
 
-struct NamedFile {
-  FileBytes content;
-  std::string where;
-};
-
-std::optional<NamedFile> find_codec(const ModelFiles& from, const fs::path& given) {
-  if (!given.empty()) return NamedFile{FileBytes::map(given, ErrorKind::model), given.string()};
-  for (const std::string_view name : kCodecFiles)
-    if (from.folder.has(name)) return NamedFile{from.folder.open(name), join(from.folder.name, "/", name)};
-  return {};
-}
-
 // Tensors that a codec's file holds; the file must live until they are written.
 void add_codec(const CodecFile& codec, NewGguf& file) {
   for (const auto& [name, tensor] : codec.tensors)
@@ -121,8 +109,8 @@ std::vector<std::string> quantize(const ModelFiles& from, const fs::path& to, co
   const auto codec = find_codec(from, options.codec);
   CodecFile codec_arrays;
   if (codec) {
-    MaskCodec::read(FileBytes::borrow(codec->content.bytes()), codec->where);  // refuses what is no codec
-    codec_arrays = read_codec_file(FileBytes::borrow(codec->content.bytes()), codec->where);
+    MaskCodec::read(FileBytes::borrow(codec->file.bytes()), codec->where);  // refuses what is no codec
+    codec_arrays = read_codec_file(FileBytes::borrow(codec->file.bytes()), codec->where);
   }
 
   NewGguf file{.metadata = {{"general.architecture", std::string(kGgufArchitecture)},
