@@ -27,7 +27,7 @@ struct Command {
   int (*run)(const Command& command, std::span<const std::string> arguments, Session& session) = nullptr;
 };
 
-extern const Command kCaption, kOcr, kAsk, kQuestion, kDetect, kSegment, kRun, kDemo, kInspect, kConvert, kDoctor,
-    kBench, kVersion;
+extern const Command kCaption, kOcr, kAsk, kQuestion, kDetect, kSegment, kRun, kDemo, kInspect, kConvert, kQuantize,
+    kCompare, kDoctor, kBench, kVersion;
 
 }  // namespace paligemma

@@ -40,7 +40,7 @@ int run_convert(const Command& command, std::span<const std::string> line, Sessi
   if (!words) return 0;
   if (!settings.to) fail(ErrorKind::usage, "usage", "convert: expected --to, got none. Try: --to hf");
   settings.convert.to = *settings.to;
-  const ModelFiles files = open_model_files(std::filesystem::path(model_path(words->front())));
+  const ModelFiles files = find_model(model_path(words->front()));
 
   defer_signals(true);  // what is half written is removed
   const auto progress = [&](std::uint64_t done, std::uint64_t total) {

@@ -183,7 +183,7 @@ SharedPicture PictureReader::read(const std::string& path) {
     }
   }
   const Known given = known;
-  if (--known.wanted <= 0) known_.erase(path);
+  if (--known.wanted <= 0 && !is_stream(path)) known_.erase(path);
   make_room();
   if (given.error) throw Error(*given.error);
   return *given.picture;

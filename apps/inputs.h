@@ -37,8 +37,8 @@ void for_each_line(std::span<const std::byte> bytes,
 // The picture at a path from expand_inputs. Throws Error{input}.
 Picture read_input(const std::string& path, const DecodeOptions& options);
 
-// Reads pictures that are wanted several times. One is kept until it was given out as often as it is wanted; one that
-// can be read again only while there is room for it.
+// Reads pictures that are wanted several times. One is kept until it was given out as often as it is wanted, and
+// while there is room for it; what can't be read again, stdin and pipes, to the end.
 class PictureReader {
  public:
   // Pixels that are kept: 100 MB of RGB.

@@ -29,6 +29,7 @@ std::string_view form_text(Form form) {
   switch (form) {
     case Form::big_vision: return "big_vision npz";
     case Form::keras: return "KerasHub preset";
+    case Form::gguf: return "GGUF file";
     case Form::hugging_face: break;
   }
   return "Hugging Face checkpoint";
@@ -62,8 +63,8 @@ std::string inspection_text(const Inspection& inspection) {
   text += memory_line("f32", inspection.f32) + memory_line("bf16", inspection.bf16);
   text += "\n";
   for (const InspectedTensor& tensor : inspection.tensors)
-    text +=
-        join(printable(tensor.name), "\t", shape_text(tensor.shape), "\t", tensor.dtype, meaning_text(tensor), "\n");
+    text += join(printable(tensor.name), "\t", shape_text(tensor.shape), "\t", tensor.dtype, meaning_text(tensor),
+                 tensor.note.empty() ? "" : "\t" + tensor.note, "\n");
   return text;
 }
 
@@ -73,8 +74,7 @@ int run_inspect(const Command& command, std::span<const std::string> line, Sessi
   const auto words = arguments.parse(command, line, session.output);
   if (!words) return 0;
   const std::string path = model_path(words->empty() ? std::string() : words->front());
-  const Inspection inspection = path.empty() ? inspect(open_model_files(pocket_folder()), std::string(kPocketName))
-                                             : inspect(open_model_files(std::filesystem::path(path)), path);
+  const Inspection inspection = inspect(find_model(path), path.empty() ? std::string(kPocketName) : path);
   for (const Warning& warning : inspection.warnings) session.console.warning(join(warning.code, ": ", warning.text));
   const bool text = session.output.format == Format::text;
   session.output.write(text ? inspection_text(inspection) : dump_json(inspection_json(inspection)) + "\n");

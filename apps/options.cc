@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "engine/decoding.h"
+#include "model/pocket.h"
 
 namespace paligemma {
 namespace {
@@ -38,21 +39,6 @@ void add_later_options(Arguments& arguments) {
     arguments.value("", option.name, "", take, "");
   }
   arguments.early_flag("", "--offline", [] {}, "");  // this version never uses the network
-}
-
-void add_picture_options(Arguments& arguments, AnswerOptions& options) {
-  const std::string group = "Pictures";
-  arguments.choice<bool>(group, "--exif", options.decode_options.apply_exif, {{"apply", true}, {"ignore", false}},
-                         "Turn pictures as their EXIF says (apply)");
-  arguments.number(group, "--max-pixels", 1, std::numeric_limits<std::int64_t>::max(),
-                   options.decode_options.max_pixels, "Refuse larger pictures (178956970)");
-  arguments.choice<Resize>(group, "--resize", options.model_options.resize,
-                           {{"pillow", Resize::pillow},
-                            {"pillow-12", Resize::pillow_12},
-                            {"tf-bilinear", Resize::tf_bilinear},
-                            {"tf-antialias", Resize::tf_antialias},
-                            {"keras", Resize::keras}},
-                           "How pictures are brought to the model's size (pillow; of bv: tf-bilinear)");
 }
 
 void add_output_options(Arguments& arguments, AnswerOptions& options) {
@@ -102,35 +88,35 @@ void add_session_options(Arguments& arguments, Session& session) {
                           "Color on stderr (auto)");
 }
 
-void add_arithmetic_options(Arguments& arguments, ModelOptions& model) {
+void add_precision_options(Arguments& arguments, ModelOptions& model, const std::string& side) {
   const std::string group = "Model";
-  arguments.choice<WeightType>(group, "--weights", model.weights,
+  arguments.choice<WeightType>(group, "--weights" + side, model.weights,
                                {{"auto", WeightType::automatic},
                                 {"f32", WeightType::f32},
                                 {"bf16", WeightType::bf16},
                                 {"q8", WeightType::q8},
                                 {"q4", WeightType::q4}},
                                "How weights are held (auto: as in the file)");
-  arguments.choice<Compute>(group, "--compute", model.compute, {{"f32", Compute::f32}, {"bf16", Compute::bf16}},
-                            "Arithmetic (bf16; the embedded model: f32)", {"int8"});
-  arguments.number(group, "-t,--threads", 1, 4096, model.threads, "Threads (one a core)");
+  arguments.choice<Compute>(group, "--compute" + side, model.compute,
+                            {{"f32", Compute::f32}, {"bf16", Compute::bf16}, {"int8", Compute::int8}},
+                            "Arithmetic; int8 is of q8 and q4 weights (bf16; the embedded model: f32)");
 }
 
-void add_model_options(Arguments& arguments, AnswerOptions& options) {
+void add_threads_option(Arguments& arguments, ModelOptions& model) {
+  arguments.number("Model", "-t,--threads", 1, 4096, model.threads, "Threads (one a core)");
+}
+
+void add_form_options(Arguments& arguments, ModelOptions& model) {
   const std::string group = "Model";
-  ModelOptions& model = options.model_options;
   const auto add_switch = [&](const std::string& name, Switch& target) {
     arguments.choice<Switch>(group, name, target, {{"on", Switch::on}, {"off", Switch::off}},
                              "(as the model's config says)");
   };
-  arguments.text(group, "-m,--model", "PATH", options.model,
-                 "A Hugging Face directory, .npz, KerasHub preset ($PALIGEMMA_MODEL, else the embedded model)");
   arguments.text(group, "--tokenizer", "PATH", model.tokenizer, "tokenizer.model or tokenizer.json (in the model)");
   arguments.text(group, "--codec", "PATH", model.codec, "Mask codec, vae-oid.npz (in the model)");
   arguments.values(
       group, "--adapter", "PATH", [&model](const std::string& path) { model.adapters.emplace_back(path); },
       "A LoRA adapter, a PEFT directory. Repeatable: the first answers, unless a line of --requests names another");
-  add_arithmetic_options(arguments, model);
   add_switch("--final-softcap", model.final_softcap);
   add_switch("--attention-softcap", model.attention_softcap);
   arguments.choice<Numerics>(group, "--numerics", model.numerics, {{"hf", Numerics::hf}, {"bv", Numerics::bv}},
@@ -146,6 +132,29 @@ void add_model_options(Arguments& arguments, AnswerOptions& options) {
   arguments.choice<MaskProfile>("Answer", "--mask-profile", model.mask_profile,
                                 {{"standard", MaskProfile::standard}, {"evaluator", MaskProfile::evaluator}},
                                 "How masks are fitted to boxes (standard)");
+}
+
+void add_model_options(Arguments& arguments, AnswerOptions& options) {
+  arguments.text("Model", "-m,--model", "PATH", options.model,
+                 "A Hugging Face directory, .npz, KerasHub preset ($PALIGEMMA_MODEL, else the embedded model, pocket)");
+  add_precision_options(arguments, options.model_options);
+  add_threads_option(arguments, options.model_options);
+  add_form_options(arguments, options.model_options);
+}
+
+void add_picture_options(Arguments& arguments, AnswerOptions& options) {
+  const std::string group = "Pictures";
+  arguments.choice<bool>(group, "--exif", options.decode_options.apply_exif, {{"apply", true}, {"ignore", false}},
+                         "Turn pictures as their EXIF says (apply)");
+  arguments.number(group, "--max-pixels", 1, std::numeric_limits<std::int64_t>::max(),
+                   options.decode_options.max_pixels, "Refuse larger pictures (178956970)");
+  arguments.choice<Resize>(group, "--resize", options.model_options.resize,
+                           {{"pillow", Resize::pillow},
+                            {"pillow-12", Resize::pillow_12},
+                            {"tf-bilinear", Resize::tf_bilinear},
+                            {"tf-antialias", Resize::tf_antialias},
+                            {"keras", Resize::keras}},
+                           "How pictures are brought to the model's size (pillow; of bv: tf-bilinear)");
 }
 
 void add_language(Arguments& arguments, Request& request) {
@@ -169,8 +178,9 @@ void add_answer_options(Arguments& arguments, AnswerOptions& options, Session& s
 std::string model_path(const std::string& given) {
   const char* set = std::getenv("PALIGEMMA_MODEL");
   const std::string path = given.empty() && set != nullptr ? set : given;
+  if (path == kPocketName && !std::filesystem::exists(path)) return {};
   const std::string suffix = std::filesystem::path(path).extension().string();
-  if (is_one_of(suffix, ".gguf|.h5")) not_available(join("models of the form ", suffix, ": ", path));
+  if (suffix == ".h5") not_available(join("models of the form ", suffix, ": ", path));
   return path;
 }
 

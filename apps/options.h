@@ -27,11 +27,20 @@ struct AnswerOptions {
 // --json, --jsonl, -q, -v, --no-progress, --color.
 void add_session_options(Arguments& arguments, Session& session);
 
-// --weights, --compute, -t.
-void add_arithmetic_options(Arguments& arguments, ModelOptions& model);
+// --weights and --compute; `side` ends their names where two models have them ("-a").
+void add_precision_options(Arguments& arguments, ModelOptions& model, const std::string& side = "");
 
-// Those, -m, --tokenizer, --codec, and the other ones that make a model what it is.
+// -t.
+void add_threads_option(Arguments& arguments, ModelOptions& model);
+
+// --tokenizer, --codec, --adapter, and the other ones that make a model what it is, but for its precision.
+void add_form_options(Arguments& arguments, ModelOptions& model);
+
+// All of these, and -m.
 void add_model_options(Arguments& arguments, AnswerOptions& options);
+
+// --exif, --max-pixels, --resize.
+void add_picture_options(Arguments& arguments, AnswerOptions& options);
 
 // --lang.
 void add_language(Arguments& arguments, Request& request);
@@ -39,7 +48,8 @@ void add_language(Arguments& arguments, Request& request);
 // All of them: those of the session, the model, the picture, the answer and the output.
 void add_answer_options(Arguments& arguments, AnswerOptions& options, Session& session);
 
-// The model that is meant: `given` (what -m says), else $PALIGEMMA_MODEL, else empty for the embedded one. Throws
+// The model that is meant: `given` (what -m says), else $PALIGEMMA_MODEL, else the embedded one, for which the path is
+// empty. "pocket" is that one too where no file has the name. Throws
 // Error{usage, "not_available"} for the forms that this version can't read.
 std::string model_path(const std::string& given);
 

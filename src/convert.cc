@@ -21,7 +21,7 @@ std::uint64_t usual_shard(Form form) { return form == Form::keras ? 10'000'000'0
 // Rows of the vocabulary that a tokenizer knows, `<image>` not counted where it comes last.
 std::int64_t real_rows(const ModelFiles& from, const std::optional<Tokenizer>& tokenizer) {
   const std::int64_t rows = from.config.decoder.vocabulary;
-  if (from.form != Form::hugging_face) return rows;
+  if (!like_hugging_face(from.form)) return rows;
   if (!tokenizer) return std::min<std::int64_t>(rows, from.config.image_token.value_or(static_cast<int>(rows)));
   if (tokenizer->real_size() > rows)
     fail(ErrorKind::model, "tokenizer", "tokenizer and model disagree: ", from.where, ": the tokenizer has ",
@@ -37,28 +37,6 @@ void require_usual_pictures(const ModelFiles& from) {
   if (its.filter != usual.filter || !same_scale || b.mean != a.mean || b.std != a.std)
     fail(ErrorKind::usage, "cannot_express", "cannot convert: ", from.where,
          " has its own resample, rescale_factor, image_mean or image_std, which would be lost");
-}
-
-Converted prepare(const ModelFiles& from, const ConvertOptions& options) {
-  if (from.form == Form::hugging_face && options.to != Form::hugging_face) require_usual_pictures(from);
-  Converted out{.config = from.config, .source = from.source};
-  out.shard_bytes = options.shard_bytes != 0 ? options.shard_bytes : usual_shard(options.to);
-  out.tokenizer = find_tokenizer(from, options.tokenizer);
-  std::optional<Tokenizer> tokenizer;
-  if (out.tokenizer) tokenizer = read_tokenizer(*out.tokenizer, from.config.image_token);
-  if (tokenizer && tokenizer->image()) out.config.image_token = *tokenizer->image();
-  std::int64_t& rows = out.config.decoder.vocabulary;
-  if (options.to != Form::hugging_face) {
-    rows = real_rows(from, tokenizer);
-  } else if (!out.config.image_token || *out.config.image_token >= rows) {
-    rows = std::max<std::int64_t>(rows, out.config.image_token.value_or(0));
-    out.config.image_token = out.config.image_token.value_or(static_cast<int>(rows));
-    rows += kExtraRows;
-  }
-  if (rows != from.config.decoder.vocabulary) out.source = with_vocabulary(out.source, rows);
-  if (options.weights) out.source = retyped(out.source, *options.weights);
-  out.dtype = out.source.dtype("language_model.model.embed_tokens.weight");
-  return out;
 }
 
 // Throws when `to` is taken or no name for the form, before hours of work.
@@ -95,6 +73,30 @@ void remove_stale_weights(const fs::path& folder, const std::vector<std::string>
 }
 
 }  // namespace
+
+Converted prepare(const ModelFiles& from, const ConvertOptions& options) {
+  if (like_hugging_face(from.form) && !like_hugging_face(options.to)) require_usual_pictures(from);
+  const bool rounded_later = options.to == Form::gguf || options.weights;
+  Converted out{.config = from.config, .source = without_blocks(from.source, rounded_later ? DType::f32 : DType::bf16)};
+  const DType in_file = from.source.dtype("language_model.model.embed_tokens.weight");
+  out.dtype = options.weights ? *options.weights : in_blocks(in_file) ? DType::bf16 : in_file;
+  out.shard_bytes = options.shard_bytes != 0 ? options.shard_bytes : usual_shard(options.to);
+  out.tokenizer = find_tokenizer(from, options.tokenizer);
+  std::optional<Tokenizer> tokenizer;
+  if (out.tokenizer) tokenizer = read_tokenizer(*out.tokenizer, from.config.image_token);
+  if (tokenizer && tokenizer->image()) out.config.image_token = *tokenizer->image();
+  std::int64_t& rows = out.config.decoder.vocabulary;
+  if (!like_hugging_face(options.to)) {
+    rows = real_rows(from, tokenizer);
+  } else if (!out.config.image_token || *out.config.image_token >= rows) {
+    rows = std::max<std::int64_t>(rows, out.config.image_token.value_or(0));
+    out.config.image_token = out.config.image_token.value_or(static_cast<int>(rows));
+    rows += kExtraRows;
+  }
+  if (rows != from.config.decoder.vocabulary) out.source = with_vocabulary(out.source, rows);
+  if (options.weights) out.source = retyped(out.source, *options.weights);
+  return out;
+}
 
 std::vector<StreamedArray> Meter::watch(std::vector<StreamedArray> arrays) {
   for (StreamedArray& array : arrays) {
@@ -134,6 +136,7 @@ std::vector<std::string> convert(const ModelFiles& from, const fs::path& to, con
     case Form::hugging_face: write_hugging_face(model, from, folder, meter); break;
     case Form::big_vision: write_big_vision(model, folder, to.filename().string(), meter); break;
     case Form::keras: write_keras(model, folder, meter); break;
+    case Form::gguf: break;  // src/quantize writes those
   }
   const std::vector<std::string> written = folder.names();
   folder.commit(options.force);

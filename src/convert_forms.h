@@ -1,4 +1,4 @@
-// One function a form: writes what `convert` prepared into a folder. For src/convert*.cc alone.
+// One function a form: writes what `convert` prepared into a folder. For src/convert*.cc and src/quantize alone.
 #pragma once
 
 #include "convert.h"
@@ -10,10 +10,21 @@ namespace paligemma {
 struct Converted {
   Config config;
   TensorSource source;
-  DType dtype = DType::f32;       // of the embedding, which stands for all where a form has one type
+  DType dtype = DType::f32;       // of the embedding before it is quantised, which stands for all in a form of one type
   std::uint64_t shard_bytes = 0;  // largest file of weights
   std::optional<TokenizerFile> tokenizer;
 };
+
+// A model to be written in the form `options.to`.
+Converted prepare(const ModelFiles& from, const ConvertOptions& options);
+
+// A file of a Hugging Face folder.
+struct CompanionFile {
+  std::string name;
+  FileBytes content;
+};
+// All files but the weights. Both must outlive them.
+std::vector<CompanionFile> hugging_face_files(const Converted& model, const ModelFiles& from);
 
 // Counts the bytes of all pieces that are asked for, and ends the work when it is stopped.
 class Meter {

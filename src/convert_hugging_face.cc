@@ -4,6 +4,7 @@
 
 #include "convert_forms.h"
 #include "io/safetensors.h"
+#include "model/gguf_model.h"
 #include "model/network.h"
 #include "model/tensor_sources.h"
 
@@ -11,9 +12,7 @@ namespace paligemma {
 namespace {
 
 // What lies beside the weights and goes along from folder to folder.
-constexpr std::string_view kCompanions[] = {
-    "generation_config.json", "preprocessor_config.json", "processor_config.json", "chat_template.json", "vae-oid.npz",
-    "mask_codec.npz",         "mask_codec.safetensors"};
+constexpr std::string_view kCompanions[] = {"preprocessor_config.json", "processor_config.json", "chat_template.json"};
 constexpr std::string_view kTokenizerFiles[] = {"tokenizer.model", "tokenizer.json", "tokenizer_config.json",
                                                 "special_tokens_map.json", "added_tokens.json"};
 
@@ -80,29 +79,40 @@ Json tokenizer_config(const Config& config) {
 
 }  // namespace
 
-void write_hugging_face(const Converted& model, const ModelFiles& from, const OutputFolder& folder, Meter& meter) {
-  write_weights(model, folder, meter);
-  folder.write("config.json", indented(config_json(model.config, model.dtype)));
-  const bool own = from.form == Form::hugging_face;
+std::vector<CompanionFile> hugging_face_files(const Converted& model, const ModelFiles& from) {
+  std::vector<CompanionFile> files;
+  const auto add_json = [&](std::string_view name, const Json& json) {
+    const std::string text = indented(json);
+    files.push_back({std::string(name), FileBytes::copy(std::as_bytes(std::span(text)))});
+  };
+  const bool own = like_hugging_face(from.form);
   const auto copy = [&](std::string_view name) {
-    if (own && from.folder.has(name)) folder.write(name, from.folder.open(name).bytes());
+    if (own && from.folder.has(name)) files.push_back({std::string(name), from.folder.open(name)});
     return own && from.folder.has(name);
   };
-  for (const std::string_view name : kCompanions)
-    if (!copy(name) && name == "generation_config.json")
-      folder.write(
-          name,
-          indented({{"_from_model_config", true}, {"bos_token_id", 2}, {"eos_token_id", 1}, {"pad_token_id", 0}}));
+  add_json("config.json", config_json(model.config, model.dtype));
+  if (!copy("generation_config.json"))
+    add_json("generation_config.json",
+             {{"_from_model_config", true}, {"bos_token_id", 2}, {"eos_token_id", 1}, {"pad_token_id", 0}});
+  for (const std::string_view name : kCompanions) copy(name);
+  for (const std::string_view name : kCodecFiles) copy(name);
   if (!own || (!from.folder.has("preprocessor_config.json") && !from.folder.has("processor_config.json")))
-    folder.write("preprocessor_config.json", indented(preprocessor_json(model.config)));
+    add_json("preprocessor_config.json", preprocessor_json(model.config));
 
-  if (!model.tokenizer) return;
+  if (!model.tokenizer) return files;
   if (own && model.tokenizer->where.starts_with(from.tokenizer_folder.name + "/")) {
     for (const std::string_view name : kTokenizerFiles) copy(name);
-    return;
+    return files;
   }
-  folder.write(model.tokenizer->is_json() ? "tokenizer.json" : "tokenizer.model", model.tokenizer->file.bytes());
-  folder.write("tokenizer_config.json", indented(tokenizer_config(model.config)));
+  files.push_back({model.tokenizer->is_json() ? "tokenizer.json" : "tokenizer.model",
+                   FileBytes::borrow(model.tokenizer->file.bytes())});
+  add_json("tokenizer_config.json", tokenizer_config(model.config));
+  return files;
+}
+
+void write_hugging_face(const Converted& model, const ModelFiles& from, const OutputFolder& folder, Meter& meter) {
+  write_weights(model, folder, meter);
+  for (const CompanionFile& file : hugging_face_files(model, from)) folder.write(file.name, file.content.bytes());
 }
 
 }  // namespace paligemma

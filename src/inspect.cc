@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "model/network.h"
+
 namespace paligemma {
 namespace {
 
@@ -24,19 +26,50 @@ std::uint64_t count_not_finite(DType dtype, std::span<const std::byte> bytes) {
     case DType::bf16: return count_not_finite<std::uint16_t>(bytes, 0x7f80u);
     case DType::f16: return count_not_finite<std::uint16_t>(bytes, 0x7c00u);
     case DType::q8:
-    case DType::q4: break;  // integers
+    case DType::q4: break;
   }
-  return 0;
+  const auto block = static_cast<std::size_t>(row_bytes(dtype, kQuantBlock));
+  std::uint64_t count = 0;  // the elements of a block are integers, its scale is what may be wrong
+  for (std::size_t at = 0; at < bytes.size(); at += block)
+    count += count_not_finite<std::uint16_t>(bytes.subspan(at, sizeof(std::uint16_t)), 0x7c00u) * kQuantBlock;
+  return count;
+}
+
+std::uint64_t size_of(const StoredArray& array) {
+  std::uint64_t rows = 1;
+  for (std::size_t i = 0; i + 1 < array.shape.size(); ++i) rows *= static_cast<std::uint64_t>(array.shape[i]);
+  return rows * static_cast<std::uint64_t>(row_bytes(array.dtype, array.shape.empty() ? 1 : array.shape.back()));
 }
 
 std::uint64_t count_not_finite(const ArrayStore& arrays, const std::string& name, const StoredArray& array) {
-  constexpr std::uint64_t kPiece = std::uint64_t{16} << 20;
-  auto size = static_cast<std::uint64_t>(byte_size(array.dtype));
-  for (const std::int64_t n : array.shape) size *= static_cast<std::uint64_t>(n);
+  constexpr std::uint64_t kPieceBlocks = std::uint64_t{1} << 19;  // some MiB, of any type
+  const auto piece = kPieceBlocks * static_cast<std::uint64_t>(row_bytes(array.dtype, kQuantBlock));
+  const std::uint64_t size = size_of(array);
   std::uint64_t count = 0;
-  for (std::uint64_t at = 0; at < size; at += kPiece)
-    count += count_not_finite(array.dtype, arrays.read(name, at, std::min(kPiece, size - at)));
+  for (std::uint64_t at = 0; at < size; at += piece)
+    count += count_not_finite(array.dtype, arrays.read(name, at, std::min(piece, size - at)));
   return count;
+}
+
+// Of an array whose type is no DType: its numbers come computed.
+std::uint64_t count_not_finite(const TensorSource& source, const std::string& name, const StoredArray& array) {
+  std::uint64_t count = 0;
+  for (std::int64_t row = 0; row < array.shape[0]; ++row)
+    count += count_not_finite(DType::f32, source.rows(name, row, 1).bytes);
+  return count;
+}
+
+// Why a matrix among blocks is not in blocks, or nothing.
+std::string why_not_in_blocks(const ModelFiles& files, const std::string& name, const StoredArray& array) {
+  if (files.form != Form::gguf || in_blocks(array.dtype) || !array.type.empty()) return {};
+  std::string why;
+  Network network(files.config);
+  visit(network, files.config, [&](const std::string& tensor, Weight&, const Shape& shape, Weight::Form form) {
+    const std::int64_t cols = product(shape, 1);
+    if (tensor == name && form == Weight::Form::matrix && cols % kQuantBlock != 0)
+      why = join("rows of ", cols, " are not whole blocks of ", kQuantBlock);
+  });
+  return why;
 }
 
 // As `convert --to` says it.
@@ -44,6 +77,7 @@ std::string_view form_word(Form form) {
   switch (form) {
     case Form::big_vision: return "npz";
     case Form::keras: return "keras";
+    case Form::gguf: return "gguf";
     case Form::hugging_face: break;
   }
   return "hf";
@@ -65,9 +99,14 @@ Inspection inspect(const ModelFiles& files, std::string name) {
   const TensorSource& source = files.source;
   for (const auto& [key, array] : files.arrays.arrays) {
     const auto meaning = files.meanings.find(key);
-    InspectedTensor tensor{array.file_name, array.shape, std::string(paligemma::name(array.dtype)),
-                           meaning == files.meanings.end() ? std::vector<std::string>{} : meaning->second,
-                           count_not_finite(files.arrays, key, array)};
+    InspectedTensor tensor{array.file_name, array.shape,
+                           array.type.empty() ? std::string(paligemma::name(array.dtype)) : array.type,
+                           meaning == files.meanings.end() ? std::vector<std::string>{} : meaning->second};
+    tensor.note = why_not_in_blocks(files, key, array);
+    if (array.type.empty())
+      tensor.not_finite = count_not_finite(files.arrays, key, array);
+    else if (tensor.meaning == std::vector{key})
+      tensor.not_finite = count_not_finite(source, key, array);
     files.arrays.release(key);
     if (tensor.not_finite > 0)
       out.warnings.push_back(
@@ -77,7 +116,7 @@ Inspection inspect(const ModelFiles& files, std::string name) {
     out.tensors.push_back(std::move(tensor));
   }
   for (const auto& [file_name, dtype] : files.arrays.others) {
-    out.tensors.push_back({file_name, {}, dtype, {}, 0});
+    out.tensors.push_back({file_name, {}, dtype, {}});
     out.warnings.push_back({"unused_tensor", join(file_name, " has the type ", dtype, ", which is not read")});
   }
 
@@ -94,12 +133,14 @@ Json inspection_json(const Inspection& inspection) {
   const VisionConfig& v = inspection.config.vision;
   const DecoderConfig& d = inspection.config.decoder;
   Json tensors = Json::array();
-  for (const InspectedTensor& tensor : inspection.tensors)
+  for (const InspectedTensor& tensor : inspection.tensors) {
     tensors.push_back({{"name", tensor.name},
                        {"shape", tensor.shape},
                        {"dtype", tensor.dtype},
                        {"used", tensor.used()},
                        {"meaning", tensor.meaning}});
+    if (!tensor.note.empty()) tensors.back()["note"] = tensor.note;
+  }
   Json warnings = Json::array();
   for (const Warning& warning : inspection.warnings)
     warnings.push_back({{"code", warning.code}, {"text", warning.text}});

@@ -15,6 +15,7 @@ struct InspectedTensor {
   std::string dtype;
   std::vector<std::string> meaning;  // the tensors of the network that it holds, * for a layer's number
   std::uint64_t not_finite = 0;      // values that are NaN or infinite
+  std::string note{};                // why a matrix of a quantised model is not quantised
 
   bool used() const { return !meaning.empty(); }
 };

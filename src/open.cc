@@ -3,6 +3,7 @@
 #include <chrono>
 
 #include "base/memory.h"
+#include "model/gguf_model.h"
 #include "model/merge.h"
 #include "model/pocket.h"
 #include "pipeline.h"
@@ -37,12 +38,21 @@ Tokenizer open_tokenizer(const ModelFiles& files, const std::filesystem::path& g
        files.tokenizer_folder.name, ". Try: --tokenizer PATH");
 }
 
-std::optional<MaskCodec> open_codec(const Folder& folder, const ModelOptions& options) {
-  if (!options.codec.empty())
-    return MaskCodec::read(FileBytes::map(options.codec, ErrorKind::model), options.codec.string());
-  for (const char* name : {"vae-oid.npz", "mask_codec.npz", "mask_codec.safetensors"})
-    if (folder.has(name)) return MaskCodec::read(folder.open(name), folder.name + "/" + name);
-  return {};
+std::optional<MaskCodec> open_codec(const ModelFiles& files, const std::filesystem::path& given) {
+  auto found = find_codec(files, given);
+  if (!found) return {};
+  return MaskCodec::read(std::move(found->file), found->where);
+}
+
+HeldAs held_as(WeightType type) {
+  switch (type) {
+    case WeightType::f32: return HeldAs::f32;
+    case WeightType::bf16: return HeldAs::bf16;
+    case WeightType::q8: return HeldAs::q8;
+    case WeightType::q4: return HeldAs::q4;
+    case WeightType::automatic: break;
+  }
+  return HeldAs::as_in_file;
 }
 
 std::vector<Adapter> read_adapters(const ModelOptions& options, const Config& config) {
@@ -54,15 +64,14 @@ std::vector<Adapter> read_adapters(const ModelOptions& options, const Config& co
 
 }  // namespace
 
-HeldAs held_as(WeightType type) {
-  switch (type) {
-    case WeightType::f32: return HeldAs::f32;
-    case WeightType::bf16: return HeldAs::bf16;
-    case WeightType::q8: return HeldAs::q8;
-    case WeightType::q4: return HeldAs::q4;
-    case WeightType::automatic: break;
-  }
-  return HeldAs::as_in_file;
+Holding holding_of(const ModelOptions& options) {
+  const HeldAs held = held_as(options.weights);
+  if (options.compute != Compute::int8)
+    return {held, options.compute == Compute::f32 ? Precision::f32 : Precision::bf16};
+  if (held == HeldAs::f32 || held == HeldAs::bf16)
+    fail(ErrorKind::usage, "compute", "int8 computes with weights of 8 or 4 bits: expected q8, q4 or auto, got ",
+         held == HeldAs::f32 ? "f32" : "bf16", " for the weights");
+  return {held, Precision::int8};
 }
 
 std::string folder_name(const std::filesystem::path& path) {
@@ -98,6 +107,13 @@ std::optional<TokenizerFile> find_tokenizer(const ModelFiles& files, const std::
   const Folder& folder = files.tokenizer_folder;
   for (const std::string& name : files.tokenizer_names)
     if (folder.has(name)) return TokenizerFile{folder.open(name), folder.name + "/" + name};
+  return {};
+}
+
+std::optional<FoundCodec> find_codec(const ModelFiles& files, const std::filesystem::path& given) {
+  if (!given.empty()) return FoundCodec{FileBytes::map(given, ErrorKind::model), given.string()};
+  for (const std::string_view name : kCodecFiles)
+    if (files.folder.has(name)) return FoundCodec{files.folder.open(name), join(files.folder.name, "/", name)};
   return {};
 }
 
@@ -156,15 +172,15 @@ std::unique_ptr<Pipeline> open_pipeline(const ModelFiles& files, std::string nam
   choose_numerics(files.form, config, pipeline->options);
   pipeline->tokenizer = open_tokenizer(files, options.tokenizer);
   const Tokenizer& tokenizer = *pipeline->tokenizer;
-  pipeline->codec = open_codec(files.folder, options);
-  if (files.form == Form::hugging_face)
+  pipeline->codec = open_codec(files, options.codec);
+  if (like_hugging_face(files.form))
     pipeline->preprocessor = read_preprocessor(files.folder, config.vision.image_size());
   if (tokenizer.real_size() > config.decoder.vocabulary)
     fail(ErrorKind::model, "tokenizer", "tokenizer and model disagree: ", files.where, ": the tokenizer has ",
          tokenizer.real_size(), " pieces, the embedding ", config.decoder.vocabulary, " rows");
 
-  const Precision precision = pipeline->options.compute == Compute::f32 ? Precision::f32 : Precision::bf16;
-  const Holding holding{held_as(options.weights), precision};
+  const Holding holding = holding_of(pipeline->options);
+  const Precision precision = holding.precision;
   const std::int64_t positions = config.vision.tokens() + kTypicalAnswer;
   Backend& backend = *pipeline->backend;
   const std::vector<Adapter> adapters = read_adapters(options, config);
@@ -193,10 +209,21 @@ std::unique_ptr<Pipeline> open_pipeline(const ModelFiles& files, std::string nam
   info.has_boxes = tokenizer.loc_begin().has_value();
   info.has_codec = pipeline->codec.has_value();
   info.weights = paligemma::name(pipeline->network.decoder.embedding.dtype);
-  info.compute = precision == Precision::bf16 ? "bf16" : "f32";
+  info.compute = paligemma::name(precision);
   info.isa = pipeline->backend->name();
   info.load_ms = std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
   return pipeline;
+}
+
+ModelFiles find_model(const std::filesystem::path& path) {
+  return path.empty() ? open_model_files(pocket_folder()) : open_model_files(path);
+}
+
+std::unique_ptr<Pipeline> open_pipeline(const std::filesystem::path& path, const ModelOptions& options) {
+  if (!path.empty()) return open_pipeline(find_model(path), folder_name(path), options);
+  ModelOptions chosen = options;
+  if (chosen.compute == Compute::automatic) chosen.compute = Compute::f32;  // small enough to be exact and fast
+  return open_pipeline(find_model(path), std::string(kPocketName), chosen);
 }
 
 Model::Model(std::unique_ptr<Pipeline> pipeline) : pipeline_(std::move(pipeline)) {}
@@ -208,11 +235,7 @@ Model Model::open(const std::filesystem::path& path, const ModelOptions& options
   return Model(open_pipeline(open_model_files(path), folder_name(path), options));
 }
 
-Model Model::embedded(const ModelOptions& options) {
-  ModelOptions chosen = options;
-  if (chosen.compute == Compute::automatic) chosen.compute = Compute::f32;  // small enough to be exact and fast
-  return Model(open_pipeline(open_model_files(pocket_folder()), std::string(kPocketName), chosen));
-}
+Model Model::embedded(const ModelOptions& options) { return Model(open_pipeline({}, options)); }
 
 const ModelInfo& Model::info() const { return pipeline_->info; }
 

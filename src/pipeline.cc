@@ -173,8 +173,8 @@ void find_objects(const Pipeline& pipeline, const Request& request, Result& resu
 
 }  // namespace
 
-std::vector<Result> Model::answer(std::span<const Request> requests, const std::function<bool()>& stop) {
-  Pipeline& pipeline = *pipeline_;
+std::vector<Result> answer(Pipeline& pipeline, std::span<const Request> requests, std::span<const Probe> probes,
+                           const std::function<bool()>& stop) {
   Engine& engine = *pipeline.engine;
   const auto start = Clock::now();
   std::vector<Result> results(requests.size());
@@ -187,6 +187,10 @@ std::vector<Result> Model::answer(std::span<const Request> requests, const std::
     const Prompt prompt = layout_prompt(*pipeline.tokenizer, result.prompt, static_cast<int>(request.pictures.size()),
                                         static_cast<int>(pipeline.config.vision.tokens()), specials_of(request));
     prompts.push_back(engine_prompt(pipeline, request, prompt));
+    if (!probes.empty()) {
+      prompts.back().suffix = probes[i].answer;
+      prompts.back().see_logits = probes[i].see_logits;
+    }
     result.task = request.task;
     result.model = pipeline.info.name;
     result.prompt_tokens = static_cast<int>(prompt.ids.size());
@@ -227,6 +231,10 @@ std::vector<Result> Model::answer(std::span<const Request> requests, const std::
                       .post = milliseconds_since(post_start),
                       .total = milliseconds_since(start)};
   return results;  // stage 8, drawing and printing, is the caller's: report/
+}
+
+std::vector<Result> Model::answer(std::span<const Request> requests, const std::function<bool()>& stop) {
+  return paligemma::answer(*pipeline_, requests, {}, stop);
 }
 
 Result Model::answer(const Request& request, const std::function<bool()>& stop) {

@@ -39,10 +39,27 @@ struct Pipeline {
   std::optional<Engine> engine;   // refers to backend, config and network: a pipeline stays where it is made
 };
 
-HeldAs held_as(WeightType type);
+// What `weights` and `compute` say. Throws Error{usage, "compute"} where they do not go together.
+Holding holding_of(const ModelOptions& options);
 
 // Loads an opened model. Throws as Model::open does.
 std::unique_ptr<Pipeline> open_pipeline(const ModelFiles& files, std::string name, const ModelOptions& options);
+
+// The files at a path, or the embedded model where that is empty.
+ModelFiles find_model(const std::filesystem::path& path);
+
+// Opens and loads what find_model() finds.
+std::unique_ptr<Pipeline> open_pipeline(const std::filesystem::path& path, const ModelOptions& options);
+
+// What those who compare models ask beside a request.
+struct Probe {
+  std::vector<std::int32_t> answer{};                        // the answer begins so, in the place of Request::suffix
+  std::function<void(std::span<const float>)> see_logits{};  // EnginePrompt's
+};
+
+// Model::answer, with a probe for each request or none at all.
+std::vector<Result> answer(Pipeline& pipeline, std::span<const Request> requests, std::span<const Probe> probes,
+                           const std::function<bool()>& stop);
 
 // The model's tokenizer.model or tokenizer.json, or the file at `given`; nothing when there is none.
 struct TokenizerFile {
@@ -57,6 +74,13 @@ Tokenizer read_tokenizer(const TokenizerFile& found, std::optional<int> image);
 
 // What detect and segment make likely; nothing for the other tasks.
 DraftHints draft_hints(const Tokenizer& tokenizer, const Request& request);
+
+// The model's mask codec, or the file at `given`; nothing when there is none.
+struct FoundCodec {
+  FileBytes file;
+  std::string where;
+};
+std::optional<FoundCodec> find_codec(const ModelFiles& files, const std::filesystem::path& given);
 
 // Tokens of prompt and answer beside the picture that memory estimates count with.
 constexpr std::int64_t kTypicalAnswer = 512;

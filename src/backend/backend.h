@@ -1,7 +1,7 @@
 // The outer waist: what a device can do, as whole-tensor functions.
 //
-// All activations are f32 packed rows in the device's memory. `Compute` says what the operands of products are rounded
-// to; accumulation, norms, softmax and the residual stream are f32 under both.
+// All activations are f32 packed rows in the device's memory. `Precision` says what the operands of products are
+// rounded to; accumulation, norms, softmax and the residual stream are f32 under all.
 //
 // Batch invariance is part of the contract: the sequence of roundings that makes an element of an output depends on
 // the function, the inner size K and the dtypes only, never on how many rows, sequences, threads or cache blocks there
@@ -19,7 +19,13 @@
 
 namespace paligemma {
 
-enum class Precision : std::uint8_t { f32, bf16 };
+// int8 is about products with weights in blocks: activations are integers of 8 bits with a scale for each block of 32,
+// under the others of 16 bits. Everything else is as under bf16.
+enum class Precision : std::uint8_t { f32, bf16, int8 };
+
+constexpr std::string_view name(Precision precision) {
+  return precision == Precision::f32 ? "f32" : precision == Precision::bf16 ? "bf16" : "int8";
+}
 
 // Owner of device memory. Move-only; frees through the deleter it was made with.
 using Buffer = std::unique_ptr<std::byte[], void (*)(std::byte*)>;

@@ -11,6 +11,7 @@
 #include <type_traits>
 #include <vector>
 
+#include "base/blocks.h"
 #include "base/dtype.h"
 
 namespace paligemma {
@@ -56,17 +57,24 @@ struct HostTensor {
     return part;
   }
 
+  std::size_t elements() const {
+    std::size_t count = 1;
+    for (const std::int64_t n : shape) count *= static_cast<std::size_t>(n);
+    return count;
+  }
+
   // The number at place i of all, in row-major order.
   float element(std::size_t i) const {
-    const std::byte* at = bytes.data() + i * static_cast<std::size_t>(byte_size(dtype));
-    if (dtype == DType::f32) {
-      float value;
-      std::memcpy(&value, at, sizeof value);
-      return value;
+    float value;
+    if (in_blocks(dtype)) {
+      float block[kQuantBlock];
+      const auto at = static_cast<std::int64_t>(i);
+      widen(bytes.data() + at / kQuantBlock * row_bytes(dtype, kQuantBlock), dtype, kQuantBlock, block);
+      value = block[at % kQuantBlock];
+    } else {
+      widen(bytes.data() + i * static_cast<std::size_t>(byte_size(dtype)), dtype, 1, &value);
     }
-    std::uint16_t bits;
-    std::memcpy(&bits, at, sizeof bits);
-    return dtype == DType::f16 ? f16_to_f32(bits) : bf16_to_f32(bits);
+    return value;
   }
 };
 

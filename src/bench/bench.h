@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "bench/shapes.h"
+#include "bench/stage.h"
 #include "io/json.h"
 #include "model/load.h"
 
@@ -16,48 +17,36 @@ struct BenchOptions {
   std::string shape;  // of shape_names()
   Holding holding{HeldAs::as_in_file, Precision::bf16};
   int threads = 0;           // 0: one for each core
+  int batch = 1;             // prompts that are answered together, each with a picture of its own
   int prompt_tokens = 4;     // beside the image tokens
   int generated_tokens = 8;  // at least 2: the first comes with the prefill
-  int repetitions = 5;
-  bool whole_last_block = false;                       // without the saving of EngineOptions
+  int repetitions = 10;
+  double seconds = 120;           // after so many no other prompt is begun; the vision tower has its repetitions
+  bool whole_last_block = false;  // without the saving of EngineOptions
   std::function<void(const std::string&)> progress{};  // told what begins
-};
-
-// What one kind of call took within a stage, all of its calls together. The share is of the time that the machine needs
-// at least for the products or for reading the weights, whichever is longer; 0 for what has neither.
-struct BenchOp {
-  std::string name;  // function and shape: "linear 260 x 2304 -> 9216"
-  std::int64_t calls = 0;
-  double median_ms = 0, min_ms = 0, max_ms = 0;
-  double gflops = 0, gbs = 0;  // a second
-  double share = 0;
-};
-
-struct BenchStage {
-  std::string name;      // vision, prefill, decode
-  double median_ms = 0;  // of one picture, one prompt, one token
-  double min_ms = 0, max_ms = 0;
-  double amount = 0;         // GFLOP of products, or GB of weights and cache read
-  double rate = 0;           // amount a second, from the median
-  std::string unit;          // "GFLOP/s" or "GB/s"
-  double share = 0;          // of the machine's limit
-  std::vector<BenchOp> ops;  // the longest first
 };
 
 struct BenchReport {
   std::string shape, backend, weights, compute;
-  int threads = 0;
-  double peak_gflops = 0;  // multiply-adds in registers, best of all probes
-  double read_gbs = 0;     // memory read, best of all probes
-  double load_s = 0;       // making and packing the weights
+  Config config;
+  int threads = 0, batch = 0, prompt_tokens = 0, generated_tokens = 0, repetitions = 0;
+  MachineLimits limits;
+  double load_s = 0;  // making and packing the weights
   std::uint64_t weight_bytes = 0;
   std::uint64_t peak_rss_bytes = 0;
+  // vision: all pictures. prefill: all prompts. picture + prefill: both, as one follows the other. decode: a token of
+  // each answer; every step is a sample. Empty when the limits alone were measured.
   std::vector<BenchStage> stages;
 };
 
 // Throws Error{usage, "shape"} for an unknown name, Error{resource, "out_of_memory"} before anything is allocated.
 BenchReport run_bench(const BenchOptions& options);
+// The same for any sizes; options.shape is their name.
+BenchReport run_bench(const Config& config, const BenchOptions& options);
+// The machine's limits alone.
+BenchReport measure_limits(const BenchOptions& options);
 
+// bench_report.cc. The schema "paligemma.bench/1" is described in docs/performance.md.
 std::string bench_table(const BenchReport& report);
 Json bench_json(const BenchReport& report);
 

@@ -1,33 +1,44 @@
 // What this machine can do at most: multiply-adds in registers, and bytes read from memory.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <vector>
 
 #include "backend/backend.h"
+#include "backend/cpu/peak.h"
 #include "base/thread_pool.h"
+#include "bench/spread.h"
 
 namespace paligemma {
 
-class MachineLimits {
- public:
-  MachineLimits(int threads, Precision precision);
+struct MachineLimits {
+  std::array<Spread, kPrecisions> gflops;  // by Precision
+  Spread read_gbs;
 
-  // Measures once, in some tens of milliseconds; the best of all probes counts.
+  // The best of all probes. What is computed in one arithmetic may as well be computed in a more exact one.
+  double peak_gflops(Precision precision) const;
+  double peak_gbs() const { return read_gbs.max; }
+};
+
+class LimitProbes {
+ public:
+  LimitProbes(Backend& backend, int threads);
+
+  // Measures once, in some tens of milliseconds.
   void probe();
 
   int threads() const { return pool_.threads(); }
-  double peak_gflops() const { return peak_gflops_; }
-  double read_gbs() const { return read_gbs_; }
+  MachineLimits limits() const;
 
  private:
-  double measure_flops();
+  double measure_flops(Precision precision);
   double measure_read();
 
   ThreadPool pool_;
-  Precision precision_;
-  std::vector<std::uint64_t> memory_;
-  double peak_gflops_ = 0, read_gbs_ = 0;
+  Buffer memory_;
+  std::array<std::vector<double>, kPrecisions> gflops_;
+  std::vector<double> read_gbs_;
 };
 
 }  // namespace paligemma

@@ -1,7 +1,5 @@
 #include "bench/op_clock.h"
 
-#include <chrono>
-
 #include "base/error.h"
 
 namespace paligemma {
@@ -13,8 +11,7 @@ std::string sized(const char* operation, ConstView x) { return join(operation, "
 
 template <class Call>
 OpTime& OpClock::time(const std::string& name, const Call& call) {
-  using Clock = std::chrono::steady_clock;
-  OpTime& op = passes_.back()[name];
+  OpTime& op = passes_.back().ops[name];
   const auto start = Clock::now();
   call();
   op.seconds += std::chrono::duration<double>(Clock::now() - start).count();
@@ -46,15 +43,15 @@ void OpClock::linear(ConstView x, std::span<const LinearPart> parts, Precision p
     bytes += static_cast<double>(part.weight->bytes);
   }
   OpTime& op = time(join(sized("linear", x), " -> ", columns), [&] { backend_.linear(x, parts, precision); });
-  op.gflop += 2e-9 * static_cast<double>(x.rows * x.cols * columns);
-  op.gb += 1e-9 * bytes;
+  op.work.gflop += 2e-9 * static_cast<double>(x.rows * x.cols * columns);
+  op.work.gb += 1e-9 * bytes;
 }
 
 void OpClock::gated_gelu(ConstView x, const Weight& gate, const Weight& up, View y, Precision precision) {
   OpTime& op =
       time(join(sized("gated_gelu", x), " -> 2 x ", y.cols), [&] { backend_.gated_gelu(x, gate, up, y, precision); });
-  op.gflop += 4e-9 * static_cast<double>(x.rows * x.cols * y.cols);
-  op.gb += 1e-9 * static_cast<double>(gate.bytes + up.bytes);
+  op.work.gflop += 4e-9 * static_cast<double>(x.rows * x.cols * y.cols);
+  op.work.gb += 1e-9 * static_cast<double>(gate.bytes + up.bytes);
 }
 
 void OpClock::gelu(View x) {
@@ -90,7 +87,7 @@ void OpClock::rope(View x, std::int64_t heads, std::span<const Sequence> sequenc
 }
 
 void OpClock::embed(const Weight& table, std::span<const std::int32_t> ids, float scale, DType rounding, View y) {
-  passes_.emplace_back();
+  passes_.push_back({Clock::now(), {}});
   time(sized("embed", y), [&] { backend_.embed(table, ids, scale, rounding, y); });
 }
 
@@ -123,8 +120,8 @@ void OpClock::attention(ConstView q, const KvCache& cache, std::int64_t layer, s
     }
     keys += static_cast<double>(sequence.visible(sequence.position + sequence.rows - 1));
   }
-  op.gflop += 4e-9 * pairs * static_cast<double>(shape.heads * shape.head_size);
-  op.gb += 2e-9 * keys * static_cast<double>(shape.kv_heads * shape.head_size * byte_size(cache.dtype));
+  op.work.gflop += 4e-9 * pairs * static_cast<double>(shape.heads * shape.head_size);
+  op.work.gb += 2e-9 * keys * static_cast<double>(shape.kv_heads * shape.head_size * byte_size(cache.dtype));
 }
 
 }  // namespace paligemma

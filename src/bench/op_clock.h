@@ -1,10 +1,12 @@
 // A back end that does what another does and keeps the time of each kind of call.
 #pragma once
 
+#include <chrono>
 #include <map>
 #include <string>
 
 #include "backend/backend.h"
+#include "bench/work.h"
 
 namespace paligemma {
 
@@ -12,21 +14,26 @@ namespace paligemma {
 struct OpTime {
   std::int64_t calls = 0;
   double seconds = 0;
-  double gflop = 0;  // of products; a multiply-add counts as two
-  double gb = 0;     // of weights read, each once a call
+  Work work;  // weights are read once a call
 };
 
 class OpClock final : public Backend {
  public:
-  // By name: "linear 260 x 2304 -> 9216". Of one pass: a pass ends where the next begins to embed its ids.
+  using Clock = std::chrono::steady_clock;
+  // By name: "linear 260 x 2304 -> 9216".
   using Ops = std::map<std::string, OpTime>;
+  // Ends where the next begins to embed its ids.
+  struct Pass {
+    Clock::time_point start;
+    Ops ops;
+  };
 
   // `backend` must outlive the clock.
   explicit OpClock(Backend& backend) : backend_(backend) {}
 
   // The passes since the last call of reset(): what comes before any ids are embedded, then one for each embed().
-  const std::vector<Ops>& passes() const { return passes_; }
-  void reset() { passes_.assign(1, {}); }
+  const std::vector<Pass>& passes() const { return passes_; }
+  void reset() { passes_.assign(1, {Clock::now(), {}}); }
 
   std::string_view name() const override { return backend_.name(); }
   Buffer allocate(std::size_t bytes) override { return backend_.allocate(bytes); }
@@ -60,7 +67,7 @@ class OpClock final : public Backend {
   OpTime& time(const std::string& name, const Call& call);
 
   Backend& backend_;
-  std::vector<Ops> passes_{1};
+  std::vector<Pass> passes_{1};
 };
 
 }  // namespace paligemma

@@ -2,11 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
-#include <map>
 #include <string>
-
-#include "io/npz.h"
-#include "io/safetensors.h"
 
 namespace paligemma {
 namespace {
@@ -18,28 +14,18 @@ constexpr int kCodesInText = 128;             // <seg000> to <seg127>
 constexpr std::int64_t kMaxChannels = 4096;   // 32 times the original's; holds a layer's output to 64 MiB
 constexpr std::uint64_t kMaxBytes = 1 << 28;  // of an npz, unpacked
 
-// The arrays of a codec file by name, with the checks that every layer needs.
+// The arrays of a codec file, with the checks that every layer needs.
 class Arrays {
  public:
-  Arrays(FileBytes file, std::string_view where) : where_(where) {
-    if (file.text().starts_with("PK")) {
-      npz_ = read_npz(file, where, kMaxBytes);
-      for (const auto& [name, array] : npz_) tensors_.emplace(name, array.tensor);
-    } else {
-      if (!file.text().substr(0, 9).ends_with('{'))  // behind the length of the header
-        fail(ErrorKind::model, "codec", "reading the mask codec: ", where, ": expected an npz or safetensors file");
-      safetensors_ = read_safetensors(std::move(file), where);
-      tensors_ = safetensors_.tensors;
-    }
-  }
+  Arrays(FileBytes file, std::string_view where) : where_(where), file_(read_codec_file(std::move(file), where)) {}
 
   // The tensor of that name. A side of -1 in `expected` stands for any from 1 to kMaxChannels.
   const HostTensor& get(const std::string& name, const Shape& expected) const {
-    const auto found = tensors_.find(name);
-    if (found == tensors_.end()) {
-      const auto other = safetensors_.others.find(name);
+    const auto found = file_.tensors.find(name);
+    if (found == file_.tensors.end()) {
+      const auto other = file_.safetensors.others.find(name);
       refuse(name, "expected f32, f16 or bf16 numbers, got " +
-                       (other == safetensors_.others.end() ? "none" : other->second.dtype));
+                       (other == file_.safetensors.others.end() ? "none" : other->second.dtype));
     }
     const Shape& shape = found->second.shape;
     const auto fits = [](std::int64_t side, std::int64_t wanted) {
@@ -56,9 +42,7 @@ class Arrays {
 
  private:
   std::string_view where_;
-  std::map<std::string, NpzArray, std::less<>> npz_;
-  Safetensors safetensors_;
-  std::map<std::string, HostTensor, std::less<>> tensors_;
+  CodecFile file_;
 };
 
 // Reads `name`.weight, (out, in, kernel, kernel) or (in, out, 4, 4) when `up`, and `name`.bias, (out). An `out` of -1
@@ -129,6 +113,20 @@ Map relu(Map map) {
 }
 
 }  // namespace
+
+CodecFile read_codec_file(FileBytes file, std::string_view where) {
+  CodecFile out;
+  if (file.text().starts_with("PK")) {
+    out.npz = read_npz(file, where, kMaxBytes);
+    for (const auto& [name, array] : out.npz) out.tensors.emplace(name, array.tensor);
+    return out;
+  }
+  if (!file.text().substr(0, 9).ends_with('{'))  // behind the length of the header
+    fail(ErrorKind::model, "codec", "reading the mask codec: ", where, ": expected an npz or safetensors file");
+  out.safetensors = read_safetensors(std::move(file), where);
+  out.tensors = out.safetensors.tensors;
+  return out;
+}
 
 MaskCodec MaskCodec::read(FileBytes file, std::string_view where) try {
   const Arrays arrays(std::move(file), where);

@@ -4,21 +4,32 @@
 #pragma once
 
 #include <array>
+#include <map>
 #include <span>
+#include <string>
 #include <string_view>
 #include <vector>
 
-#include "io/file.h"
+#include "io/npz.h"
+#include "io/safetensors.h"
 
 namespace paligemma {
+
+// The arrays of a codec's file by name, and what they lie in.
+struct CodecFile {
+  std::map<std::string, HostTensor, std::less<>> tensors;
+  std::map<std::string, NpzArray, std::less<>> npz;
+  Safetensors safetensors;
+};
+// An .npz or a .safetensors, told apart by their content. `where` names the file in messages. Throws Error{model}.
+CodecFile read_codec_file(FileBytes file, std::string_view where);
 
 class MaskCodec {
  public:
   static constexpr int kSide = 64;  // of a map
 
-  // Reads an .npz or a .safetensors, told apart by their content, with the names of vae-oid.npz; f32, f16 or bf16.
-  // Widths follow from the arrays, and each must fit its neighbours. `where` names the file in messages. Throws
-  // Error{model, "codec"}.
+  // Reads arrays with the names of vae-oid.npz; f32, f16 or bf16. Widths follow from the arrays, and each must fit its
+  // neighbours. Throws Error{model, "codec"}.
   static MaskCodec read(FileBytes file, std::string_view where);
 
   // Codes, row by row, in [0, codes()) -> map (kSide, kSide). Throws Error{usage, "codec"} for a code outside.

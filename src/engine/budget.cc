@@ -15,7 +15,7 @@ KvCache cache_like(const Config& config, Precision precision) {
   return {.layers = decoder.layers,
           .kv_heads = decoder.kv_heads,
           .head_size = decoder.head_size,
-          .dtype = precision == Precision::bf16 || config.numerics.bf16_cache ? DType::bf16 : DType::f32};
+          .dtype = precision != Precision::f32 || config.numerics.bf16_cache ? DType::bf16 : DType::f32};
 }
 
 std::int64_t block_bytes(const KvCache& like) {

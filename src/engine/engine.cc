@@ -163,6 +163,7 @@ void Engine::read_logits(Running& running, std::span<const float> logits) {
 void Engine::choose_token(Running& running, std::span<const float> logits) {
   const EnginePrompt& prompt = *running.prompt;
   EngineAnswer& answer = running.answer;
+  if (prompt.see_logits) prompt.see_logits(logits);
   Choice choice{options_.eos_token, 0, 0};
   if (prompt.max_tokens == 0) {
     choice.logprob = logprob_of(logits, options_.eos_token);
@@ -261,6 +262,7 @@ void Engine::prefill(std::span<Running> batch) {
           read_logits(running, row);
           break;
         }
+        if (running.prompt->see_logits) running.prompt->see_logits(row);
         running.answer.ids.push_back(suffix[place]);
         running.answer.logprobs.push_back(logprob_of(row, suffix[place]));
         running.answer.margins.push_back(0);

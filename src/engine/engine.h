@@ -27,6 +27,8 @@ struct EnginePrompt {
   Beams beams{};
   const AdapterSet* adapter = nullptr;
   DraftHints hints{};
+  // When set, sees the logits (V) that each token of the answer follows from, in order; not under beams.
+  std::function<void(std::span<const float>)> see_logits{};
 };
 
 struct EngineAnswer {

@@ -102,6 +102,14 @@ FileBytes FileBytes::borrow(std::span<const std::byte> bytes) {
   return result;
 }
 
+FileBytes FileBytes::copy(std::span<const std::byte> bytes) {
+  FileBytes result;
+  result.owned_ = std::make_unique_for_overwrite<std::byte[]>(bytes.size());
+  std::ranges::copy(bytes, result.owned_.get());
+  result.bytes_ = {result.owned_.get(), bytes.size()};
+  return result;
+}
+
 FileBytes::FileBytes(FileBytes&& other) noexcept
     : bytes_(std::exchange(other.bytes_, {})),
       owned_(std::move(other.owned_)),

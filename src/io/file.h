@@ -15,7 +15,7 @@
 
 namespace paligemma {
 
-// The bytes of a file: mapped read-only from disk, read into memory, or borrowed from memory that outlives this.
+// The bytes of a file: mapped read-only from disk, in memory of its own, or borrowed from memory that outlives this.
 // Move-only.
 class FileBytes {
  public:
@@ -27,6 +27,7 @@ class FileBytes {
   // more than `max_bytes` is Error{kind, "file_too_large"}.
   static FileBytes read(const std::filesystem::path& path, ErrorKind kind, std::size_t max_bytes);
   static FileBytes borrow(std::span<const std::byte> bytes);
+  static FileBytes copy(std::span<const std::byte> bytes);
 
   FileBytes(FileBytes&& other) noexcept;
   FileBytes& operator=(FileBytes&& other) noexcept;

@@ -24,9 +24,9 @@ struct StreamedArray {
   std::function<void()> done;  // the last piece has been used
 
   std::uint64_t bytes() const {
-    auto size = static_cast<std::uint64_t>(byte_size(dtype));
-    for (const std::int64_t n : shape) size *= static_cast<std::uint64_t>(n);
-    return size;
+    std::uint64_t rows = 1;
+    for (std::size_t i = 0; i + 1 < shape.size(); ++i) rows *= static_cast<std::uint64_t>(shape[i]);
+    return rows * static_cast<std::uint64_t>(row_bytes(dtype, shape.empty() ? 1 : shape.back()));
   }
 };
 

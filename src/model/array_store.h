@@ -19,6 +19,7 @@ struct StoredArray {
   std::string file_name{};  // as written in the file
   DType dtype = DType::f32;
   std::vector<std::int64_t> shape{};
+  std::string type{};  // as written, where that is no DType: its numbers come from the TensorSource alone
 };
 
 struct ArrayStore {

@@ -20,7 +20,7 @@ std::string join_letters(const std::vector<std::string>& dimensions) {
   return all;
 }
 
-std::int64_t product(std::string_view letters, const AxisSizes& sizes) {
+std::int64_t size_of_axes(std::string_view letters, const AxisSizes& sizes) {
   std::int64_t out = 1;
   for (const char letter : letters) out *= sizes[letter];
   return out;
@@ -37,7 +37,7 @@ std::string with_layer(std::string_view name, std::string_view layer) {
 std::vector<std::int64_t> walk(std::string_view order, std::string_view lying, const AxisSizes& sizes) {
   std::vector<std::int64_t> out{0};
   for (const char letter : order) {
-    const std::int64_t stride = product(lying.substr(lying.find(letter) + 1), sizes);
+    const std::int64_t stride = size_of_axes(lying.substr(lying.find(letter) + 1), sizes);
     std::vector<std::int64_t> finer;
     finer.reserve(out.size() * static_cast<std::size_t>(sizes[letter]));
     for (const std::int64_t offset : out)
@@ -249,11 +249,11 @@ class Reader {
     for (std::int64_t layer = 0; layer < layers; ++layer) {
       Place place{.row = &row, .array = array_name(layout_, row, layer)};
       place.dtype = store_.arrays.find(place.array)->second.dtype;
-      for (const std::string& letters : axes.tensor) place.shape.push_back(product(letters, out_.sizes));
+      for (const std::string& letters : axes.tensor) place.shape.push_back(size_of_axes(letters, out_.sizes));
       std::int64_t index = 0;
       for (std::size_t i = 0; i < axes.fixed.size(); ++i)
         index = is_digit(axes.fixed[i]) ? index * sharing(row, i) + (axes.fixed[i] - '0') : layer;
-      place.begin = static_cast<std::uint64_t>(index * product(axes.file, out_.sizes));
+      place.begin = static_cast<std::uint64_t>(index * size_of_axes(axes.file, out_.sizes));
       std::vector<std::string>& meaning = out_.meanings[place.array];
       if (meaning.empty() || meaning.back() != row.tensor)
         meaning.push_back(array_each(row) ? tensor_name(row, layer) : std::string(row.tensor));

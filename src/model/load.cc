@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "base/blocks.h"
+
 namespace paligemma {
 namespace {
 
@@ -15,21 +17,39 @@ void check_shape(const std::string& name, const Shape& expected, const TensorSou
          shape_text(expected), ", got ", shape_text(*found));
 }
 
+// Rows to ask for at once of a matrix that may have to be widened on its way.
+std::int64_t piece_rows(DType in_file, std::int64_t cols) {
+  constexpr std::int64_t kWidenedBytes = std::int64_t{64} << 20;
+  if (!in_blocks(in_file)) return kPieceRows;
+  const std::int64_t rows = kWidenedBytes / (std::int64_t{sizeof(float)} * cols);
+  return std::clamp(rows / Backend::kPlaceRows * Backend::kPlaceRows, Backend::kPlaceRows, kPieceRows);
+}
+
+// Blocks are placed as the same blocks only: for every other form they are the numbers that they stand for.
+HostTensor placeable(HostTensor tensor, DType held, std::vector<float>& numbers) {
+  if (!in_blocks(tensor.dtype) || tensor.dtype == held) return tensor;
+  numbers.resize(tensor.elements());
+  widen(tensor.bytes.data(), tensor.dtype, static_cast<std::int64_t>(numbers.size()), numbers.data());
+  return {DType::f32, std::move(tensor.shape), std::as_bytes(std::span(numbers))};
+}
+
 Weight load_matrix(const std::string& name, const Shape& shape, const TensorSource& source, DType held,
                    Backend& backend) {
-  const std::int64_t rows = shape[0];
-  Weight weight = backend.make_matrix(rows, product(shape, 1), held);
-  for (std::int64_t first = 0; first < rows; first += kPieceRows) {
-    HostTensor piece = source.rows(name, first, std::min(kPieceRows, rows - first));
-    piece.shape = {piece.shape[0], product(shape, 1)};
-    backend.place_rows(weight, first, piece);
+  const std::int64_t rows = shape[0], cols = product(shape, 1), at_once = piece_rows(source.dtype(name), cols);
+  Weight weight = backend.make_matrix(rows, cols, held);
+  std::vector<float> numbers;
+  for (std::int64_t first = 0; first < rows; first += at_once) {
+    HostTensor piece = source.rows(name, first, std::min(at_once, rows - first));
+    piece.shape = {piece.shape[0], cols};
+    backend.place_rows(weight, first, placeable(std::move(piece), held, numbers));
   }
   return weight;
 }
 
 Weight load_vector(const std::string& name, const Shape& shape, const TensorSource& source, Backend& backend) {
   const std::int64_t rows = shape.size() == 1 ? 1 : shape[0];
-  return backend.make_vector(source.rows(name, 0, shape[0]), rows, shape.back());
+  std::vector<float> numbers;
+  return backend.make_vector(placeable(source.rows(name, 0, shape[0]), DType::f32, numbers), rows, shape.back());
 }
 
 // Every vector of the decoder is an RMSNorm's w, whose gain is 1 + w.
@@ -54,10 +74,12 @@ DType Holding::matrix(std::string_view name, std::int64_t cols, DType in_file) c
     case HeldAs::bf16: return DType::bf16;
     case HeldAs::q8:
     case HeldAs::q4:
-      if (cols % kQuantBlock != 0) return DType::bf16;
+      if (cols % kQuantBlock != 0) return precision == Precision::int8 ? DType::q8 : DType::bf16;
       return held == HeldAs::q4 && name.starts_with("language_model.") ? DType::q4 : DType::q8;
     case HeldAs::as_in_file: break;
   }
+  if (in_blocks(in_file)) return in_file;
+  if (precision == Precision::int8) return DType::q8;
   return precision == Precision::bf16 || in_file == DType::bf16 ? DType::bf16 : DType::f32;
 }
 

@@ -157,8 +157,8 @@ class Merging {
 }  // namespace
 
 std::vector<float> to_f32(const HostTensor& tensor, double factor) {
-  std::vector<float> out(tensor.bytes.size() / static_cast<std::size_t>(byte_size(tensor.dtype)));
-  for (std::size_t i = 0; i < out.size(); ++i) out[i] = tensor.element(i);
+  std::vector<float> out(tensor.elements());
+  widen(tensor.bytes.data(), tensor.dtype, static_cast<std::int64_t>(out.size()), out.data());
   if (factor != 1)
     for (float& value : out) value = static_cast<float>(static_cast<double>(value) * factor);
   return out;

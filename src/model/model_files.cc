@@ -7,6 +7,7 @@
 #include "base/memory.h"
 #include "io/zip.h"
 #include "model/foreign_config.h"
+#include "model/gguf_model.h"
 #include "model/keras_index.h"
 #include "model/network.h"
 
@@ -195,7 +196,8 @@ std::string advice(const fs::path& folder) {
   if (fs::exists(folder / "adapter_config.json", error)) return "--adapter " + folder.native() + " beside its model";
   std::string first;
   for (fs::directory_iterator it(folder, error), end; !error && it != end; it.increment(error)) {
-    const bool weights = !npz_name(it->path().filename().string()).empty() || it->path().extension() == ".keras";
+    const bool weights = !npz_name(it->path().filename().string()).empty() || it->path().extension() == ".keras" ||
+                         it->path().extension() == ".gguf";
     if (weights && (first.empty() || it->path().native() < first)) first = it->path().native();
   }
   return first;
@@ -225,6 +227,9 @@ ModelFiles open_model_files(const fs::path& path) {
   std::error_code error;
   if (!npz.empty() && !fs::is_directory(path, error)) return open_big_vision(path, npz);
   if (path.extension() == ".keras" && !fs::is_directory(path, error)) return open_keras_file(path);
+  if (path.extension() == ".gguf" && !fs::is_directory(path, error))
+    return open_gguf(FileBytes::map(path, ErrorKind::model), path.native(),
+                     Folder::on_disk(folder_of(path), ErrorKind::model));
   const Folder folder = Folder::on_disk(path, ErrorKind::model);
   if (folder.has("model.weights.h5") || folder.has("model.weights.json")) return open_keras_preset(path);
   try {

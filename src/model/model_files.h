@@ -13,14 +13,17 @@
 
 namespace paligemma {
 
-enum class Form { hugging_face, big_vision, keras };
+enum class Form { hugging_face, big_vision, keras, gguf };
+
+// The configuration, and what lies beside the weights, are those of a Hugging Face folder.
+constexpr bool like_hugging_face(Form form) { return form == Form::hugging_face || form == Form::gguf; }
 
 struct ModelFiles {
   Form form = Form::hugging_face;
   std::string where;  // names the model in messages
   Config config;
   TensorSource source;  // lives as long as `arrays` and `owner`
-  ArrayStore arrays;    // as they are in the file, by canonical name in a Hugging Face folder
+  ArrayStore arrays;    // as they are in the file, by canonical name in a Hugging Face folder or a .gguf
   // array -> the network's tensors that it holds, with * where they are many; arrays of no use are not here
   std::map<std::string, std::vector<std::string>, std::less<>> meanings;
   Folder folder;                             // what lies in the model, or beside it
@@ -31,7 +34,7 @@ struct ModelFiles {
 };
 
 // A Hugging Face directory, a big_vision .npz (or its .npz.part* pieces: any of them, or the name without ".part*"), a
-// KerasHub preset or a .keras file.
+// KerasHub preset, a .keras or a .gguf file.
 // Throws Error{model} for one that is missing, damaged or inconsistent.
 ModelFiles open_model_files(const std::filesystem::path& path);
 

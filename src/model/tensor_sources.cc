@@ -1,9 +1,11 @@
 #include "model/tensor_sources.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
 #include <memory>
 
+#include "base/blocks.h"
 #include "base/error.h"
 
 namespace paligemma {
@@ -17,39 +19,71 @@ std::int64_t row_size(const std::vector<std::int64_t>& shape) {
   return size;
 }
 
-float value_at(const HostTensor& tensor, std::size_t i) {
-  if (tensor.dtype == DType::f32) {
-    float value;
-    std::memcpy(&value, tensor.bytes.data() + i * sizeof value, sizeof value);
-    return value;
-  }
-  std::uint16_t bits;
-  std::memcpy(&bits, tensor.bytes.data() + i * sizeof bits, sizeof bits);
-  return tensor.dtype == DType::bf16 ? bf16_to_f32(bits) : f16_to_f32(bits);
-}
-
-void put(DType dtype, float value, std::byte* to) {
+// n numbers as `dtype`; of blocks they are rows of `cols`.
+void narrow(const float* x, std::int64_t n, std::int64_t cols, DType dtype, std::byte* to) {
   if (dtype == DType::f32) {
-    std::memcpy(to, &value, sizeof value);
-    return;
+    std::memcpy(to, x, static_cast<std::size_t>(n) * sizeof *x);
+  } else if (in_blocks(dtype)) {
+    for (std::int64_t i = 0; i < n; i += cols, to += row_bytes(dtype, cols)) quantize_row(x + i, cols, dtype, to);
+  } else {
+    for (std::int64_t i = 0; i < n; ++i, to += sizeof(std::uint16_t)) {
+      const std::uint16_t bits = dtype == DType::bf16 ? f32_to_bf16(x[i]) : f32_to_f16(x[i]);
+      std::memcpy(to, &bits, sizeof bits);
+    }
   }
-  const std::uint16_t bits = dtype == DType::bf16 ? f32_to_bf16(value) : f32_to_f16(value);
-  std::memcpy(to, &bits, sizeof bits);
 }
 
-void convert(std::string_view name, const HostTensor& from, DType dtype, std::vector<std::byte>& to) {
-  const auto element = static_cast<std::size_t>(byte_size(dtype));
-  const std::size_t count = from.bytes.size() / static_cast<std::size_t>(byte_size(from.dtype));
-  to.resize(count * element);
-  constexpr float kEndOfF16 = 65520;  // from here on f16 rounds to infinity
-  for (std::size_t i = 0; i < count; ++i) {
-    const float value = value_at(from, i);
-    if (dtype == DType::f16 && std::abs(value) >= kEndOfF16 && std::isfinite(value))
-      fail(ErrorKind::usage, "cannot_express", "cannot convert: f16 ends at 65504, tensor ", name, " holds ", value,
-           ". Try: --weights bf16");
-    put(dtype, value, to.data() + i * element);
-  }
+// Beyond f16: finite, and rounded to infinity.
+bool has_no_f16(float value) {
+  constexpr float kEnd = 65520;
+  return std::abs(value) >= kEnd && std::isfinite(value);
 }
+
+// Pieces of tensors as another type, some rows at a time.
+class Retyping {
+ public:
+  explicit Retyping(ThreadPool* pool) : pool_(pool) {}
+
+  HostTensor convert(std::string_view name, HostTensor from, DType dtype) {
+    if (from.dtype == dtype) return from;
+    const std::int64_t cols = std::max<std::int64_t>(1, from.shape.back());
+    const std::int64_t rows = static_cast<std::int64_t>(from.elements()) / cols;
+    const std::int64_t in_row = row_bytes(from.dtype, cols), out_row = row_bytes(dtype, cols);
+    const std::int64_t at_once = std::max<std::int64_t>(1, kAtOnce / cols);
+    bytes_.resize(static_cast<std::size_t>(rows * out_row));
+    numbers_.resize(static_cast<std::size_t>((pool_ ? pool_->threads() : 1) * at_once * cols));
+    std::atomic<bool> too_large = false;
+    const auto task = [&](std::int64_t i, int thread) {
+      const std::int64_t first = i * at_once, n = std::min(at_once, rows - first) * cols;
+      float* numbers = numbers_.data() + thread * at_once * cols;
+      const std::byte* source = from.bytes.data() + first * in_row;
+      for (std::int64_t at = 0; at < n; at += cols, source += in_row) widen(source, from.dtype, cols, numbers + at);
+      if (dtype == DType::f16 && std::any_of(numbers, numbers + n, has_no_f16)) too_large = true;
+      narrow(numbers, n, cols, dtype, bytes_.data() + first * out_row);
+    };
+    const std::int64_t tasks = (rows + at_once - 1) / at_once;
+    if (pool_)
+      pool_->run(tasks, task);
+    else
+      for (std::int64_t i = 0; i < tasks; ++i) task(i, 0);
+    if (too_large) refuse(name, from);
+    return {dtype, std::move(from.shape), bytes_};
+  }
+
+ private:
+  static constexpr std::int64_t kAtOnce = 1 << 16;  // numbers
+
+  [[noreturn]] static void refuse(std::string_view name, const HostTensor& from) {
+    std::size_t i = 0;
+    while (!has_no_f16(from.element(i))) ++i;
+    fail(ErrorKind::usage, "cannot_express", "cannot convert: f16 ends at 65504, tensor ", name, " holds ",
+         from.element(i), ". Try: --weights bf16");
+  }
+
+  ThreadPool* pool_;
+  std::vector<float> numbers_;
+  std::vector<std::byte> bytes_;
+};
 
 // The mean of all rows, in the tensor's type.
 std::vector<std::byte> mean_row(const TensorSource& source, std::string_view name) {
@@ -60,12 +94,14 @@ std::vector<std::byte> mean_row(const TensorSource& source, std::string_view nam
   for (std::int64_t first = 0; first < shape[0]; first += at_once) {
     const HostTensor piece = source.rows(name, first, std::min(at_once, shape[0] - first));
     for (std::size_t i = 0; i < static_cast<std::size_t>(piece.shape[0] * size); ++i)
-      sums[i % sums.size()] += static_cast<double>(value_at(piece, i));
+      sums[i % sums.size()] += static_cast<double>(piece.element(i));
   }
   const auto element = static_cast<std::size_t>(byte_size(dtype));
   std::vector<std::byte> row(sums.size() * element);
-  for (std::size_t i = 0; i < sums.size(); ++i)
-    put(dtype, static_cast<float>(sums[i] / static_cast<double>(shape[0])), row.data() + i * element);
+  for (std::size_t i = 0; i < sums.size(); ++i) {
+    const auto mean = static_cast<float>(sums[i] / static_cast<double>(shape[0]));
+    narrow(&mean, 1, 1, dtype, row.data() + i * element);
+  }
   return row;
 }
 
@@ -110,16 +146,24 @@ class Extension {
 }  // namespace
 
 TensorSource retyped(TensorSource source, DType dtype) {
+  return retyped(std::move(source), [dtype](std::string_view) { return dtype; });
+}
+
+TensorSource retyped(TensorSource source, std::function<DType(std::string_view name)> type_of, ThreadPool* pool) {
   TensorSource out = source;
-  out.dtype = [dtype](std::string_view) { return dtype; };
-  out.rows = [rows = source.rows, dtype, buffer = std::make_shared<std::vector<std::byte>>()](
+  out.dtype = type_of;
+  out.rows = [rows = source.rows, type_of, retyping = std::make_shared<Retyping>(pool)](
                  std::string_view name, std::int64_t first, std::int64_t count) {
-    HostTensor tensor = rows(name, first, count);
-    if (tensor.dtype == dtype) return tensor;
-    convert(name, tensor, dtype, *buffer);
-    return HostTensor{dtype, std::move(tensor.shape), *buffer};
+    return retyping->convert(name, rows(name, first, count), type_of(name));
   };
   return out;
+}
+
+TensorSource without_blocks(TensorSource source, DType dtype) {
+  return retyped(source, [dtype, type_in = source.dtype](std::string_view name) {
+    const DType in_file = type_in(name);
+    return in_blocks(in_file) ? dtype : in_file;
+  });
 }
 
 TensorSource with_vocabulary(TensorSource source, std::int64_t rows) {

@@ -51,7 +51,7 @@ VisionMemory make_vision_memory(Backend& backend, const VisionConfig& config, st
   memory.blocks.resize(static_cast<std::size_t>(pictures * memory.blocks_each));
   std::iota(memory.blocks.begin(), memory.blocks.end(), 0);
   memory.cache = backend.make_kv_cache(1, config.heads, config.head_size(), pictures * memory.blocks_each,
-                                       precision == Precision::bf16 ? DType::bf16 : DType::f32);
+                                       precision == Precision::f32 ? DType::f32 : DType::bf16);
   return memory;
 }
 

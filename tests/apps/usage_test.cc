@@ -45,7 +45,7 @@ TEST(Usage, UnknownOptionsNameTheNearest) {
 TEST(Usage, BadValuesSayWhatIsExpected) {
   const std::pair<std::vector<std::string>, const char*> cases[] = {
       {{"--length", "medium"}, "--length: expected short, long or alt, got medium"},
-      {{"--compute", "fp32"}, "--compute: expected f32 or bf16, got fp32. Try: --compute f32"},
+      {{"--compute", "fp32"}, "--compute: expected f32, bf16 or int8, got fp32. Try: --compute f32"},
       {{"--weights", "q5"}, "--weights: expected auto, f32, bf16, q8 or q4, got q5"},
       {{"--threads", "0"}, "--threads: expected a whole number from 1 to 4096, got 0"},
       {{"-t", "two"}, "--threads: expected a whole number from 1 to 4096, got two"},
@@ -86,19 +86,29 @@ TEST(Usage, BadValuesSayWhatIsExpected) {
   }
 }
 
+TEST(Usage, Int8WantsWeightsInBlocks) {
+  expect_usage({"ocr", kBeach, "--compute", "int8", "--weights", "bf16"},
+               "int8 computes with weights of 8 or 4 bits: expected q8, q4 or auto, got bf16");
+}
+
+TEST(Usage, BadValuesOfBench) {
+  expect_usage({"bench", "--batch", "0"}, "--batch: expected a whole number from 1 to 4096, got 0");
+  expect_usage({"bench", "--repetitions", "none"}, "--repetitions: expected a whole number from 1 to 4096, got none");
+  expect_usage({"bench", "--max-tokens", "1"}, "--max-tokens: expected a whole number from 2 to 4096, got 1");
+  expect_usage({"bench", "--prompt-tokens", "0"}, "--prompt-tokens: expected");
+  expect_usage({"bench", "--seconds", "-1"}, "--seconds: expected a number from 0 to");
+}
+
 TEST(Usage, WhatLaterVersionsBringIsNotAvailable) {
-  for (const char* command : {"quantize", "compare", "train", "train-codec", "eval", "merge", "scenes", "label",
-                              "serve", "pull", "list", "completions"}) {
+  for (const char* command :
+       {"train", "train-codec", "eval", "merge", "scenes", "label", "serve", "pull", "list", "completions"}) {
     expect_usage({command, "--anything"}, join("not available in this version: paligemma ", command));
   }
-  const std::pair<const char*, const char*> options[] = {
-      {"--compute", "int8"}, {"--device", "cuda"}, {"--device", "cuda:1"}};
+  const std::pair<const char*, const char*> options[] = {{"--device", "cuda"}, {"--device", "cuda:1"}};
   for (const auto& [option, value] : options) {
     expect_usage({"ocr", kBeach, option, value}, join("not available in this version: ", option, " ", value));
   }
-  for (const char* model : {"paligemma.gguf", "model.weights.h5"}) {
-    expect_usage({"ocr", kBeach, "-m", model}, "not available in this version");
-  }
+  expect_usage({"ocr", kBeach, "-m", "model.weights.h5"}, "not available in this version");
 }
 
 TEST(Usage, WordsThatAreMissingOrTooMany) {

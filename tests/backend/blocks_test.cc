@@ -48,9 +48,13 @@ struct BlockMatrix {
   std::vector<std::int8_t> integers{};
 };
 
-// The same product in plain integers: activations as whole numbers of 1/32767 of the largest of their block, the sum of
-// a block exact, and the blocks in a chain.
-float in_integers(ConstView x, std::int64_t r, const BlockMatrix& w, std::int64_t n, float bias, bool fused) {
+// Activations are whole numbers up to this, of what makes the largest of their block that.
+int levels(Precision precision) { return precision == Precision::int8 ? 127 : 32767; }
+
+// The same product in plain integers: the sum of a block exact, and the blocks in a chain.
+float in_integers(ConstView x, std::int64_t r, const BlockMatrix& w, std::int64_t n, Precision precision, float bias,
+                  bool fused) {
+  const auto most_whole = float(levels(precision));
   float sum = 0;
   for (std::int64_t block = 0; block < w.blocks; ++block) {
     const std::int64_t first = block * kQuantBlock, end = std::min(w.cols, first + kQuantBlock);
@@ -58,9 +62,9 @@ float in_integers(ConstView x, std::int64_t r, const BlockMatrix& w, std::int64_
     for (std::int64_t k = first; k < end; ++k) most = std::max(most, std::fabs(x.row(r)[k]));
     std::int64_t dot = 0;
     for (std::int64_t k = first; k < end; ++k) {
-      dot += std::llrint(x.row(r)[k] * (most > 0 ? 32767 / most : 0)) * w.integer(n, k);
+      dot += std::llrint(x.row(r)[k] * (most > 0 ? most_whole / most : 0)) * w.integer(n, k);
     }
-    const float scale = most / 32767 * w.scale(n, block);
+    const float scale = most / most_whole * w.scale(n, block);
     sum = fused ? std::fma(float(dot), scale, sum) : float(dot) * scale + sum;
   }
   return sum + bias;
@@ -79,12 +83,15 @@ TEST_P(BlocksTest, ProductIsThatOfPlainIntegers) {
         const Weight bias_weight = place_vector(backend, bias);
         Matrix x(rows, k, 1u), y(rows, n);
         const LinearPart part{&weight, &bias_weight, y.view()};
-        backend.linear(x.view(), {&part, 1}, rows % 2 ? Precision::f32 : Precision::bf16);
-        EXPECT_TRUE(y.gaps_untouched());
-        for (std::int64_t r = 0; r < rows; ++r) {
-          for (std::int64_t j = 0; j < n; ++j) {
-            ASSERT_EQ(y.at(r, j), in_integers(x.view(), r, w, j, bias[std::size_t(j)], fused))
-                << name(type) << ", " << rows << " x " << k << " -> " << n << " at " << r << ", " << j;
+        for (const Precision precision : {rows % 2 ? Precision::f32 : Precision::bf16, Precision::int8}) {
+          backend.linear(x.view(), {&part, 1}, precision);
+          EXPECT_TRUE(y.gaps_untouched());
+          for (std::int64_t r = 0; r < rows; ++r) {
+            for (std::int64_t j = 0; j < n; ++j) {
+              ASSERT_EQ(y.at(r, j), in_integers(x.view(), r, w, j, precision, bias[std::size_t(j)], fused))
+                  << name(type) << ", " << name(precision) << ", " << rows << " x " << k << " -> " << n << " at " << r
+                  << ", " << j;
+            }
           }
         }
       }
@@ -92,15 +99,15 @@ TEST_P(BlocksTest, ProductIsThatOfPlainIntegers) {
   }
 }
 
-// Rounding the activations to 16 bits costs half a unit of 2^-15 of the largest of a block, for each of its elements.
-TEST_P(BlocksTest, ProductIsThatOfTheDequantisedWeights) {
+// Rounding the activations costs half a unit of 1/32767 or 1/127 of the largest of a block, for each of its elements.
+void expect_dequantised(CpuBackend& backend, Precision precision) {
   for (const DType type : kTypes) {
     const std::int64_t k = 1152, n = 50, rows = 9;
     const BlockMatrix w(type, n, k, 7);
     const Weight weight = w.place(backend);
     Matrix x(rows, k, 2u), y(rows, n);
     const LinearPart part{&weight, nullptr, y.view()};
-    backend.linear(x.view(), {&part, 1}, Precision::f32);
+    backend.linear(x.view(), {&part, 1}, precision);
     for (std::int64_t r = 0; r < rows; ++r) {
       for (std::int64_t j = 0; j < n; ++j) {
         double sum = 0, absolute = 0, rounding = 0;
@@ -112,12 +119,17 @@ TEST_P(BlocksTest, ProductIsThatOfTheDequantisedWeights) {
           for (std::int64_t e = i / kQuantBlock * kQuantBlock; e < (i / kQuantBlock + 1) * kQuantBlock; ++e) {
             most = std::max(most, double(std::fabs(x.at(r, e))));
           }
-          rounding += std::pow(b * most / 32767, 2) / 12;
+          rounding += std::pow(b * most / levels(precision), 2) / 12;
         }
         ASSERT_NEAR(y.at(r, j), sum, 5 * std::sqrt(rounding) + product_tolerance(k / kQuantBlock) * absolute);
       }
     }
   }
+}
+
+TEST_P(BlocksTest, ProductIsThatOfTheDequantisedWeights) {
+  expect_dequantised(backend, Precision::f32);
+  expect_dequantised(backend, Precision::int8);
 }
 
 TEST_P(BlocksTest, NumbersThatAreNotFiniteStaySo) {
@@ -128,10 +140,12 @@ TEST_P(BlocksTest, NumbersThatAreNotFiniteStaySo) {
       Matrix x(2, 96, 3u), y(2, 20);
       x.at(1, 40) = bad;
       const LinearPart part{&weight, nullptr, y.view()};
-      backend.linear(x.view(), {&part, 1}, Precision::f32);
-      for (std::int64_t j = 0; j < 20; ++j) {
-        EXPECT_TRUE(std::isfinite(y.at(0, j)));
-        EXPECT_FALSE(std::isfinite(y.at(1, j)));
+      for (const Precision precision : {Precision::f32, Precision::int8}) {
+        backend.linear(x.view(), {&part, 1}, precision);
+        for (std::int64_t j = 0; j < 20; ++j) {
+          EXPECT_TRUE(std::isfinite(y.at(0, j)));
+          EXPECT_FALSE(std::isfinite(y.at(1, j)));
+        }
       }
     }
   }

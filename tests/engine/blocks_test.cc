@@ -46,7 +46,7 @@ TEST_P(Blocks, AnswersAreThoseOfTheNumbersThatTheyStandFor) {
 
 // Alone or together, in one step or in many: the same bits.
 TEST_P(Blocks, BatchesEqualSinglePrompts) {
-  for (const Precision precision : {Precision::f32, Precision::bf16}) {
+  for (const Precision precision : {Precision::f32, Precision::bf16, Precision::int8}) {
     Loaded model("models/pg2", GetParam().isa, {.precision = precision, .held = GetParam().held});
     std::vector<EnginePrompt> prompts;
     std::vector<std::vector<float>> pictures;

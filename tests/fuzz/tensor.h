@@ -9,8 +9,15 @@ inline void expect_size(paligemma::DType dtype, std::span<const std::int64_t> sh
   std::uint64_t elements = 1;
   for (const std::int64_t size : shape)
     if (size < 0 || __builtin_mul_overflow(elements, static_cast<std::uint64_t>(size), &elements)) __builtin_trap();
-  const auto element = static_cast<std::uint64_t>(paligemma::byte_size(dtype));
-  if (bytes % element != 0 || bytes / element != elements) __builtin_trap();
+  if (elements == 0) {
+    if (bytes != 0) __builtin_trap();
+    return;
+  }
+  const auto row = static_cast<std::uint64_t>(shape.empty() ? 1 : shape.back());
+  if (row / 2 > bytes) __builtin_trap();  // an element has 4 bits at least
+  const std::uint64_t each = static_cast<std::uint64_t>(paligemma::row_bytes(dtype, static_cast<std::int64_t>(row)));
+  std::uint64_t expected = 0;
+  if (__builtin_mul_overflow(elements / row, each, &expected) || expected != bytes) __builtin_trap();
 }
 
 // Every number that the shape promises is there and can be read.

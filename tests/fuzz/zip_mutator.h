@@ -60,13 +60,13 @@ inline void change_shape(std::span<std::uint8_t> file, Random& random) {
   for (auto at = text.find(kKey); at != text.npos; at = text.find(kKey, at + 1)) places.push_back(at + kKey.size());
   if (places.empty()) return;
   const std::size_t begin = places[random() % places.size()], line = text.find('\n', begin);
+  if (line == text.npos) return;
   std::vector<std::string> sizes;
   for (std::size_t at = begin; at < line && text[at] != ')';) {
     const std::size_t end = std::min(text.find_first_of(",)", at), line);
     if (end > at) sizes.emplace_back(text.substr(at, end - at));
     at = std::min(text.find_first_not_of(", ", end), line);
   }
-  if (line == text.npos) return;
   change(sizes, random);
   std::string tuple;
   for (const std::string& size : sizes) tuple += size + ",";

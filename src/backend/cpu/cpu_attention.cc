@@ -158,7 +158,7 @@ class AttentionTask {
   void round(std::int64_t n, const float* x, float* y) const {
     if (call_.narrow) {
       call_.kernels.narrow_bf16(n, x, reinterpret_cast<std::uint16_t*>(y));
-    } else if (call_.precision == Precision::bf16) {
+    } else if (call_.precision != Precision::f32) {
       call_.kernels.round_bf16(n, x, y);
     } else if (x != y) {
       std::copy_n(x, n, y);

@@ -57,8 +57,8 @@ class CpuBackend final : public Backend {
                  const AttentionShape& shape, View y, Precision precision) override;
 
  private:
-  // The left operand of products, in blocks of k: [K / k_block][rows][k_block] elements. Of Left::blocks k is a
-  // multiple of 32, and each row has K / 32 scales and sums.
+  // The left operand of products, in blocks of k: [K / k_block][rows][k_block] elements. Of integers k is a multiple of
+  // 32, and each row has K / 32 scales and sums.
   struct Operand {
     const std::byte* data = nullptr;
     std::ptrdiff_t stride = 0;  // of rows, when there is one block; otherwise a row is as wide as its block
@@ -67,7 +67,7 @@ class CpuBackend final : public Backend {
     const float* scales = nullptr;
     const std::int32_t* sums = nullptr;
 
-    std::int64_t element_bytes() const { return left == Left::f32 ? 4 : 2; }
+    std::int64_t element_bytes() const { return left == Left::f32 ? 4 : left == Left::bytes ? 1 : 2; }
   };
   // How a product is cut into tasks: `blocks` of at most `rows` rows times `groups` of columns, which are as equal as
   // whole `unit`s allow.
@@ -84,7 +84,7 @@ class CpuBackend final : public Backend {
 
   const ProductKernel& product(Precision precision, DType weights) const {
     constexpr int kColumn[] = {0, 1, 0, 2, 3};  // f16 is held as f32
-    return kernels_.product[precision == Precision::bf16][kColumn[int(weights)]];
+    return kernels_.product[int(precision)][kColumn[int(weights)]];
   }
   // Calls body(first, count) on ranges that cover [0, rows), `work` elements each row, on all threads if it is worth
   // it.
@@ -94,7 +94,7 @@ class CpuBackend final : public Backend {
   std::int64_t unit_columns(std::int64_t rows) const;
   Cut cut_tasks(std::int64_t rows, std::int64_t unit, std::int64_t units) const;
   Operand prepare(ConstView x, Precision precision, Left left);
-  Operand prepare_blocks(ConstView x, std::int64_t k_block);
+  Operand prepare_blocks(ConstView x, Precision precision, Left left, std::int64_t k_block);
   void multiply(const Operand& x, std::int64_t first, const Weight& weight, std::int64_t column,
                 const ProductKernel& kernel, View out, bool accumulate = false, const float* bias = nullptr) const;
   void find_angles(std::span<const Sequence> sequences, std::int64_t rows, std::int64_t half, double theta);
@@ -102,7 +102,7 @@ class CpuBackend final : public Backend {
   Kernels kernels_;
   std::string name_;
   ThreadPool pool_;
-  Scratch operands_[3];  // by Left
+  Scratch operands_[4];  // by Left
   std::vector<Scratch> of_thread_;
   // Cosines and sines of the last rope, [rows][2][half], kept since q and k of all layers ask for the same.
   std::vector<float> angles_;

@@ -29,11 +29,11 @@ void check_matrix(const Weight& weight, ConstView x, ConstView out) {
 }  // namespace
 
 CpuBackend::Operand CpuBackend::prepare(ConstView x, Precision precision, Left left) {
-  const std::int64_t k = left == Left::blocks ? round_up(x.cols, kQuantBlock) : x.cols;
+  const std::int64_t k = in_blocks(left) ? round_up(x.cols, kQuantBlock) : x.cols;
   const std::int64_t longest = left == Left::f32 ? kBlockK : kBlockPairsK, blocks = (k + longest - 1) / longest;
   const std::int64_t even = left == Left::f32 ? kBlockK : round_up((k + blocks - 1) / blocks, 32);
   const std::int64_t block = x.rows <= kernels_.tile_rows || k <= longest ? k : even;
-  if (left == Left::blocks) return prepare_blocks(x, block);
+  if (in_blocks(left)) return prepare_blocks(x, precision, left, block);
   Operand operand{.stride = k, .rows = x.rows, .k = k, .k_block = block, .left = left};
   if (precision == Precision::f32 && block == k) {
     operand.data = reinterpret_cast<const std::byte*>(x.data);
@@ -50,7 +50,7 @@ CpuBackend::Operand CpuBackend::prepare(ConstView x, Precision precision, Left l
         const std::int64_t at = start * x.rows + row * width;
         if (left == Left::bf16) {
           kernels_.narrow_bf16(width, from, reinterpret_cast<std::uint16_t*>(data) + at);
-        } else if (precision == Precision::bf16) {
+        } else if (precision != Precision::f32) {
           kernels_.round_bf16(width, from, reinterpret_cast<float*>(data) + at);
         } else {
           std::copy_n(from, width, reinterpret_cast<float*>(data) + at);
@@ -61,21 +61,28 @@ CpuBackend::Operand CpuBackend::prepare(ConstView x, Precision precision, Left l
   return operand;
 }
 
-CpuBackend::Operand CpuBackend::prepare_blocks(ConstView x, std::int64_t k_block) {
+CpuBackend::Operand CpuBackend::prepare_blocks(ConstView x, Precision precision, Left left, std::int64_t k_block) {
+  // Without products of bytes the same numbers are words.
+  const float levels = precision == Precision::int8 ? 127 : 32767;
   const std::int64_t k = round_up(x.cols, kQuantBlock), blocks = k / kQuantBlock;
-  const std::size_t integers = std::size_t(x.rows * k) * sizeof(std::int16_t),
-                    scales = std::size_t(x.rows * blocks) * 4;
-  std::byte* data = operands_[int(Left::blocks)].reserve(integers + 2 * scales);
-  auto* q = reinterpret_cast<std::int16_t*>(data);
+  const std::int64_t element = left == Left::bytes ? 1 : 2;
+  const std::size_t integers = std::size_t(x.rows * k * element), scales = std::size_t(x.rows * blocks) * 4;
+  std::byte* data = operands_[int(left)].reserve(integers + 2 * scales);
   auto* of_block = reinterpret_cast<float*>(data + integers);
   auto* sums = reinterpret_cast<std::int32_t*>(data + integers + scales);
   for_rows(x.rows, 4 * k, [&](std::int64_t first, std::int64_t count) {
     for (std::int64_t start = 0; start < x.cols; start += k_block) {
       const std::int64_t width = std::min(k_block, k - start);
       for (std::int64_t row = first; row < first + count; ++row) {
-        const std::int64_t at = row * blocks + start / kQuantBlock;
-        kernels_.quantize_blocks(std::min(width, x.cols - start), x.row(row) + start, q + start * x.rows + row * width,
-                                 of_block + at, sums + at);
+        const std::int64_t at = row * blocks + start / kQuantBlock, count = std::min(width, x.cols - start);
+        std::byte* q = data + (start * x.rows + row * width) * element;
+        if (left == Left::bytes) {
+          kernels_.quantize_bytes(count, x.row(row) + start, reinterpret_cast<std::int8_t*>(q), of_block + at,
+                                  sums + at);
+        } else {
+          kernels_.quantize_words(count, x.row(row) + start, levels, reinterpret_cast<std::int16_t*>(q), of_block + at,
+                                  sums + at);
+        }
       }
     }
   });
@@ -84,7 +91,7 @@ CpuBackend::Operand CpuBackend::prepare_blocks(ConstView x, std::int64_t k_block
           .rows = x.rows,
           .k = k,
           .k_block = k_block,
-          .left = Left::blocks,
+          .left = left,
           .scales = of_block,
           .sums = sums};
 }
@@ -112,7 +119,7 @@ void CpuBackend::multiply(const Operand& x, std::int64_t first, const Weight& we
                     .accumulate = accumulate || start > 0,
                     .bias = start + width < x.k ? nullptr : bias,
                     .next = start + width < x.k ? b + panel_data(start + width, weight.dtype) : nullptr};
-    if (x.left == Left::blocks) {
+    if (in_blocks(x.left)) {
       product.a_scales = x.scales + first * blocks + block;
       product.a_sums = x.sums + first * blocks + block;
       product.a_blocks = blocks;
@@ -146,7 +153,7 @@ void CpuBackend::linear(ConstView x, std::span<const LinearPart> parts, Precisio
     const std::int64_t unit = unit_columns(rows.rows);
     const auto units_of = [&](const LinearPart& part) { return (part.out.cols + unit - 1) / unit; };
     std::int64_t units = 0;
-    Operand operands[3];
+    Operand operands[4];
     for (const LinearPart& part : parts) {
       units += units_of(part);
       const Left left = product(precision, part.weight->dtype).left;

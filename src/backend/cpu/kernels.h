@@ -41,8 +41,11 @@ struct Product {
   std::ptrdiff_t b_scales = 0;
 };
 
-// What A holds: blocks are 16-bit integers, as quantize_blocks gives them.
-enum class Left : std::uint8_t { f32, bf16, blocks };
+// What A holds. Words and bytes are integers of 16 and 8 bits in blocks, as quantize_words and quantize_bytes give
+// them.
+enum class Left : std::uint8_t { f32, bf16, words, bytes };
+
+constexpr bool in_blocks(Left left) { return left == Left::words || left == Left::bytes; }
 
 struct ProductKernel {
   void (*run)(const Product&) noexcept = nullptr;
@@ -52,9 +55,8 @@ struct ProductKernel {
 struct Kernels {
   const char* name = nullptr;
 
-  // [Precision][DType of the panels: f32, bf16, q8, q4]. Under Precision::bf16 A has been rounded by the caller, but
-  // for blocks, which are as exact under both.
-  ProductKernel product[2][4];
+  // [Precision][DType of the panels: f32, bf16, q8, q4]. A has been rounded to the precision by the caller.
+  ProductKernel product[3][4];
   std::int64_t tile_rows = 0;  // rows of A that a product takes in one step
   std::int64_t streams = 0;    // panels that it takes at once when there is but one such step
 
@@ -62,9 +64,12 @@ struct Kernels {
   void (*round_bf16)(std::int64_t n, const float* x, float* y) noexcept = nullptr;
   void (*narrow_bf16)(std::int64_t n, const float* x, std::uint16_t* y) noexcept = nullptr;
 
-  // n elements as blocks of 16-bit integers, the last one filled up: q = x / scale, and -8 times the blocks' sums.
-  void (*quantize_blocks)(std::int64_t n, const float* x, std::int16_t* q, float* scales,
-                          std::int32_t* sums) noexcept = nullptr;
+  // n elements as blocks of integers, the last one filled up: q = x / scale, of which the largest is +-levels in each
+  // block, and -8 times the blocks' sums. Bytes have 127 levels.
+  void (*quantize_words)(std::int64_t n, const float* x, float levels, std::int16_t* q, float* scales,
+                         std::int32_t* sums) noexcept = nullptr;
+  void (*quantize_bytes)(std::int64_t n, const float* x, std::int8_t* q, float* scales,
+                         std::int32_t* sums) noexcept = nullptr;
 
   void (*add)(std::int64_t n, const float* a, float* x) noexcept = nullptr;                  // x += a
   void (*scale)(std::int64_t n, float factor, const float* x, float* y) noexcept = nullptr;  // y = factor x
@@ -82,8 +87,8 @@ struct Kernels {
   // (x[i], x[half + i]) turned by the angle of (cosine[i], sine[i]).
   void (*rotate)(std::int64_t half, const float* cosine, const float* sine, float* x) noexcept = nullptr;
 
-  // By Precision: generic/peak.h.
-  double (*multiply_adds[2])(std::int64_t steps, float* sink) noexcept = {};
+  // In f32, bf16 and int8: generic/peak.h.
+  double (*multiply_adds[3])(std::int64_t steps, float* sink) noexcept = {};
 };
 
 // Each fills in what its instruction set does better than what the table holds.

@@ -1,8 +1,9 @@
 #include "backend/cpu/pack.h"
 
 #include <algorithm>
-#include <cmath>
 #include <cstring>
+
+#include "base/blocks.h"
 
 namespace paligemma {
 namespace {
@@ -51,52 +52,6 @@ void pack(const std::byte* source, std::int64_t rows, std::int64_t k, std::byte*
   }
 }
 
-// One row's block as GGUF has it.
-struct Block {
-  std::uint16_t scale = 0;               // f16
-  std::int8_t values[kQuantBlock] = {};  // of q4: -8 to 7
-};
-
-// What to multiply by instead of dividing; 0 where the scale is too small for that, and is 0 in f16.
-float inverse_of(float scale) { return std::fabs(scale) > 1e-30f ? 1 / scale : 0; }
-
-// As the format's own reference rounds: values are divided by the scale before that is rounded to f16.
-Block to_q8(const float* x) {
-  float most = 0;
-  for (int i = 0; i < kQuantBlock; ++i) most = std::max(most, std::fabs(x[i]));
-  const float scale = most / 127, inverse = inverse_of(scale);
-  Block block{f32_to_f16(scale)};
-  for (int i = 0; i < kQuantBlock; ++i) {
-    block.values[i] = std::int8_t(std::clamp(std::round(x[i] * inverse), -127.0f, 127.0f));
-  }
-  return block;
-}
-
-// The largest value becomes -8, which has no opposite.
-Block to_q4(const float* x) {
-  float most = 0;
-  for (int i = 0; i < kQuantBlock; ++i) {
-    if (std::fabs(x[i]) > std::fabs(most)) most = x[i];
-  }
-  const float scale = most / -8, inverse = inverse_of(scale);
-  Block block{f32_to_f16(scale)};
-  for (int i = 0; i < kQuantBlock; ++i) {
-    block.values[i] = std::int8_t(std::clamp(std::floor(x[i] * inverse + 8.5f), 0.0f, 15.0f) - 8);
-  }
-  return block;
-}
-
-Block from_gguf(const std::byte* source, DType type) {
-  Block block{read<std::uint16_t>(source, 0)};
-  const auto* bytes = reinterpret_cast<const std::uint8_t*>(source + 2);
-  for (int i = 0; i < kQuantBlock; ++i) {
-    // In q4 the second half of the elements lies in the high halves of the bytes.
-    const int nibble = i < kQuantBlock / 2 ? bytes[i] & 15 : bytes[i - kQuantBlock / 2] >> 4;
-    block.values[i] = std::int8_t(type == DType::q8 ? bytes[i] : nibble - 8);
-  }
-  return block;
-}
-
 // What generic/blocks.h says: four neighbours in k of one row are four bytes, or four low or high halves of bytes.
 void put_block(const Block& block, std::int64_t index, std::int64_t lane, std::int64_t k, std::byte* panel, DType to) {
   std::byte* data = panel + index * kQuantBlock * kPanel / (to == DType::q8 ? 1 : 2);
@@ -131,22 +86,43 @@ void pack_blocks(const std::byte* source, std::int64_t rows, std::int64_t k, std
       float values[kQuantBlock] = {};
       const std::int64_t count = std::min(kQuantBlock, k - first);
       for (std::int64_t i = 0; i < count; ++i) values[i] = From::f32(source, lane * k + first + i);
-      put_block(to == DType::q8 ? to_q8(values) : to_q4(values), first / kQuantBlock, lane, k, panel, to);
+      put_block(to_block(values, to), first / kQuantBlock, lane, k, panel, to);
     }
   }
 }
 
-void copy_blocks(const std::byte* source, std::int64_t rows, std::int64_t k, std::byte* panel, DType type) {
-  const std::int64_t blocks = (k + kQuantBlock - 1) / kQuantBlock, bytes = row_bytes(type, kQuantBlock);
-  for (std::int64_t lane = 0; lane < rows; ++lane) {
-    for (std::int64_t i = 0; i < blocks; ++i, source += bytes)
-      put_block(from_gguf(source, type), i, lane, k, panel, type);
+// The four bytes of each row that lie beside those of its neighbours, block by block: 16 rows at a time fill whole
+// lines.
+void copy_q8(const std::byte* source, std::uint32_t* words) {
+  for (int i = 0; i < kQuantBlock / 4; ++i) words[i * kPanel] = read<std::uint32_t>(source, i);
+}
+
+// In a block of the file, byte i has elements i and i + 16; in a panel elements i and i + 4 of each eight.
+void copy_q4(const std::byte* source, std::uint32_t* words) {
+  constexpr std::uint32_t kLow = 0x0f0f0f0f;
+  for (int half = 0; half < 2; ++half) {
+    const std::uint32_t a = read<std::uint32_t>(source, 2 * half), b = read<std::uint32_t>(source, 2 * half + 1);
+    words[half * kPanel] = (a & kLow) | (b & kLow) << 4;
+    words[(half + 2) * kPanel] = (a >> 4 & kLow) | (b & ~kLow);
   }
 }
 
-template <class From>
-void widen_all(const std::byte* source, std::int64_t n, float* y) {
-  for (std::int64_t i = 0; i < n; ++i) y[i] = From::f32(source, i);
+void copy_blocks(const std::byte* source, std::int64_t rows, std::int64_t k, std::byte* panel, DType type) {
+  constexpr std::int64_t kBlocks = 8;  // of a row in one go: some lines of the source, and a panel's part in the cache
+  const std::int64_t blocks = (k + kQuantBlock - 1) / kQuantBlock, bytes = row_bytes(type, kQuantBlock);
+  const std::int64_t words = kPanel * (bytes - 2) / 4;  // of a block of all rows
+  auto* data = reinterpret_cast<std::uint32_t*>(panel);
+  auto* scales = reinterpret_cast<std::uint16_t*>(panel + panel_data(k, type));
+  for (std::int64_t first = 0; first < blocks; first += kBlocks) {
+    const std::int64_t last = std::min(blocks, first + kBlocks);
+    for (std::int64_t lane = 0; lane < rows; ++lane) {
+      const std::byte* block = source + (lane * blocks + first) * bytes;
+      for (std::int64_t i = first; i < last; ++i, block += bytes) {
+        (type == DType::q8 ? copy_q8 : copy_q4)(block + 2, data + i * words + lane);
+        scales[i * kPanel + lane] = read<std::uint16_t>(block, 0);
+      }
+    }
+  }
 }
 
 }  // namespace
@@ -174,14 +150,6 @@ void unpack_row(const std::byte* panel, DType type, std::int64_t lane, std::int6
   for (std::int64_t i = 0; i < k; ++i) {
     const std::int64_t at = panel_index(i, lane, type);
     y[i] = factor * (type == DType::bf16 ? FromBf16::f32(panel, at) : FromF32::f32(panel, at));
-  }
-}
-
-void widen(const std::byte* source, DType from, std::int64_t n, float* y) {
-  switch (from) {
-    case DType::bf16: return widen_all<FromBf16>(source, n, y);
-    case DType::f16: return widen_all<FromF16>(source, n, y);
-    default: return widen_all<FromF32>(source, n, y);
   }
 }
 

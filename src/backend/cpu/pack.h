@@ -42,7 +42,4 @@ void pack_panel(const std::byte* source, DType from, std::int64_t rows, std::int
 // y = factor * (row `lane` of a panel).
 void unpack_row(const std::byte* panel, DType type, std::int64_t lane, std::int64_t k, float factor, float* y);
 
-// n elements of type `from`, at any alignment.
-void widen(const std::byte* source, DType from, std::int64_t n, float* y);
-
 }  // namespace paligemma

@@ -7,8 +7,10 @@
 
 namespace paligemma {
 
-// Runs `steps` rounds of independent multiply-adds in registers with the instructions that products of this precision
-// use here. Returns the number of operations, a multiply-add counting as two.
+constexpr int kPrecisions = 3;
+
+// Runs `steps` rounds of independent multiply-adds in registers with the instructions for `precision` of the best
+// kernels that this processor runs. Returns the number of operations, a multiply-add counting as two.
 double multiply_add_loop(Precision precision, std::int64_t steps);
 
 }  // namespace paligemma

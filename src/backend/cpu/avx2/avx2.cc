@@ -94,6 +94,9 @@ struct I32x8 {
     return {_mm256_and_si256(_mm256_srli_epi16(a.v, 4 * kNibble), _mm256_set1_epi16(15))};
   }
   static I32x8 dot(I32x8 sum, I32x8 a, I32x8 b) { return {_mm256_add_epi32(sum.v, _mm256_madd_epi16(a.v, b.v))}; }
+  static I32x8 byte_dot(I32x8 sum, I32x8 a, I32x8 b) {
+    return {_mm256_add_epi32(sum.v, _mm256_madd_epi16(_mm256_maddubs_epi16(a.v, b.v), _mm256_set1_epi16(1)))};
+  }
   F32x8 to_float() const { return {_mm256_cvtepi32_ps(v)}; }
 };
 
@@ -104,12 +107,12 @@ void use_avx2(Kernels& kernels) noexcept {
   // 6 x 16: 12 of the 16 registers hold sums.
   constexpr ProductKernel f32{Tiles<F32Panels<V>, 6, 1, 4>::run}, bf16{Tiles<Bf16Panels<V>, 6, 1, 4>::run};
   kernels.name = "avx2";
-  kernels.product[0][0] = kernels.product[1][0] = f32;
-  kernels.product[0][1] = kernels.product[1][1] = bf16;
+  for (auto& of_precision : kernels.product) of_precision[0] = f32, of_precision[1] = bf16;
   kernels.tile_rows = 6;
   kernels.streams = 4;
   kernels.multiply_adds[0] = kernels.multiply_adds[1] = multiply_adds<F32Panels<V>>;
-  use_blocks<V, I32x8, I32x8, 3, 1, 2>(kernels);
+  kernels.multiply_adds[2] = byte_multiply_adds<I32x8, false>;
+  use_words<V, I32x8, I32x8, 3, 1, 2>(kernels);
   use_rows<V>(kernels);
 }
 

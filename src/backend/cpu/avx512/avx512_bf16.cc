@@ -35,7 +35,7 @@ struct Bf16Pairs {
 void use_avx512_bf16(Kernels& kernels) noexcept {
   kernels.name = "avx512_bf16";
   kernels.multiply_adds[1] = multiply_adds<Bf16Pairs>;
-  kernels.product[1][1] = {Tiles<Bf16Pairs, 12, 2, 8>::run, Left::bf16};
+  kernels.product[1][1] = kernels.product[2][1] = {Tiles<Bf16Pairs, 12, 2, 8>::run, Left::bf16};
 }
 
 }  // namespace paligemma

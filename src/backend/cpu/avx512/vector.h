@@ -77,7 +77,15 @@ struct I32x16 {
   static I32x16 nibbles(I32x16 a) {
     return {_mm512_and_si512(_mm512_srli_epi16(a.v, 4 * kNibble), _mm512_set1_epi16(15))};
   }
+  static I32x16 add_128(I32x16 a) { return {_mm512_xor_si512(a.v, _mm512_set1_epi8(-128))}; }
+  template <int kHalf>
+  static I32x16 half_bytes(I32x16 a) {
+    return {_mm512_and_si512(_mm512_srli_epi16(a.v, 4 * kHalf), _mm512_set1_epi8(15))};
+  }
   static I32x16 dot(I32x16 sum, I32x16 a, I32x16 b) { return {_mm512_add_epi32(sum.v, _mm512_madd_epi16(a.v, b.v))}; }
+  static I32x16 byte_dot(I32x16 sum, I32x16 a, I32x16 b) {
+    return {_mm512_add_epi32(sum.v, _mm512_madd_epi16(_mm512_maddubs_epi16(a.v, b.v), _mm512_set1_epi16(1)))};
+  }
   F32x16 to_float() const { return {_mm512_cvtepi32_ps(v)}; }
 };
 

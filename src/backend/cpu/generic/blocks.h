@@ -2,8 +2,8 @@
 // vector types of floats and of 32-bit integers and says how weights come out of a vector of a panel and are
 // multiplied.
 //
-// The activations are 16-bit integers with a scale for each block, so that a block's sum is exact in 32 bits; the sum
-// of the blocks is a chain of fused multiply-adds in f32, in the order of k. Internal linkage: see math.h.
+// The activations are integers of 16 or 8 bits with a scale for each block, so that a block's sum is exact in 32 bits;
+// the sum of the blocks is a chain of fused multiply-adds in f32, in the order of k. Internal linkage: see math.h.
 #pragma once
 
 #include "backend/cpu/generic/product.h"
@@ -11,42 +11,62 @@
 namespace paligemma {
 namespace {
 
-// Panels whose blocks are kLoads words of 32 bits for each row of W. `Dot` has dot(sum, a, b): sum + the products of
-// the pairs of 16-bit integers in a and b.
-template <class F, class I, class Dot, int kLoads>
+// Panels whose blocks are kLoads words of 32 bits for each row of W. Of a word come `parts`, each as long as 32 bits of
+// activations, which are of type Activation. `Dot` has dot(sum, w, a): sum + the products of the integers in w and a.
+template <class F, class I, class Dot, class Activation, int kLoads>
 struct BlockPanels {
   using V = F;
   using Ints = I;
-  static constexpr int loads = kLoads, pairs = int(kQuantBlock) / 2 / loads, block_bytes = 4 * kPanel * loads;
+  using A = Activation;
+  static constexpr int loads = kLoads, block_bytes = 4 * kPanel * loads;
+  static constexpr int in_part = 4 / int(sizeof(A)), parts = int(kQuantBlock) / in_part / loads;
   static constexpr bool widens = false;
-  static I dot(I sum, I a, I b) { return Dot::dot(sum, a, b); }
+  static I dot(I sum, I w, I a) { return Dot::dot(sum, w, a); }
 };
 
 // Words that hold four bytes, k to k + 3: the pairs (k, k + 2), (k + 1, k + 3).
 template <class F, class I, class Dot>
-struct Q8Panels : BlockPanels<F, I, Dot, 8> {
-  static constexpr bool offset = false;
-  template <int kPair>
+struct Q8Words : BlockPanels<F, I, Dot, std::int16_t, 8> {
+  static constexpr int offset = 0;
+  template <int kPart>
   static I weights(I word) {
-    return kPair == 0 ? I::even_bytes(word) : I::odd_bytes(word);
+    return kPart == 0 ? I::even_bytes(word) : I::odd_bytes(word);
   }
 };
 
 // Words that hold eight nibbles, k to k + 3 in the low halves of the bytes and k + 4 to k + 7 in the high ones: the
 // pairs (k, k + 2), (k + 1, k + 3) and so on. A nibble stands for itself less 8: the activations' sum makes up for it.
 template <class F, class I, class Dot>
-struct Q4Panels : BlockPanels<F, I, Dot, 4> {
-  static constexpr bool offset = true;
-  template <int kPair>
+struct Q4Words : BlockPanels<F, I, Dot, std::int16_t, 4> {
+  static constexpr int offset = 8;
+  template <int kPart>
   static I weights(I word) {
     constexpr int kNibble[] = {0, 2, 1, 3};
-    return I::template nibbles<kNibble[kPair]>(word);
+    return I::template nibbles<kNibble[kPart]>(word);
   }
 };
 
-// Two activations, the same in all lanes.
-template <class I>
-I broadcast_pair(const std::int16_t* a) {
+// The same for a `Dot` of unsigned by signed bytes: the weights are the unsigned ones.
+template <class F, class I, class Dot>
+struct Q8Bytes : BlockPanels<F, I, Dot, std::int8_t, 8> {
+  static constexpr int offset = 128;
+  template <int kPart>
+  static I weights(I word) {
+    return I::add_128(word);
+  }
+};
+template <class F, class I, class Dot>
+struct Q4Bytes : BlockPanels<F, I, Dot, std::int8_t, 4> {
+  static constexpr int offset = 8;
+  template <int kPart>
+  static I weights(I word) {
+    return I::template half_bytes<kPart>(word);
+  }
+};
+
+// 32 bits of activations, the same in all lanes.
+template <class I, class A>
+I broadcast_part(const A* a) {
   std::int32_t bits;
   __builtin_memcpy(&bits, a, sizeof bits);
   return I::broadcast(bits);
@@ -57,25 +77,37 @@ template <class Op, int kRows, int kPanels>
 struct BlockTile {
   using V = typename Op::V;
   using I = typename Op::Ints;
+  using A = typename Op::A;
   static constexpr int kVectors = kPanels * kPanel / V::width;
   static constexpr int kInPanel = kPanel / V::width;
 
-  // The pairs from kPair on of one word of weights, with the activations of all rows.
-  template <int kPair>
-  [[gnu::always_inline]] static inline void add_pairs(I (&dots)[kRows][kVectors], int v, I word, const std::int16_t* a,
+  // The parts from kPart on of one word of weights, with the activations of all rows.
+  template <int kPart>
+  [[gnu::always_inline]] static inline void add_parts(I (&dots)[kRows][kVectors], int v, I word, const A* a,
                                                       std::ptrdiff_t a_stride) {
-    const I w = Op::template weights<kPair>(word);
+    const I w = Op::template weights<kPart>(word);
 #pragma GCC unroll 16
     for (int r = 0; r < kRows; ++r) {
-      dots[r][v] = Op::dot(dots[r][v], w, broadcast_pair<I>(a + r * a_stride + 2 * kPair));
+      dots[r][v] = Op::dot(dots[r][v], w, broadcast_part<I>(a + r * a_stride + Op::in_part * kPart));
     }
-    if constexpr (kPair + 1 < Op::pairs) add_pairs<kPair + 1>(dots, v, word, a, a_stride);
+    if constexpr (kPart + 1 < Op::parts) add_parts<kPart + 1>(dots, v, word, a, a_stride);
+  }
+
+  // Word `load` of the block, of all panels.
+  [[gnu::always_inline]] static inline void add_words(I (&dots)[kRows][kVectors], const std::byte* b,
+                                                      std::ptrdiff_t b_stride, int load, const A* a,
+                                                      std::ptrdiff_t a_stride) {
+#pragma GCC unroll 16
+    for (int v = 0; v < kVectors; ++v) {
+      const I word = I::load(b + (v / kInPanel) * b_stride + load * 4 * kPanel + (v % kInPanel) * V::width * 4);
+      add_parts<0>(dots, v, word, a + load * Op::parts * Op::in_part, a_stride);
+    }
   }
 
   static void run(const Product& p, std::int64_t row, const std::byte* b, const float* bias, float* c,
                   std::ptrdiff_t c_stride) {
     const std::int64_t blocks = p.k / kQuantBlock;
-    const auto* a = static_cast<const std::int16_t*>(p.a) + row * p.a_stride;
+    const auto* a = static_cast<const A*>(p.a) + row * p.a_stride;
     const float* a_scales = p.a_scales + row * p.a_blocks;
     const std::int32_t* a_sums = p.a_sums + row * p.a_blocks;
     const std::byte* b_scales = b + p.b_scales;
@@ -92,15 +124,14 @@ struct BlockTile {
 #pragma GCC unroll 16
       for (int r = 0; r < kRows; ++r) {
 #pragma GCC unroll 16
-        for (int v = 0; v < kVectors; ++v) dots[r][v] = I::broadcast(Op::offset ? a_sums[r * p.a_blocks + block] : 0);
+        for (int v = 0; v < kVectors; ++v) dots[r][v] = I::broadcast(Op::offset / 8 * a_sums[r * p.a_blocks + block]);
       }
+      // Where a word of a panel is a vector the code stays small.
+      if constexpr (kInPanel == 1) {
 #pragma GCC unroll 8
-      for (int load = 0; load < Op::loads; ++load) {
-#pragma GCC unroll 16
-        for (int v = 0; v < kVectors; ++v) {
-          const I word = I::load(b + (v / kInPanel) * p.b_stride + load * 4 * kPanel + (v % kInPanel) * V::width * 4);
-          add_pairs<0>(dots, v, word, a + load * 2 * Op::pairs, p.a_stride);
-        }
+        for (int load = 0; load < Op::loads; ++load) add_words(dots, b, p.b_stride, load, a, p.a_stride);
+      } else {
+        for (int load = 0; load < Op::loads; ++load) add_words(dots, b, p.b_stride, load, a, p.a_stride);
       }
 #pragma GCC unroll 16
       for (int v = 0; v < kVectors; ++v) {
@@ -123,11 +154,11 @@ struct BlockTile {
   }
 };
 
-// Into the form that the tiles want: in each four of k the second and the third change places. A block with a number
-// that is not finite gives NaN.
-inline void quantize_blocks(std::int64_t n, const float* x, std::int16_t* q, float* scales,
-                            std::int32_t* sums) noexcept {
-  constexpr float kMost = 32767, kRound = 12582912;  // 1.5 * 2^23: its last bit is 1
+// Into the form that the tiles want: of words, the second and the third in each four of k change places. A block with a
+// number that is not finite gives NaN.
+template <class Integer>
+void quantize(std::int64_t n, const float* x, float levels, Integer* q, float* scales, std::int32_t* sums) noexcept {
+  constexpr float kRound = 12582912;  // 1.5 * 2^23: its last bit is 1
   for (std::int64_t first = 0; first < n; first += kQuantBlock, x += kQuantBlock, q += kQuantBlock) {
     float block[kQuantBlock] = {};
     const int count = n - first < kQuantBlock ? int(n - first) : int(kQuantBlock);
@@ -138,34 +169,47 @@ inline void quantize_blocks(std::int64_t n, const float* x, std::int16_t* q, flo
       most = size > most ? size : most;
       not_finite += 0 * block[i];
     }
-    const float inverse = most > 0 ? kMost / most : 0;
+    const float inverse = most > 0 ? levels / most : 0;
     std::int32_t rounded[kQuantBlock], sum = 0;
     for (int i = 0; i < kQuantBlock; ++i) {
       float value = block[i] * inverse;
-      value = value > -kMost ? value : -kMost;
-      value = value < kMost ? value : kMost;
+      value = value > -levels ? value : -levels;
+      value = value < levels ? value : levels;
       rounded[i] = std::int32_t((value + kRound) - kRound);
       sum += rounded[i];
     }
+    constexpr int kSwap = sizeof(Integer) == 2 ? 1 : 0;
     for (int i = 0; i < kQuantBlock; i += 4) {
-      q[i] = std::int16_t(rounded[i]);
-      q[i + 1] = std::int16_t(rounded[i + 2]);
-      q[i + 2] = std::int16_t(rounded[i + 1]);
-      q[i + 3] = std::int16_t(rounded[i + 3]);
+      q[i] = Integer(rounded[i]);
+      q[i + 1] = Integer(rounded[i + 1 + kSwap]);
+      q[i + 2] = Integer(rounded[i + 2 - kSwap]);
+      q[i + 3] = Integer(rounded[i + 3]);
     }
-    *scales++ = most / kMost + not_finite;
+    *scales++ = most / levels + not_finite;
     *sums++ = -8 * sum;
   }
 }
 
+inline void quantize_bytes(std::int64_t n, const float* x, std::int8_t* q, float* scales, std::int32_t* sums) noexcept {
+  quantize(n, x, 127, q, scales, sums);
+}
+
 // kMaxRows x kMaxPanels fills the registers with sums of blocks and of all.
 template <class F, class I, class Dot, int kMaxRows, int kMaxPanels, int kStreams>
-void use_blocks(Kernels& kernels) {
+void use_words(Kernels& kernels) {
   for (auto& of_precision : kernels.product) {
-    of_precision[2] = {Tiles<Q8Panels<F, I, Dot>, kMaxRows, kMaxPanels, kStreams, BlockTile>::run, Left::blocks};
-    of_precision[3] = {Tiles<Q4Panels<F, I, Dot>, kMaxRows, kMaxPanels, kStreams, BlockTile>::run, Left::blocks};
+    of_precision[2] = {Tiles<Q8Words<F, I, Dot>, kMaxRows, kMaxPanels, kStreams, BlockTile>::run, Left::words};
+    of_precision[3] = {Tiles<Q4Words<F, I, Dot>, kMaxRows, kMaxPanels, kStreams, BlockTile>::run, Left::words};
   }
-  kernels.quantize_blocks = quantize_blocks;
+  kernels.quantize_words = quantize<std::int16_t>;
+}
+
+template <class F, class I, class Dot, int kMaxRows, int kMaxPanels, int kStreams>
+void use_bytes(Kernels& kernels) {
+  auto& int8 = kernels.product[2];
+  int8[2] = {Tiles<Q8Bytes<F, I, Dot>, kMaxRows, kMaxPanels, kStreams, BlockTile>::run, Left::bytes};
+  int8[3] = {Tiles<Q4Bytes<F, I, Dot>, kMaxRows, kMaxPanels, kStreams, BlockTile>::run, Left::bytes};
+  kernels.quantize_bytes = quantize_bytes;
 }
 
 }  // namespace

@@ -134,6 +134,14 @@ struct IntLanes {
       return sum.v[i] + std::int16_t(a.v[i]) * std::int16_t(b.v[i]) + (a.v[i] >> 16) * (b.v[i] >> 16);
     });
   }
+  // sum + the products of the bytes, those of a unsigned.
+  static IntLanes byte_dot(IntLanes sum, IntLanes a, IntLanes b) {
+    return map([&](int i) {
+      std::int32_t total = sum.v[i];
+      for (int shift = 0; shift < 32; shift += 8) total += (a.v[i] >> shift & 255) * std::int8_t(b.v[i] >> shift);
+      return total;
+    });
+  }
   Lanes<float> to_float() const { return {float(v[0]), float(v[1]), float(v[2]), float(v[3])}; }
 
  private:
