@@ -52,6 +52,12 @@ struct F32x8 {
     for (int i = 0; i < n; ++i) p[i] = std::uint16_t(bits[i] >> 16);
   }
 
+  void store_integers(std::int16_t* p) const {
+    const __m256i turned = _mm256_cvtps_epi32(_mm256_permute_ps(v, _MM_SHUFFLE(3, 1, 2, 0)));
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(p),
+                     _mm_packs_epi32(_mm256_castsi256_si128(turned), _mm256_extracti128_si256(turned, 1)));
+  }
+
   friend F32x8 operator+(F32x8 a, F32x8 b) { return {_mm256_add_ps(a.v, b.v)}; }
   friend F32x8 operator-(F32x8 a, F32x8 b) { return {_mm256_sub_ps(a.v, b.v)}; }
   friend F32x8 operator*(F32x8 a, F32x8 b) { return {_mm256_mul_ps(a.v, b.v)}; }

@@ -47,6 +47,15 @@ struct F32x16 {
     _mm512_mask_cvtepi32_storeu_epi16(p, first(n), _mm512_srli_epi32(_mm512_castps_si512(to_bf16().v), 16));
   }
 
+  // As portable/lanes.h says.
+  void store_integers(std::int8_t* p) const {
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm512_cvtepi32_epi8(_mm512_cvtps_epi32(v)));
+  }
+  void store_integers(std::int16_t* p) const {
+    const __m512i turned = _mm512_cvtps_epi32(_mm512_permute_ps(v, _MM_SHUFFLE(3, 1, 2, 0)));
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm512_cvtepi32_epi16(turned));
+  }
+
   friend F32x16 operator+(F32x16 a, F32x16 b) { return {_mm512_add_ps(a.v, b.v)}; }
   friend F32x16 operator-(F32x16 a, F32x16 b) { return {_mm512_sub_ps(a.v, b.v)}; }
   friend F32x16 operator*(F32x16 a, F32x16 b) { return {_mm512_mul_ps(a.v, b.v)}; }
@@ -77,6 +86,7 @@ struct I32x16 {
   static I32x16 nibbles(I32x16 a) {
     return {_mm512_and_si512(_mm512_srli_epi16(a.v, 4 * kNibble), _mm512_set1_epi16(15))};
   }
+  static I32x16 times_16(I32x16 a) { return {_mm512_slli_epi32(a.v, 4)}; }
   static I32x16 add_128(I32x16 a) { return {_mm512_xor_si512(a.v, _mm512_set1_epi8(-128))}; }
   template <int kHalf>
   static I32x16 half_bytes(I32x16 a) {

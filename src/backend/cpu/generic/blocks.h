@@ -22,12 +22,14 @@ struct BlockPanels {
   static constexpr int in_part = 4 / int(sizeof(A)), parts = int(kQuantBlock) / in_part / loads;
   static constexpr bool widens = false;
   static I dot(I sum, I w, I a) { return Dot::dot(sum, w, a); }
+  // Of a block, from -8 times the sum of its activations: makes up for what weights are greater than they should be.
+  static I start(const std::int32_t* sum) { return I::broadcast(*sum); }
 };
 
 // Words that hold four bytes, k to k + 3: the pairs (k, k + 2), (k + 1, k + 3).
 template <class F, class I, class Dot>
 struct Q8Words : BlockPanels<F, I, Dot, std::int16_t, 8> {
-  static constexpr int offset = 0;
+  static I start(const std::int32_t*) { return I::broadcast(0); }
   template <int kPart>
   static I weights(I word) {
     return kPart == 0 ? I::even_bytes(word) : I::odd_bytes(word);
@@ -38,7 +40,6 @@ struct Q8Words : BlockPanels<F, I, Dot, std::int16_t, 8> {
 // pairs (k, k + 2), (k + 1, k + 3) and so on. A nibble stands for itself less 8: the activations' sum makes up for it.
 template <class F, class I, class Dot>
 struct Q4Words : BlockPanels<F, I, Dot, std::int16_t, 4> {
-  static constexpr int offset = 8;
   template <int kPart>
   static I weights(I word) {
     constexpr int kNibble[] = {0, 2, 1, 3};
@@ -49,7 +50,7 @@ struct Q4Words : BlockPanels<F, I, Dot, std::int16_t, 4> {
 // The same for a `Dot` of unsigned by signed bytes: the weights are the unsigned ones.
 template <class F, class I, class Dot>
 struct Q8Bytes : BlockPanels<F, I, Dot, std::int8_t, 8> {
-  static constexpr int offset = 128;
+  static I start(const std::int32_t* sum) { return I::times_16(I::broadcast(*sum)); }
   template <int kPart>
   static I weights(I word) {
     return I::add_128(word);
@@ -57,7 +58,6 @@ struct Q8Bytes : BlockPanels<F, I, Dot, std::int8_t, 8> {
 };
 template <class F, class I, class Dot>
 struct Q4Bytes : BlockPanels<F, I, Dot, std::int8_t, 4> {
-  static constexpr int offset = 8;
   template <int kPart>
   static I weights(I word) {
     return I::template half_bytes<kPart>(word);
@@ -124,7 +124,7 @@ struct BlockTile {
 #pragma GCC unroll 16
       for (int r = 0; r < kRows; ++r) {
 #pragma GCC unroll 16
-        for (int v = 0; v < kVectors; ++v) dots[r][v] = I::broadcast(Op::offset / 8 * a_sums[r * p.a_blocks + block]);
+        for (int v = 0; v < kVectors; ++v) dots[r][v] = Op::start(a_sums + r * p.a_blocks + block);
       }
       // Where a word of a panel is a vector the code stays small.
       if constexpr (kInPanel == 1) {
@@ -154,44 +154,39 @@ struct BlockTile {
   }
 };
 
-// Into the form that the tiles want: of words, the second and the third in each four of k change places. A block with a
-// number that is not finite gives NaN.
-template <class Integer>
+// Into the form that the tiles want. A block with a number that is not finite gives NaN.
+template <class V, class Integer>
 void quantize(std::int64_t n, const float* x, float levels, Integer* q, float* scales, std::int32_t* sums) noexcept {
-  constexpr float kRound = 12582912;  // 1.5 * 2^23: its last bit is 1
-  for (std::int64_t first = 0; first < n; first += kQuantBlock, x += kQuantBlock, q += kQuantBlock) {
-    float block[kQuantBlock] = {};
-    const int count = n - first < kQuantBlock ? int(n - first) : int(kQuantBlock);
-    for (int i = 0; i < count; ++i) block[i] = x[i];
-    float most = 0, not_finite = 0;
-    for (int i = 0; i < kQuantBlock; ++i) {
-      const float size = block[i] < 0 ? -block[i] : block[i];
-      most = size > most ? size : most;
-      not_finite += 0 * block[i];
+  constexpr int kVectors = int(kQuantBlock) / V::width;
+  for (; n > 0; n -= kQuantBlock, x += kQuantBlock, q += kQuantBlock) {
+    V block[kVectors];
+    for (int v = 0; v < kVectors; ++v) {
+      const std::int64_t left = n - v * V::width;
+      block[v] = left >= V::width ? V::load(x + v * V::width)
+                 : left > 0       ? V::load(x + v * V::width, left, 0)
+                                  : V::broadcast(0);
     }
-    const float inverse = most > 0 ? levels / most : 0;
-    std::int32_t rounded[kQuantBlock], sum = 0;
-    for (int i = 0; i < kQuantBlock; ++i) {
-      float value = block[i] * inverse;
-      value = value > -levels ? value : -levels;
-      value = value < levels ? value : levels;
-      rounded[i] = std::int32_t((value + kRound) - kRound);
-      sum += rounded[i];
+    V sizes = abs(block[0]), not_finite = V::broadcast(0) * block[0];
+    for (int v = 1; v < kVectors; ++v) {
+      sizes = max(sizes, abs(block[v]));
+      not_finite = fma(V::broadcast(0), block[v], not_finite);
     }
-    constexpr int kSwap = sizeof(Integer) == 2 ? 1 : 0;
-    for (int i = 0; i < kQuantBlock; i += 4) {
-      q[i] = Integer(rounded[i]);
-      q[i + 1] = Integer(rounded[i + 1 + kSwap]);
-      q[i + 2] = Integer(rounded[i + 2 - kSwap]);
-      q[i + 3] = Integer(rounded[i + 3]);
+    const float most = largest(sizes), inverse = most > 0 ? levels / most : 0;
+    V total = V::broadcast(0);
+    for (int v = 0; v < kVectors; ++v) {
+      const V value = max(block[v] * V::broadcast(inverse), V::broadcast(-levels));
+      const V whole = round(min(value, V::broadcast(levels)));
+      whole.store_integers(q + v * V::width);
+      total = total + whole;  // exact: below 2^24
     }
-    *scales++ = most / levels + not_finite;
-    *sums++ = -8 * sum;
+    *scales++ = most / levels + sum(not_finite);
+    *sums++ = -8 * std::int32_t(sum(total));
   }
 }
 
-inline void quantize_bytes(std::int64_t n, const float* x, std::int8_t* q, float* scales, std::int32_t* sums) noexcept {
-  quantize(n, x, 127, q, scales, sums);
+template <class V>
+void quantize_bytes(std::int64_t n, const float* x, std::int8_t* q, float* scales, std::int32_t* sums) noexcept {
+  quantize<V>(n, x, 127, q, scales, sums);
 }
 
 // kMaxRows x kMaxPanels fills the registers with sums of blocks and of all.
@@ -201,7 +196,7 @@ void use_words(Kernels& kernels) {
     of_precision[2] = {Tiles<Q8Words<F, I, Dot>, kMaxRows, kMaxPanels, kStreams, BlockTile>::run, Left::words};
     of_precision[3] = {Tiles<Q4Words<F, I, Dot>, kMaxRows, kMaxPanels, kStreams, BlockTile>::run, Left::words};
   }
-  kernels.quantize_words = quantize<std::int16_t>;
+  kernels.quantize_words = quantize<F, std::int16_t>;
 }
 
 template <class F, class I, class Dot, int kMaxRows, int kMaxPanels, int kStreams>
@@ -209,7 +204,7 @@ void use_bytes(Kernels& kernels) {
   auto& int8 = kernels.product[2];
   int8[2] = {Tiles<Q8Bytes<F, I, Dot>, kMaxRows, kMaxPanels, kStreams, BlockTile>::run, Left::bytes};
   int8[3] = {Tiles<Q4Bytes<F, I, Dot>, kMaxRows, kMaxPanels, kStreams, BlockTile>::run, Left::bytes};
-  kernels.quantize_bytes = quantize_bytes;
+  kernels.quantize_bytes = quantize_bytes<F>;
 }
 
 }  // namespace

@@ -51,6 +51,14 @@ struct Lanes {
     for (int i = 0; i < n; ++i) p[i] = f32_to_bf16(float(v[i]));
   }
 
+  // Whole numbers in the range of the integers; of each four of 16 bits the second and the third change places.
+  void store_integers(std::int16_t* p) const {
+    for (const int i : {0, 2, 1, 3}) *p++ = std::int16_t(v[i]);
+  }
+  void store_integers(std::int8_t* p) const {
+    for (int i = 0; i < width; ++i) p[i] = std::int8_t(v[i]);
+  }
+
   friend Lanes operator+(Lanes a, Lanes b) {
     return map([&](int i) { return a.v[i] + b.v[i]; });
   }
