@@ -41,18 +41,40 @@ std::byte* head_of(const KvCache& cache, const Layout& layout, std::int64_t bloc
   return cache.storage.get() + ((block * cache.layers + layer) * cache.kv_heads + head) * layout.head;
 }
 
-constexpr std::int64_t kRun = 256;  // elements of a head that are rounded in one go
+constexpr std::int64_t kRun = 128;  // elements of a head that are written in one go
 
-// `count` elements of a head from h on, of the position that is row `at` of its block. h is a multiple of kPanel.
-template <class T>
-void put(const T* key, const T* value, std::int64_t h, std::int64_t count, std::int64_t at, const Layout& layout,
-         std::byte* block) {
-  T* keys = reinterpret_cast<T*>(block + at / kPanel * layout.key_panel);
-  for (std::int64_t i = 0; i < count; ++i) keys[panel_index(h + i, at % kPanel, layout.dtype)] = key[i];
+// Writes elements of a head, from h on, which is a multiple of kPanel: keys and values of some positions, from row `at`
+// of a block on, which are of one panel of keys. `round(n, x, y)` makes n elements of T of them.
+template <class T, class Round>
+void put(ConstView keys, ConstView values, std::int64_t h, std::int64_t at, const Layout& layout, std::byte* block,
+         Round round) {
+  constexpr DType type = std::is_same_v<T, float> ? DType::f32 : DType::bf16;
+  constexpr std::int64_t kDepth = sizeof(float) / sizeof(T);  // elements of k that lie together
+  const std::int64_t positions = keys.rows, count = keys.cols;
+  T rounded[2][kPanel][kRun];
+  for (std::int64_t p = 0; p < positions; ++p) {
+    round(count, keys.row(p), rounded[0][p]);
+    round(count, values.row(p), rounded[1][p]);
+    if (count % kDepth != 0) rounded[0][p][count] = 0;
+  }
+  T* panel = reinterpret_cast<T*>(block + at / kPanel * layout.key_panel);
+  for (std::int64_t i = 0; i < count; i += kDepth) {
+    T* line = panel + panel_index(h + i, at % kPanel, type);
+    for (std::int64_t p = 0; p < positions; ++p) std::memcpy(line + p * kDepth, rounded[0][p] + i, kDepth * sizeof(T));
+  }
   for (std::int64_t i = 0; i < count; i += kPanel) {
-    T* values = reinterpret_cast<T*>(block + layout.keys + (h + i) / kPanel * layout.value_panel);
-    const std::int64_t first = panel_index(at, 0, layout.dtype), step = panel_index(at, 1, layout.dtype) - first;
-    for (std::int64_t j = 0; j < std::min(kPanel, count - i); ++j) values[first + j * step] = value[i + j];
+    panel = reinterpret_cast<T*>(block + layout.keys + (h + i) / kPanel * layout.value_panel);
+    const std::int64_t width = std::min(kPanel, count - i);
+    for (std::int64_t p = 0, together; p < positions; p += together) {
+      together = std::min(positions - p, kDepth - (at + p) % kDepth);  // positions that share lines
+      T* line = panel + panel_index(at + p, 0, type);
+      const T* value = rounded[1][p] + i;
+      if (together == 2) {
+        for (std::int64_t j = 0; j < width; ++j) line[2 * j] = value[j], line[2 * j + 1] = value[kRun + j];
+      } else {
+        for (std::int64_t j = 0; j < width; ++j) line[kDepth * j] = value[j];
+      }
+    }
   }
 }
 
@@ -248,22 +270,20 @@ void CpuBackend::kv_write(KvCache& cache, std::int64_t layer, ConstView k, Const
     // A panel of keys is one thread's: its positions share lines of the cache.
     pool_.run(end <= start ? 0 : (end - 1) / kPanel - start / kPanel + 1, [&](std::int64_t panel, int) {
       const std::int64_t first = (start / kPanel + panel) * kPanel;
+      const std::int64_t begin = std::max(first, start), count = std::min(first + kPanel, end) - begin;
+      const ConstView keys = k.row_range(sequence.row + begin - start, count);
+      const ConstView values = v.row_range(sequence.row + begin - start, count);
       for (std::int64_t head = 0; head < cache.kv_heads; ++head) {
         std::byte* block = head_of(cache, layout, sequence.blocks[std::size_t(first / kKvBlockTokens)], layer, head);
-        for (std::int64_t p = std::max(first, start); p < std::min(first + kPanel, end); ++p) {
-          const float* key = k.row(sequence.row + p - start) + head * size;
-          const float* value = v.row(sequence.row + p - start) + head * size;
-          const std::int64_t at = p % kKvBlockTokens;
+        for (std::int64_t h = 0; h < size; h += kRun) {
+          const std::int64_t width = std::min(kRun, size - h);
+          const ConstView key = keys.col_range(head * size + h, width),
+                          value = values.col_range(head * size + h, width);
+          const std::int64_t at = begin % kKvBlockTokens;
           if (layout.dtype == DType::f32) {
-            put(key, value, 0, size, at, layout, block);
-            continue;
-          }
-          for (std::int64_t h = 0; h < size; h += kRun) {
-            std::uint16_t rounded[2][kRun];
-            const std::int64_t count = std::min(kRun, size - h);
-            kernels_.narrow_bf16(count, key + h, rounded[0]);
-            kernels_.narrow_bf16(count, value + h, rounded[1]);
-            put(rounded[0], rounded[1], h, count, at, layout, block);
+            put<float>(key, value, h, at, layout, block, [](auto n, auto* x, auto* y) { std::copy_n(x, n, y); });
+          } else {
+            put<std::uint16_t>(key, value, h, at, layout, block, kernels_.narrow_bf16);
           }
         }
       }

@@ -70,15 +70,18 @@ class CpuBackend final : public Backend {
     std::int64_t element_bytes() const { return left == Left::f32 ? 4 : left == Left::bytes ? 1 : 2; }
   };
   // How a product is cut into tasks: `blocks` of at most `rows` rows times `groups` of columns, which are as equal as
-  // whole `unit`s allow.
+  // whole `unit`s allow, the larger ones first: in turns with smaller ones they would all fall to the same thread.
   struct Cut {
     std::int64_t rows = 0, blocks = 0;
     std::int64_t unit = 0, units = 0, groups = 0;
 
     std::int64_t tasks() const { return blocks * groups; }
     std::int64_t first_row(std::int64_t task) const { return task % blocks * rows; }
-    std::int64_t first_unit(std::int64_t task) const { return units * (task / blocks) / groups; }
-    std::int64_t end_unit(std::int64_t task) const { return units * (task / blocks + 1) / groups; }
+    std::int64_t first_unit(std::int64_t task) const { return before(task / blocks); }
+    std::int64_t end_unit(std::int64_t task) const { return before(task / blocks + 1); }
+    std::int64_t before(std::int64_t group) const {
+      return group * (units / groups) + std::min(group, units % groups);
+    }
     std::int64_t most_columns() const { return (units + groups - 1) / groups * unit; }
   };
 
@@ -96,7 +99,8 @@ class CpuBackend final : public Backend {
   Operand prepare(ConstView x, Precision precision, Left left);
   Operand prepare_blocks(ConstView x, Precision precision, Left left, std::int64_t k_block);
   void multiply(const Operand& x, std::int64_t first, const Weight& weight, std::int64_t column,
-                const ProductKernel& kernel, View out, bool accumulate = false, const float* bias = nullptr) const;
+                const ProductKernel& kernel, View out, const std::byte* next, bool accumulate = false,
+                const float* bias = nullptr) const;
   void find_angles(std::span<const Sequence> sequences, std::int64_t rows, std::int64_t half, double theta);
 
   Kernels kernels_;

@@ -19,6 +19,11 @@ constexpr std::int64_t kMostGroupColumns = 512;  // of one task: so often is a b
 constexpr std::int64_t kTasksOfThread = 4;       // at least: another process may take a core for a while
 constexpr std::int64_t kChunkRows = 576;         // prepared at once: bounds the memory to 576 K floats
 
+// Of the row of `weight`, or null where there is none.
+const std::byte* panel_of(const Weight& weight, std::int64_t row) {
+  return row < weight.rows ? weight.storage.get() + row / kPanel * panel_bytes(weight.cols, weight.dtype) : nullptr;
+}
+
 void check_matrix(const Weight& weight, ConstView x, ConstView out) {
   check_shape(
       weight.form == Weight::Form::matrix && weight.cols == x.cols && weight.rows == out.cols && out.rows == x.rows,
@@ -97,11 +102,12 @@ CpuBackend::Operand CpuBackend::prepare_blocks(ConstView x, Precision precision,
 }
 
 // out = rows [first, first + out.rows) of x times columns [column, column + out.cols) of W^T, or += when `accumulate`,
-// and `bias` (out.cols) on top.
+// and `bias` (out.cols) on top. `next` is the panel that will probably be wanted next, or null.
 void CpuBackend::multiply(const Operand& x, std::int64_t first, const Weight& weight, std::int64_t column,
-                          const ProductKernel& kernel, View out, bool accumulate, const float* bias) const {
+                          const ProductKernel& kernel, View out, const std::byte* next, bool accumulate,
+                          const float* bias) const {
   const std::int64_t panel = panel_bytes(weight.cols, weight.dtype), blocks = x.k / kQuantBlock;
-  const std::byte* b = weight.storage.get() + column / kPanel * panel;
+  const std::byte* b = panel_of(weight, column);
   const std::byte* b_scales = b + panel_data(weight.cols, weight.dtype);
   for (std::int64_t start = 0; start < x.k; start += x.k_block) {
     const std::int64_t width = std::min(x.k_block, x.k - start), block = start / kQuantBlock;
@@ -118,7 +124,7 @@ void CpuBackend::multiply(const Operand& x, std::int64_t first, const Weight& we
                     .k = width,
                     .accumulate = accumulate || start > 0,
                     .bias = start + width < x.k ? nullptr : bias,
-                    .next = start + width < x.k ? b + panel_data(start + width, weight.dtype) : nullptr};
+                    .next = start + width < x.k ? b + panel_data(start + width, weight.dtype) : next};
     if (in_blocks(x.left)) {
       product.a_scales = x.scales + first * blocks + block;
       product.a_sums = x.sums + first * blocks + block;
@@ -148,6 +154,7 @@ void CpuBackend::linear(ConstView x, std::span<const LinearPart> parts, Precisio
     check_shape(part.bias == nullptr || part.bias->cols == part.out.cols, "linear: expected a bias of ", part.out.cols,
                 ", got ", part.bias == nullptr ? 0 : part.bias->cols);
   }
+  const std::int64_t threads = pool_.threads();
   for (std::int64_t start = 0; start < x.rows; start += kChunkRows) {
     const ConstView rows = x.row_range(start, std::min(kChunkRows, x.rows - start));
     const std::int64_t unit = unit_columns(rows.rows);
@@ -171,7 +178,8 @@ void CpuBackend::linear(ConstView x, std::span<const LinearPart> parts, Precisio
           const View out = part.out.row_range(start + row, std::min(cut.rows, rows.rows - row))
                                .col_range(column, std::min(end * unit, part.out.cols) - column);
           const float* bias = part.bias == nullptr ? nullptr : part.bias->view().data + column;
-          multiply(operands[int(kernel.left)], row, *part.weight, column, kernel, out, part.accumulate, bias);
+          const std::byte* next = panel_of(*part.weight, column + threads * (end - first) * unit);
+          multiply(operands[int(kernel.left)], row, *part.weight, column, kernel, out, next, part.accumulate, bias);
         }
         first -= of_part;
         end -= of_part;
@@ -186,6 +194,7 @@ void CpuBackend::gated_gelu(ConstView x, const Weight& gate, const Weight& up, V
   check_shape(gate.dtype == up.dtype, "gated_gelu: expected one type, got ", paligemma::name(gate.dtype), " and ",
               paligemma::name(up.dtype));
   const ProductKernel& kernel = product(precision, gate.dtype);
+  const std::int64_t threads = pool_.threads();
   for (std::int64_t start = 0; start < x.rows; start += kChunkRows) {
     const ConstView rows = x.row_range(start, std::min(kChunkRows, x.rows - start));
     const Operand operand = prepare(rows, precision, kernel.left);
@@ -197,8 +206,8 @@ void CpuBackend::gated_gelu(ConstView x, const Weight& gate, const Weight& up, V
       const View out = y.row_range(start + row, std::min(cut.rows, rows.rows - row))
                            .col_range(column, std::min(cut.end_unit(i) * unit, y.cols) - column);
       const View other(reinterpret_cast<float*>(of_thread_[thread].reserve(0)), out.rows, out.cols);
-      multiply(operand, row, gate, column, kernel, out);
-      multiply(operand, row, up, column, kernel, other);
+      multiply(operand, row, gate, column, kernel, out, panel_of(up, column));
+      multiply(operand, row, up, column, kernel, other, panel_of(gate, column + threads * out.cols));
       for (std::int64_t r = 0; r < out.rows; ++r) kernels_.gated_gelu(out.cols, other.row(r), out.row(r));
     });
   }

@@ -46,10 +46,15 @@ struct F32x8 {
                                      _mm256_castsi256_ps(_mm256_set1_epi32(int(0xffff0000u))));
     return {_mm256_blendv_ps(_mm256_castsi256_ps(rounded), nan, _mm256_cmp_ps(v, v, _CMP_UNORD_Q))};
   }
+  void store_bf16(std::uint16_t* p) const {
+    const __m256i high = _mm256_srli_epi32(_mm256_castps_si256(to_bf16().v), 16);
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(p),
+                     _mm_packus_epi32(_mm256_castsi256_si128(high), _mm256_extracti128_si256(high, 1)));
+  }
   void store_bf16(std::uint16_t* p, std::int64_t n) const {
-    alignas(32) std::uint32_t bits[width];
-    _mm256_store_si256(reinterpret_cast<__m256i*>(bits), _mm256_castps_si256(to_bf16().v));
-    for (int i = 0; i < n; ++i) p[i] = std::uint16_t(bits[i] >> 16);
+    alignas(16) std::uint16_t all[width];
+    store_bf16(all);
+    for (int i = 0; i < n; ++i) p[i] = all[i];
   }
 
   void store_integers(std::int16_t* p) const {

@@ -43,6 +43,10 @@ struct F32x16 {
     const __mmask16 unordered = _mm512_cmp_ps_mask(v, v, _CMP_UNORD_Q);
     return {_mm512_castsi512_ps(_mm512_and_si512(_mm512_mask_mov_epi32(sum, unordered, nan), high))};
   }
+  void store_bf16(std::uint16_t* p) const {
+    const __m512i high = _mm512_srli_epi32(_mm512_castps_si512(to_bf16().v), 16);
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm512_cvtepi32_epi16(high));
+  }
   void store_bf16(std::uint16_t* p, std::int64_t n) const {
     _mm512_mask_cvtepi32_storeu_epi16(p, first(n), _mm512_srli_epi32(_mm512_castps_si512(to_bf16().v), 16));
   }

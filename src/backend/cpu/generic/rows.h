@@ -48,9 +48,9 @@ struct Rows {
     map(n, x, y, [](V v, std::int64_t, std::int64_t) { return v.to_bf16(); });
   }
   static void narrow_bf16(std::int64_t n, const T* x, std::uint16_t* y) noexcept {
-    for (std::int64_t i = 0; i < n; i += V::width) {
-      load(x + i, n - i).store_bf16(y + i, n - i < V::width ? n - i : V::width);
-    }
+    std::int64_t i = 0;
+    for (; i + V::width <= n; i += V::width) V::load(x + i).store_bf16(y + i);
+    if (i < n) V::load(x + i, n - i, 0).store_bf16(y + i, n - i);
   }
   static void add(std::int64_t n, const T* a, T* x) noexcept {
     map(n, x, x, [=](V v, std::int64_t i, std::int64_t left) { return v + load(a + i, left); });

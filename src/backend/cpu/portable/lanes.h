@@ -46,7 +46,7 @@ struct Lanes {
   Lanes to_bf16() const {
     return map([&](int i) { return T(round_to_bf16(float(v[i]))); });
   }
-  // The first n <= width.
+  void store_bf16(std::uint16_t* p) const { store_bf16(p, width); }
   void store_bf16(std::uint16_t* p, std::int64_t n) const {
     for (int i = 0; i < n; ++i) p[i] = f32_to_bf16(float(v[i]));
   }
