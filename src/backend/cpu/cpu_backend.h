@@ -70,18 +70,20 @@ class CpuBackend final : public Backend {
     std::int64_t element_bytes() const { return left == Left::f32 ? 4 : left == Left::bytes ? 1 : 2; }
   };
   // How a product is cut into tasks: `blocks` of at most `rows` rows times `groups` of columns, which are as equal as
-  // whole `unit`s allow, the larger ones first: in turns with smaller ones they would all fall to the same thread.
+  // whole `unit`s allow. Threads that take tasks in turns go each through neighbouring groups, one of the `runs`: what
+  // they fetch ahead is their own, and larger and smaller groups are shared fairly.
   struct Cut {
     std::int64_t rows = 0, blocks = 0;
-    std::int64_t unit = 0, units = 0, groups = 0;
+    std::int64_t unit = 0, units = 0, groups = 0, runs = 1;
 
     std::int64_t tasks() const { return blocks * groups; }
     std::int64_t first_row(std::int64_t task) const { return task % blocks * rows; }
-    std::int64_t first_unit(std::int64_t task) const { return before(task / blocks); }
-    std::int64_t end_unit(std::int64_t task) const { return before(task / blocks + 1); }
-    std::int64_t before(std::int64_t group) const {
-      return group * (units / groups) + std::min(group, units % groups);
+    std::int64_t group(std::int64_t task) const {
+      const std::int64_t turn = task / blocks;
+      return turn % runs * (groups / runs) + turn / runs;
     }
+    std::int64_t first_unit(std::int64_t task) const { return units * group(task) / groups; }
+    std::int64_t end_unit(std::int64_t task) const { return units * (group(task) + 1) / groups; }
     std::int64_t most_columns() const { return (units + groups - 1) / groups * unit; }
   };
 

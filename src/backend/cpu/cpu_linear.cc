@@ -144,8 +144,9 @@ CpuBackend::Cut CpuBackend::cut_tasks(std::int64_t rows, std::int64_t unit, std:
   const std::int64_t least = (rows + kBlockRows - 1) / kBlockRows, threads = pool_.threads();
   const std::int64_t each = round_up((rows + least - 1) / least, kernels_.tile_rows), blocks = (rows + each - 1) / each;
   const std::int64_t small = kMostGroupColumns / unit;
-  const std::int64_t groups = round_up(std::max((units + small - 1) / small, kTasksOfThread * threads), threads);
-  return {each, blocks, unit, units, std::min(groups, std::max<std::int64_t>(units, 1))};
+  const std::int64_t wanted = round_up(std::max((units + small - 1) / small, kTasksOfThread * threads), threads);
+  const std::int64_t groups = std::min(wanted, std::max<std::int64_t>(units, 1));
+  return {each, blocks, unit, units, groups, groups % threads == 0 ? threads : 1};
 }
 
 void CpuBackend::linear(ConstView x, std::span<const LinearPart> parts, Precision precision) {
@@ -154,7 +155,6 @@ void CpuBackend::linear(ConstView x, std::span<const LinearPart> parts, Precisio
     check_shape(part.bias == nullptr || part.bias->cols == part.out.cols, "linear: expected a bias of ", part.out.cols,
                 ", got ", part.bias == nullptr ? 0 : part.bias->cols);
   }
-  const std::int64_t threads = pool_.threads();
   for (std::int64_t start = 0; start < x.rows; start += kChunkRows) {
     const ConstView rows = x.row_range(start, std::min(kChunkRows, x.rows - start));
     const std::int64_t unit = unit_columns(rows.rows);
@@ -178,7 +178,7 @@ void CpuBackend::linear(ConstView x, std::span<const LinearPart> parts, Precisio
           const View out = part.out.row_range(start + row, std::min(cut.rows, rows.rows - row))
                                .col_range(column, std::min(end * unit, part.out.cols) - column);
           const float* bias = part.bias == nullptr ? nullptr : part.bias->view().data + column;
-          const std::byte* next = panel_of(*part.weight, column + threads * (end - first) * unit);
+          const std::byte* next = panel_of(*part.weight, column + out.cols);
           multiply(operands[int(kernel.left)], row, *part.weight, column, kernel, out, next, part.accumulate, bias);
         }
         first -= of_part;
@@ -194,7 +194,6 @@ void CpuBackend::gated_gelu(ConstView x, const Weight& gate, const Weight& up, V
   check_shape(gate.dtype == up.dtype, "gated_gelu: expected one type, got ", paligemma::name(gate.dtype), " and ",
               paligemma::name(up.dtype));
   const ProductKernel& kernel = product(precision, gate.dtype);
-  const std::int64_t threads = pool_.threads();
   for (std::int64_t start = 0; start < x.rows; start += kChunkRows) {
     const ConstView rows = x.row_range(start, std::min(kChunkRows, x.rows - start));
     const Operand operand = prepare(rows, precision, kernel.left);
@@ -207,7 +206,7 @@ void CpuBackend::gated_gelu(ConstView x, const Weight& gate, const Weight& up, V
                            .col_range(column, std::min(cut.end_unit(i) * unit, y.cols) - column);
       const View other(reinterpret_cast<float*>(of_thread_[thread].reserve(0)), out.rows, out.cols);
       multiply(operand, row, gate, column, kernel, out, panel_of(up, column));
-      multiply(operand, row, up, column, kernel, other, panel_of(gate, column + threads * out.cols));
+      multiply(operand, row, up, column, kernel, other, panel_of(gate, column + out.cols));
       for (std::int64_t r = 0; r < out.rows; ++r) kernels_.gated_gelu(out.cols, other.row(r), out.row(r));
     });
   }
