@@ -9,9 +9,9 @@
 namespace paligemma {
 namespace {
 
+using test::Scratch;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
-using testing::Scratch;
 using ::testing::StartsWith;
 
 const Request kDetect{.task = Task::detect, .labels = {"cow", "dog"}};

@@ -8,9 +8,9 @@
 namespace paligemma {
 namespace {
 
+using test::Scratch;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
-using testing::Scratch;
 
 const Picture kPicture{.width = 4, .height = 3, .rgb = std::vector<std::uint8_t>(36, 200)};
 

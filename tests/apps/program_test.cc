@@ -11,7 +11,7 @@
 #include "support/pocket.h"
 #include "support/scratch.h"
 
-namespace paligemma::testing {
+namespace paligemma::test {
 namespace {
 
 using ::testing::AllOf;
@@ -467,4 +467,4 @@ TEST(Bench, RefusesAnUnknownShape) {
 }
 
 }  // namespace
-}  // namespace paligemma::testing
+}  // namespace paligemma::test

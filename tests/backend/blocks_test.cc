@@ -165,15 +165,15 @@ TEST_P(BlocksTest, BlocksGoWhereTheyAreMeantToGo) {
 
 // Quantised here or there: the same blocks, the same numbers.
 TEST_P(BlocksTest, BlocksAreThoseOfGguf) {
-  const Safetensors file = testing::golden_tensors("blocks/blocks.safetensors");
+  const Safetensors file = test::golden_tensors("blocks/blocks.safetensors");
   const HostTensor given = file.tensors.at("values");
   const std::int64_t rows = given.shape[0], cols = given.shape[1];
   std::vector<std::int32_t> ids(static_cast<std::size_t>(rows));
   for (std::int64_t r = 0; r < rows; ++r) ids[std::size_t(r)] = std::int32_t(r);
   for (const DType type : kTypes) {
     const std::string title(name(type));
-    const std::vector<float> expected = testing::values(file.tensors.at(title));
-    const FileBytes theirs = FileBytes::map(testing::golden("blocks/" + title + ".bin"), ErrorKind::failure);
+    const std::vector<float> expected = test::values(file.tensors.at(title));
+    const FileBytes theirs = FileBytes::map(test::golden("blocks/" + title + ".bin"), ErrorKind::failure);
     Weight ours = backend.make_matrix(rows, cols, type), copied = backend.make_matrix(rows, cols, type);
     backend.place_rows(ours, 0, given);
     backend.place_rows(copied, 0, {type, {rows, cols}, theirs.bytes()});

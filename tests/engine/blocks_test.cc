@@ -14,7 +14,7 @@ struct Case {
 
 std::vector<Case> every_case() {
   std::vector<Case> cases;
-  for (const std::string& isa : testing::runnable_isas())
+  for (const std::string& isa : test::runnable_isas())
     for (const HeldAs held : {HeldAs::q8, HeldAs::q4}) cases.push_back({isa, held});
   return cases;
 }

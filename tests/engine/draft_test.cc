@@ -65,7 +65,7 @@ struct Case {
 
 std::vector<Case> every_case() {
   std::vector<Case> cases;
-  for (const std::string& isa : testing::runnable_isas())
+  for (const std::string& isa : test::runnable_isas())
     for (const Precision precision : {Precision::f32, Precision::bf16})
       for (const HeldAs held : {HeldAs::as_in_file, HeldAs::q8, HeldAs::q4}) cases.push_back({isa, precision, held});
   return cases;

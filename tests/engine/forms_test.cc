@@ -17,10 +17,10 @@
 namespace paligemma {
 namespace {
 
-using testing::golden;
-using testing::golden_tensors;
-using testing::relative_rms;
-using testing::values;
+using test::golden;
+using test::golden_tensors;
+using test::relative_rms;
+using test::values;
 
 // Whole numbers of an i32 or u8 tensor, row by row.
 std::vector<std::vector<int>> rows_of(const RawTensor& tensor) {
@@ -135,7 +135,7 @@ class Npz : public ::testing::TestWithParam<Case> {
 TEST_P(Npz, ImageEmbeddingsAgree) {
   Loaded model = load(kBigVisionNumerics);
   model.see(images());
-  EXPECT_LE(relative_rms(model.taps.at("projector"), floats("img/zimg")), testing::kTapRelativeRms);
+  EXPECT_LE(relative_rms(model.taps.at("projector"), floats("img/zimg")), test::kTapRelativeRms);
 }
 
 TEST_P(Npz, LogitsAgree) {
@@ -150,8 +150,7 @@ TEST_P(Npz, LogitsAgree) {
     const auto actual = model.all_logits(static_cast<std::int64_t>(i), std::span(text[i]).first(length),
                                          text[i].size() - static_cast<std::size_t>(ones(causal[i])));
     const std::size_t size = length * static_cast<std::size_t>(model.files.config.decoder.vocabulary);
-    EXPECT_LE(relative_rms(std::span(actual).last(size), std::span(all).subspan(i * row, size)),
-              testing::kTapRelativeRms)
+    EXPECT_LE(relative_rms(std::span(actual).last(size), std::span(all).subspan(i * row, size)), test::kTapRelativeRms)
         << i;
   }
 }
@@ -188,7 +187,7 @@ void expect_keras_answers(const std::filesystem::path& path, const std::string& 
   model.see(values(expected.tensors.at("images")));
   if (model.files.source.dtype("multi_modal_projector.linear.weight") == DType::f32) {  // else computed in bf16
     EXPECT_LE(relative_rms(model.taps.at("projector"), values(expected.tensors.at("image_embeddings"))),
-              testing::kTapRelativeRms);
+              test::kTapRelativeRms);
   }
   const auto text = rows_of(expected.others.at("token_ids")), there = rows_of(expected.others.at("padding_mask")),
              answer = rows_of(expected.others.at("response_mask"));
@@ -198,7 +197,7 @@ void expect_keras_answers(const std::filesystem::path& path, const std::string& 
     const auto actual = model.all_logits(static_cast<std::int64_t>(i), std::span(text[i]).first(length),
                                          length - static_cast<std::size_t>(ones(answer[i])));
     const auto wanted = std::span(all).subspan(i * all.size() / text.size(), actual.size());
-    EXPECT_LE(relative_rms(actual, wanted), testing::kTapRelativeRms) << i;
+    EXPECT_LE(relative_rms(actual, wanted), test::kTapRelativeRms) << i;
   }
 }
 
@@ -214,9 +213,9 @@ TEST(KerasHub, LogitsAgree) {
 TEST(KerasHub, QueryScaleIsWhatTheConfigurationSays) {
   const std::string name = "keras/pg2_27b_f32";
   EXPECT_FLOAT_EQ(open_model_files(golden(name)).config.decoder.query_scale, 1 / std::sqrt(48.0f / 4));
-  const testing::Scratch scratch;
+  const test::Scratch scratch;
   std::filesystem::create_symlink(golden(name + "/model.weights.h5"), scratch.path("model.weights.h5"));
-  Json config = testing::golden_json(name + "/config.json");
+  Json config = test::golden_json(name + "/config.json");
   config["config"]["query_head_dim_normalize"] = true;
   scratch.write("config.json", config.dump());
   expect_keras_answers(scratch.folder(), name);

@@ -63,7 +63,7 @@ std::uint32_t crc_of_all(const Hdf5& file) {
   std::string bytes;
   for (const auto& [path, tensor] : file.datasets)
     bytes.append(reinterpret_cast<const char*>(tensor.bytes.data()), tensor.bytes.size());
-  return testing::crc32(std::span<const char>(bytes));
+  return test::crc32(std::span<const char>(bytes));
 }
 
 // Files written by Keras 3.15. The checksums are zlib.crc32 over the bytes of all datasets as h5py gives them, in the

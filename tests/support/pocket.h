@@ -3,9 +3,9 @@
 
 #include <string>
 
-namespace paligemma::testing {
+namespace paligemma::test {
 
 inline const std::string kPictures = std::string(POCKET_DIR) + "/pictures/";
 inline const std::string kBeach = kPictures + "beach.png";
 
-}  // namespace paligemma::testing
+}  // namespace paligemma::test

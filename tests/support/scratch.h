@@ -9,7 +9,7 @@
 #include <string>
 #include <string_view>
 
-namespace paligemma::testing {
+namespace paligemma::test {
 
 class Scratch {
  public:
@@ -43,4 +43,4 @@ class Scratch {
   std::filesystem::path folder_;
 };
 
-}  // namespace paligemma::testing
+}  // namespace paligemma::test
