@@ -13,8 +13,6 @@ using ::testing::HasSubstr;
 using ::testing::MatchesRegex;
 using ::testing::StartsWith;
 
-const std::string kCity = std::string(POCKET_DIR) + "/pictures/city.png";
-
 void expect_quiet(const std::vector<std::string>& words) {
   const Ended ended = run_program(words);
   EXPECT_EQ(ended.code, 0) << ended.err;

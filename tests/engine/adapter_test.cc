@@ -44,13 +44,13 @@ class Lora : public Pg2Cases {
   }
 };
 
-struct Case {
+struct AdapterCase {
   std::string adapter, reference, isa;
-  friend std::ostream& operator<<(std::ostream& out, const Case& c) { return out << c.adapter << " " << c.isa; }
+  friend std::ostream& operator<<(std::ostream& out, const AdapterCase& c) { return out << c.adapter << " " << c.isa; }
 };
 
-std::vector<Case> all_cases() {
-  std::vector<Case> all;
+std::vector<AdapterCase> adapter_cases() {
+  std::vector<AdapterCase> all;
   for (const std::string& isa : test::runnable_isas()) {
     for (const auto& [name, case_] : lora_cases()["adapters"].items()) all.push_back({name, name, isa});
     for (const char* name : {"plain-older-keys", "plain-middle-keys"}) all.push_back({name, "plain", isa});
@@ -58,8 +58,8 @@ std::vector<Case> all_cases() {
   return all;
 }
 
-class LoraCase : public Lora, public ::testing::WithParamInterface<Case> {};
-INSTANTIATE_TEST_SUITE_P(Adapters, LoraCase, ::testing::ValuesIn(all_cases()),
+class LoraCase : public Lora, public ::testing::WithParamInterface<AdapterCase> {};
+INSTANTIATE_TEST_SUITE_P(Adapters, LoraCase, ::testing::ValuesIn(adapter_cases()),
                          [](const auto& info) { return with_underscores(info.param.adapter + "_" + info.param.isa); });
 
 TEST_P(LoraCase, Attached) {

@@ -52,8 +52,8 @@ std::vector<float> patch_rows(std::span<const float> images, const VisionConfig&
   return out;
 }
 
-struct Loaded {
-  explicit Loaded(const std::filesystem::path& path, const NumericsProfile& numerics = kTransformersNumerics)
+struct LoadedFile {
+  explicit LoadedFile(const std::filesystem::path& path, const NumericsProfile& numerics = kTransformersNumerics)
       : files(with(numerics, open_model_files(path))),
         network(load_network(files.config, files.source, {.precision = Precision::f32}, *backend)),
         engine(*backend, files.config, network,
@@ -115,17 +115,19 @@ constexpr NumericsProfile without_cache(NumericsProfile profile) {
   return profile;
 }
 
-struct Case {
+struct NpzCase {
   std::string folder, file, weights;  // the type whose expected values count
-  friend std::ostream& operator<<(std::ostream& out, const Case& c) { return out << c.folder << " " << c.file; }
+  friend std::ostream& operator<<(std::ostream& out, const NpzCase& c) { return out << c.folder << " " << c.file; }
 };
 
-class Npz : public ::testing::TestWithParam<Case> {
+class Npz : public ::testing::TestWithParam<NpzCase> {
  protected:
   const std::string folder = "npz/" + GetParam().folder + "/";
   const Safetensors expected = golden_tensors(folder + "expected.safetensors");
 
-  Loaded load(const NumericsProfile& numerics) const { return Loaded(golden(folder + GetParam().file), numerics); }
+  LoadedFile load(const NumericsProfile& numerics) const {
+    return LoadedFile(golden(folder + GetParam().file), numerics);
+  }
   std::vector<float> images() const { return values(expected.tensors.at("inputs/image")); }
   std::vector<float> floats(const std::string& name) const {
     return values(expected.tensors.at(GetParam().weights + "/" + name));
@@ -133,13 +135,13 @@ class Npz : public ::testing::TestWithParam<Case> {
 };
 
 TEST_P(Npz, ImageEmbeddingsAgree) {
-  Loaded model = load(kBigVisionNumerics);
+  LoadedFile model = load(kBigVisionNumerics);
   model.see(images());
   EXPECT_LE(relative_rms(model.taps.at("projector"), floats("img/zimg")), test::kTapRelativeRms);
 }
 
 TEST_P(Npz, LogitsAgree) {
-  Loaded model = load(without_cache(kBigVisionNumerics));
+  LoadedFile model = load(without_cache(kBigVisionNumerics));
   model.see(images());
   const auto text = rows_of(expected.others.at("inputs/text")), causal = rows_of(expected.others.at("inputs/mask_ar")),
              there = rows_of(expected.others.at("inputs/mask_input"));
@@ -157,7 +159,7 @@ TEST_P(Npz, LogitsAgree) {
 
 // Up to the first eos: the reference goes on until all answers have one.
 TEST_P(Npz, GreedyAnswersAgree) {
-  Loaded model = load(kBigVisionNumerics);
+  LoadedFile model = load(kBigVisionNumerics);
   model.see(images());
   const auto text = rows_of(expected.others.at("prompt/text")),
              there = rows_of(expected.others.at("prompt/mask_input"));
@@ -173,17 +175,18 @@ TEST_P(Npz, GreedyAnswersAgree) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Golden, Npz,
-                         ::testing::Values(Case{"pg1", "model.npz", "f32"}, Case{"pg1", "model.bf16.npz", "bf16"},
-                                           Case{"pg1", "model.f16.npz", "f16"},  // without params/
-                                           Case{"pg2", "model.npz", "f32"}, Case{"pg2", "model.bf16.npz", "bf16"},
-                                           Case{"pg2", "model.f16.npz", "f16"}, Case{"pg2_27b", "model.npz", "f32"},
-                                           Case{"pg2_27b", "model.bf16.npz", "bf16"}),
+                         ::testing::Values(NpzCase{"pg1", "model.npz", "f32"}, NpzCase{"pg1", "model.bf16.npz", "bf16"},
+                                           NpzCase{"pg1", "model.f16.npz", "f16"},  // without params/
+                                           NpzCase{"pg2", "model.npz", "f32"}, NpzCase{"pg2", "model.bf16.npz", "bf16"},
+                                           NpzCase{"pg2", "model.f16.npz", "f16"},
+                                           NpzCase{"pg2_27b", "model.npz", "f32"},
+                                           NpzCase{"pg2_27b", "model.bf16.npz", "bf16"}),
                          [](const auto& info) { return info.param.folder + "_" + info.param.weights; });
 
 // Compares with the logits of KerasHub in f32, soft cap and image positions included.
 void expect_keras_answers(const std::filesystem::path& path, const std::string& folder) {
   const Safetensors expected = golden_tensors(folder + "/expected.safetensors");
-  Loaded model(path);
+  LoadedFile model(path);
   model.see(values(expected.tensors.at("images")));
   if (model.files.source.dtype("multi_modal_projector.linear.weight") == DType::f32) {  // else computed in bf16
     EXPECT_LE(relative_rms(model.taps.at("projector"), values(expected.tensors.at("image_embeddings"))),

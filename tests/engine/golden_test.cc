@@ -10,12 +10,12 @@
 namespace paligemma {
 namespace {
 
-struct Case {
+struct GoldenCase {
   std::string folder, reference, isa;
-  friend std::ostream& operator<<(std::ostream& out, const Case& c) { return out << c.folder << " " << c.isa; }
+  friend std::ostream& operator<<(std::ostream& out, const GoldenCase& c) { return out << c.folder << " " << c.isa; }
 };
 
-class Golden : public ::testing::TestWithParam<Case> {
+class Golden : public ::testing::TestWithParam<GoldenCase> {
  protected:
   const std::string reference = "forward/" + GetParam().reference + "/";
   const Json cases = golden_json(reference + "case.json");
@@ -214,20 +214,20 @@ TEST_P(Golden, Bf16IsAsCloseAsTheReference) {
   for (const auto& [name, sums] : squares) EXPECT_LE(std::sqrt(sums.first / sums.second), 1) << name;
 }
 
-std::vector<Case> all_cases() {
+std::vector<GoldenCase> golden_cases() {
   const std::vector<std::pair<std::string, std::string>> folders{{"pg1", "pg1"},
                                                                  {"pg2", "pg2"},
                                                                  {"pg2-28b-like", "pg2-28b-like"},
                                                                  {"pg2-f16", "pg2-f16"},
                                                                  {"pg2-saved-by-transformers", "pg2"},
                                                                  {"pg2-memory-names-with-lm-head", "pg2"}};
-  std::vector<Case> all;
+  std::vector<GoldenCase> all;
   for (const std::string& isa : test::runnable_isas())
     for (const auto& [folder, reference] : folders) all.push_back({folder, reference, isa});
   return all;
 }
 
-INSTANTIATE_TEST_SUITE_P(Checkpoints, Golden, ::testing::ValuesIn(all_cases()), [](const auto& info) {
+INSTANTIATE_TEST_SUITE_P(Checkpoints, Golden, ::testing::ValuesIn(golden_cases()), [](const auto& info) {
   std::string name = info.param.folder + "_" + info.param.isa;
   std::ranges::replace(name, '-', '_');
   return name;

@@ -17,7 +17,7 @@ using test::values;
 
 constexpr std::size_t kRows = 4, kSteps = 10;
 
-struct Case {
+struct BigVisionCase {
   std::string folder, isa;
 };
 
@@ -28,7 +28,7 @@ struct Mean {
   double root() const { return std::sqrt(squares / count); }
 };
 
-class BigVision : public ::testing::TestWithParam<Case> {
+class BigVision : public ::testing::TestWithParam<BigVisionCase> {
  protected:
   const std::string folder = "npz/" + GetParam().folder;
   const Safetensors tensors = test::golden_tensors(folder + "/decoding.safetensors");
@@ -206,14 +206,14 @@ TEST_P(BigVision, HalfPrecisionWeights) {
   }
 }
 
-std::vector<Case> all_cases() {
-  std::vector<Case> all;
+std::vector<BigVisionCase> big_vision_cases() {
+  std::vector<BigVisionCase> all;
   for (const std::string& isa : test::runnable_isas())
     for (const char* folder : {"pg1", "pg2", "pg2_27b"}) all.push_back({folder, isa});
   return all;
 }
 
-INSTANTIATE_TEST_SUITE_P(Checkpoints, BigVision, ::testing::ValuesIn(all_cases()),
+INSTANTIATE_TEST_SUITE_P(Checkpoints, BigVision, ::testing::ValuesIn(big_vision_cases()),
                          [](const auto& info) { return info.param.folder + "_" + info.param.isa; });
 
 }  // namespace
