@@ -4,8 +4,8 @@
 #
 #     std::span<const paligemma::EmbeddedFile> paligemma::embedded_TABLE();
 #
-# The names are relative to `dir`, and are those in the table. The assembler's .incbin takes the bytes: a generated array
-# of some megabytes would cost the compiler minutes. A change of a file is a change of the target.
+# The names are relative to `dir`, and are those in the table. The assembler's .incbin takes the bytes: a generated
+# array of some megabytes would cost the compiler minutes. A change of a file is a change of the target.
 function(paligemma_embed target table)
   cmake_parse_arguments(PARSE_ARGV 2 EMBED "" "DIRECTORY" "FILES")
   set(base ${CMAKE_CURRENT_BINARY_DIR}/embedded_${table})

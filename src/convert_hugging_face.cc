@@ -16,7 +16,7 @@ constexpr std::string_view kCompanions[] = {"preprocessor_config.json", "process
 constexpr std::string_view kTokenizerFiles[] = {"tokenizer.model", "tokenizer.json", "tokenizer_config.json",
                                                 "special_tokens_map.json", "added_tokens.json"};
 
-void write_weights(const Converted& model, const OutputFolder& folder, Meter& meter) {
+void write_safetensors_files(const Converted& model, const OutputFolder& folder, Meter& meter) {
   std::vector<StreamedArray> tensors;
   Network network(model.config);
   visit(network, model.config, [&](const std::string& name, Weight&, const Shape&, Weight::Form) {
@@ -111,7 +111,7 @@ std::vector<CompanionFile> hugging_face_files(const Converted& model, const Mode
 }
 
 void write_hugging_face(const Converted& model, const ModelFiles& from, const OutputFolder& folder, Meter& meter) {
-  write_weights(model, folder, meter);
+  write_safetensors_files(model, folder, meter);
   for (const CompanionFile& file : hugging_face_files(model, from)) folder.write(file.name, file.content.bytes());
 }
 

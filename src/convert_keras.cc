@@ -75,7 +75,7 @@ std::string shard_name(std::size_t i) {
   return name;
 }
 
-void write_weights(const Converted& model, const OutputFolder& folder, Meter& meter) {
+void write_hdf5_files(const Converted& model, const OutputFolder& folder, Meter& meter) {
   std::map<std::string, std::string> names = keras_group_names(model.config);
   auto files =
       cut_into_files(meter.watch(layout_arrays(keras_layout(), model.config, model.source)), model.shard_bytes);
@@ -105,7 +105,7 @@ void write_weights(const Converted& model, const OutputFolder& folder, Meter& me
 
 void write_keras(const Converted& model, const OutputFolder& folder, Meter& meter) {
   const Json config = keras_config_json(model.config, model.dtype);  // refuses before anything is written
-  write_weights(model, folder, meter);
+  write_hdf5_files(model, folder, meter);
   folder.write("config.json", indented(config));
   folder.write("metadata.json", indented({{"keras_version", kKerasVersion},
                                           {"keras_hub_version", kKerasHubVersion},

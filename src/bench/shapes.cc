@@ -9,13 +9,13 @@
 namespace paligemma {
 namespace {
 
-struct Size {
+struct ModelSize {
   std::string_view name;
   bool gemma2;
   std::int64_t width, layers, mlp, heads, kv_heads, head_size, query_scale_base;
 };
 
-constexpr Size kSizes[] = {
+constexpr ModelSize kSizes[] = {
     {"paligemma-3b", false, 2048, 18, 16384, 8, 1, 256, 256},
     {"paligemma2-3b", true, 2304, 26, 9216, 8, 4, 256, 256},
     {"paligemma2-10b", true, 3584, 42, 14336, 16, 8, 256, 256},
@@ -24,7 +24,7 @@ constexpr Size kSizes[] = {
 constexpr std::int64_t kImageSizes[] = {224, 448, 896};
 constexpr std::int64_t kPatch = 14;
 
-Config make_config(const Size& size, std::int64_t image_size) {
+Config make_config(const ModelSize& size, std::int64_t image_size) {
   Config config;
   config.vision = {.width = 1152, .layers = 27, .heads = 16, .mlp = 4304, .patch = kPatch, .grid = image_size / kPatch};
   config.decoder = {.gemma2 = size.gemma2,
@@ -83,14 +83,14 @@ class RandomTensors {
 
 std::vector<std::string> shape_names() {
   std::vector<std::string> names;
-  for (const Size& size : kSizes)
+  for (const ModelSize& size : kSizes)
     for (const std::int64_t image_size : kImageSizes)
       names.push_back(std::string(size.name) + "-" + std::to_string(image_size));
   return names;
 }
 
 std::optional<Config> shape_config(std::string_view name) {
-  for (const Size& size : kSizes)
+  for (const ModelSize& size : kSizes)
     for (const std::int64_t image_size : kImageSizes)
       if (name == std::string(size.name) + "-" + std::to_string(image_size)) return make_config(size, image_size);
   return {};

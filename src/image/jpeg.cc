@@ -12,10 +12,10 @@ namespace {
 constexpr int kMaxScans = 500;  // a progressive file has a dozen; each one more costs a pass over all pixels
 constexpr std::string_view kExif{"Exif\0\0", 6};
 
-struct Reader {
-  Reader() { jpeg_std_error(&errors); }
-  Reader(const Reader&) = delete;
-  ~Reader() { jpeg_destroy_decompress(&info); }
+struct JpegReader {
+  JpegReader() { jpeg_std_error(&errors); }
+  JpegReader(const JpegReader&) = delete;
+  ~JpegReader() { jpeg_destroy_decompress(&info); }
 
   jpeg_decompress_struct info{};
   jpeg_error_mgr errors{};
@@ -31,7 +31,7 @@ void on_progress(j_common_ptr info) {
   if (reinterpret_cast<j_decompress_ptr>(info)->input_scan_number > kMaxScans) leave_jpeg(info, "more than 500 scans");
 }
 
-void read_header(Reader& reader, Bytes file) {
+void read_header(JpegReader& reader, Bytes file) {
   const bool done = complete(reader.jump, [&] {
     jpeg_decompress_struct& info = reader.info;
     info.err = &reader.errors;
@@ -85,7 +85,7 @@ void to_rgb(const std::uint8_t* row, int components, std::span<std::uint8_t> rgb
 }  // namespace
 
 Decoded decode_jpeg(Bytes file, std::int64_t max_pixels) {
-  Reader reader;
+  JpegReader reader;
   read_header(reader, file);
   jpeg_decompress_struct& info = reader.info;
   check_size(info.image_width, info.image_height, max_pixels);

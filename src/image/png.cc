@@ -12,10 +12,10 @@
 namespace paligemma {
 namespace {
 
-struct Reader {
-  explicit Reader(Bytes file) : rest(file) {}
-  Reader(const Reader&) = delete;
-  ~Reader() { png_destroy_read_struct(&png, &info, nullptr); }
+struct PngReader {
+  explicit PngReader(Bytes file) : rest(file) {}
+  PngReader(const PngReader&) = delete;
+  ~PngReader() { png_destroy_read_struct(&png, &info, nullptr); }
 
   Bytes rest;
   Jump jump;
@@ -39,7 +39,7 @@ void on_read(png_structp png, png_bytep to, std::size_t count) {
 }
 
 // Reads up to the pixels and asks for rows of RGB; palette indices and 16-bit gray are left for us.
-void read_header(Reader& reader) {
+void read_header(PngReader& reader) {
   reader.png = png_create_read_struct(PNG_LIBPNG_VER_STRING, &reader.jump, on_error, on_warning);
   if (reader.png != nullptr) reader.info = png_create_info_struct(reader.png);
   if (reader.info == nullptr) fail(ErrorKind::resource, "out_of_memory", "libpng has no memory");
@@ -63,7 +63,7 @@ void read_header(Reader& reader) {
   if (!done) fail_decode("damaged PNG: ", reader.jump.message);
 }
 
-Palette palette_of(const Reader& reader) {
+Palette palette_of(const PngReader& reader) {
   Palette palette{};
   png_colorp colors = nullptr;
   int count = 0;
@@ -92,7 +92,7 @@ int orientation_of(Bytes file) {
 }  // namespace
 
 Decoded decode_png(Bytes file, std::int64_t max_pixels) {
-  Reader reader(file);
+  PngReader reader(file);
   read_header(reader);
   const std::int64_t width = png_get_image_width(reader.png, reader.info);
   const std::int64_t height = png_get_image_height(reader.png, reader.info);

@@ -21,9 +21,9 @@ constexpr int kMaxRank = 32;  // as in the format's own library
 
 std::string_view text_of(Bytes bytes) { return {reinterpret_cast<const char*>(bytes.data()), bytes.size()}; }
 
-class Reader {
+class Hdf5Reader {
  public:
-  Reader(FileBytes file, std::string_view where) : where_(where) {
+  Hdf5Reader(FileBytes file, std::string_view where) : where_(where) {
     result_.file = std::move(file);
     bytes_ = result_.file.bytes();
     budget_ = 2 * static_cast<std::uint64_t>(bytes_.size());
@@ -377,6 +377,6 @@ class Reader {
 
 }  // namespace
 
-Hdf5 read_hdf5(FileBytes file, std::string_view where) { return Reader(std::move(file), where).read(); }
+Hdf5 read_hdf5(FileBytes file, std::string_view where) { return Hdf5Reader(std::move(file), where).read(); }
 
 }  // namespace paligemma

@@ -10,7 +10,7 @@
 namespace paligemma {
 namespace {
 
-constexpr std::uint64_t kMaxHeader = std::uint64_t{1} << 16;
+constexpr std::uint64_t kMaxNpyHeader = std::uint64_t{1} << 16;
 constexpr std::string_view kSuffix = ".npy";
 
 }  // namespace
@@ -34,7 +34,8 @@ NpzEntry NpzFile::parse(const std::string& name, const std::string& file_name, s
   std::string text(std::min<std::uint64_t>(size, kNpyPreamble), '\0');
   zip_.read(file_name, 0, std::as_writable_bytes(std::span(text)));
   const std::size_t header_size = npy_header_size(text);
-  if (header_size < text.size() || header_size > std::min(size, kMaxHeader)) damaged(name, "expected an .npy header");
+  if (header_size < text.size() || header_size > std::min(size, kMaxNpyHeader))
+    damaged(name, "expected an .npy header");
   text.resize(header_size);
   zip_.read(file_name, 0, std::as_writable_bytes(std::span(text)));
   auto header = parse_npy_header(text);

@@ -34,9 +34,9 @@ std::uint64_t element_bytes(std::string_view dtype) {
   return 0;
 }
 
-class Reader {
+class SafetensorsReader {
  public:
-  Reader(FileBytes file, std::string_view where) : where_(where) { result_.file = std::move(file); }
+  SafetensorsReader(FileBytes file, std::string_view where) : where_(where) { result_.file = std::move(file); }
 
   Safetensors read() {
     const std::string_view header = split();
@@ -165,6 +165,8 @@ class Reader {
 
 }  // namespace
 
-Safetensors read_safetensors(FileBytes file, std::string_view where) { return Reader(std::move(file), where).read(); }
+Safetensors read_safetensors(FileBytes file, std::string_view where) {
+  return SafetensorsReader(std::move(file), where).read();
+}
 
 }  // namespace paligemma

@@ -7,7 +7,7 @@ namespace paligemma {
 namespace {
 
 // What all blocks of one pass share.
-struct Run {
+struct DecoderRun {
   const DecoderConfig& config;
   KvCache& cache;
   std::span<const Sequence> sequences;
@@ -15,7 +15,7 @@ struct Run {
 
 // A block from the queries on; keys and values are in the cache. The norms after attention and feed-forward are Gemma
 // 2's alone.
-void finish_block(Pass& pass, const Run& run, const DecoderBlock& block, BlockName name, View q, View x) {
+void finish_block(Pass& pass, const DecoderRun& run, const DecoderBlock& block, BlockName name, View q, View x) {
   const DecoderConfig& config = run.config;
   const AttentionShape shape{.heads = config.heads,
                              .kv_heads = config.kv_heads,
@@ -43,12 +43,12 @@ void finish_block(Pass& pass, const Run& run, const DecoderBlock& block, BlockNa
   add_in_place(pass, m, x);
 }
 
-void write_keys(Pass& pass, const Run& run, BlockName name, View k, View v) {
+void write_keys(Pass& pass, const DecoderRun& run, BlockName name, View k, View v) {
   rope_in_place(pass, k, run.config.kv_heads, run.sequences, run.config.rope_theta);
   write_kv(pass, k, v, run.cache, name.index, run.sequences);
 }
 
-void decoder_block(Pass& pass, const Run& run, const DecoderBlock& block, BlockName name, View x) {
+void decoder_block(Pass& pass, const DecoderRun& run, const DecoderBlock& block, BlockName name, View x) {
   const ArenaScope scope(pass.arena);
   const View h1 = rms_norm(pass, x, block.norm_attention, run.config.eps);
   pass.see(name, "input_layernorm", h1);
@@ -82,7 +82,7 @@ struct Kept {
 
 // Most rows of the last block are wanted for their keys and values only: it goes on with the last kept[i] of sequence
 // i, as `rest` says. Returns their residual stream; from then on the pass is about them.
-View last_block(Pass& pass, const Run& run, const DecoderBlock& block, BlockName name, View x,
+View last_block(Pass& pass, const DecoderRun& run, const DecoderBlock& block, BlockName name, View x,
                 std::span<const std::int64_t> kept, const Kept& rest) {
   const View h1 = rms_norm(pass, x, block.norm_attention, run.config.eps);
   write_keys(pass, run, name, linear(pass, h1, block.k), linear(pass, h1, block.v));
@@ -103,7 +103,7 @@ View embed_text(Pass& pass, const Config& config, const Network& network, std::s
 
 View decoder(Pass& pass, const Config& config, const Network& network, View x, KvCache& cache,
              std::span<const Sequence> sequences, std::span<const std::int64_t> kept) {
-  const Run run{config.decoder, cache, sequences};
+  const DecoderRun run{config.decoder, cache, sequences};
   const auto& blocks = network.decoder.blocks;
   const std::span<const AdapterRows> adapters = pass.adapters;
   const Kept rest(sequences, kept, adapters);

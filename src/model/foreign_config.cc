@@ -19,7 +19,7 @@ constexpr SizeField kBigVisionSizes[] = {{"patch", 'i'},        {"vit_width", 'e
                                          {"depth", 'l'},        {"mlp_dim", 'f'},   {"num_heads", 'n'},
                                          {"num_kv_heads", 'k'}, {"head_dim", 'h'},  {"vocab_size", 'v'}};
 
-constexpr Limits<std::int64_t> kCount{1, 1 << 20};
+constexpr Limits<std::int64_t> kForeignCount{1, 1 << 20};
 
 // intermediate_dim counts gate and up.
 constexpr SizeField kKerasSizes[] = {
@@ -35,7 +35,7 @@ void agree(const JsonFields& fields, std::span<const SizeField> sizes, const Axi
   for (const SizeField& size : sizes) agree(fields, size.name, size.factor * actual[size.axis]);
 }
 
-float soft_cap(const JsonFields& fields, const char* key, float fallback) {
+float foreign_cap(const JsonFields& fields, const char* key, float fallback) {
   return static_cast<float>(fields.number(key, kFloatFromZero).value_or(fallback));
 }
 
@@ -117,8 +117,8 @@ Config big_vision_config(const LaidOut& model, const Json& beside, std::string_v
     fields.require("query_pre_attn_norm", {"rsqrt_head_dim", "rsqrt_emb_per_head"});
     if (const Json* norm = fields.find("query_pre_attn_norm"))
       d.query_scale = query_scale(d, *norm == "rsqrt_emb_per_head");
-    d.attention_cap = soft_cap(fields, "attn_logits_softcap", d.attention_cap);
-    d.final_cap = soft_cap(fields, "final_logits_softcap", d.final_cap);
+    d.attention_cap = foreign_cap(fields, "attn_logits_softcap", d.attention_cap);
+    d.final_cap = foreign_cap(fields, "final_logits_softcap", d.final_cap);
     if (!d.gemma2 && (d.attention_cap != 0 || d.final_cap != 0 || query_scale(d, false) != d.query_scale))
       fail(ErrorKind::model, "config", "cannot use the configuration: ", where,
            ": expected no soft caps and the query scale of the head size for Gemma 1");
@@ -150,7 +150,7 @@ Config keras_config(const LaidOut& model, const Json& json, std::string_view whe
     whole.refuse("class_name", "a PaliGemmaBackbone with its config");
   const JsonFields fields = whole.section("config");
   LaidOut sized{.source = model.source, .sizes = model.sizes, .gemma2 = model.gemma2, .meanings = {}};
-  sized.sizes['m'] = fields.whole("vit_num_heads", kCount).value_or(16);
+  sized.sizes['m'] = fields.whole("vit_num_heads", kForeignCount).value_or(16);
   Config config = config_of(sized);
   DecoderConfig& d = config.decoder;
   agree(fields, kKerasSizes, sized.sizes);
@@ -159,13 +159,13 @@ Config keras_config(const LaidOut& model, const Json& json, std::string_view whe
     if (fields.flag(key).value_or(false) != d.gemma2) fields.refuse(key, d.gemma2 ? "true" : "false");
   for (const char* key : {"vit_pooling", "vit_classifier_activation"})
     if (fields.find(key)) fields.refuse(key, "null");
-  d.attention_cap = soft_cap(fields, "attention_logit_soft_cap", 0);
-  d.final_cap = soft_cap(fields, "final_logit_soft_cap", 0);
+  d.attention_cap = foreign_cap(fields, "attention_logit_soft_cap", 0);
+  d.final_cap = foreign_cap(fields, "final_logit_soft_cap", 0);
   const double epsilon = fields.number("layer_norm_epsilon", kPositiveFloat).value_or(kEpsilon);
   if (static_cast<float>(epsilon) != kEpsilon) fields.refuse("layer_norm_epsilon", "1e-06");
   d.declared_window = 0;
   if (d.gemma2 && fields.flag("use_sliding_window_attention").value_or(false))
-    d.declared_window = fields.whole("sliding_window_size", kCount).value_or(kNominalWindow);
+    d.declared_window = fields.whole("sliding_window_size", kForeignCount).value_or(kNominalWindow);
   const bool by_width = !fields.flag("query_head_dim_normalize").value_or(true) || is_gemma2_27b(d);
   d.query_scale = query_scale(d, by_width);
   if (!d.gemma2 && (d.attention_cap != 0 || d.final_cap != 0 || query_scale(d, false) != d.query_scale))

@@ -131,9 +131,9 @@ struct Place {
 };
 
 // Understands a file row by row: sizes first, then places.
-class Reader {
+class LayoutReader {
  public:
-  Reader(const Layout& layout, const ArrayStore& store) : layout_(layout), store_(store) {}
+  LayoutReader(const Layout& layout, const ArrayStore& store) : layout_(layout), store_(store) {}
 
   LaidOut read() {
     for (const LayoutRow& row : layout_.rows)
@@ -322,7 +322,7 @@ class Rows {
 }  // namespace
 
 LaidOut lay_out(const Layout& layout, const ArrayStore& arrays) {
-  Reader reader(layout, arrays);
+  LayoutReader reader(layout, arrays);
   LaidOut out = reader.read();
   const auto rows = std::make_shared<Rows>(arrays, out.sizes, std::move(reader.places));
   out.source = {.shape = [rows](std::string_view name) -> std::optional<std::vector<std::int64_t>> {

@@ -8,8 +8,6 @@
 namespace paligemma {
 namespace {
 
-constexpr std::int64_t kPieceBytes = std::int64_t{16} << 20;
-
 // Tensors that follow each other in an array, and how each is cut into pieces: by rows of the tensor where nothing is
 // transposed, else by the first of the array's own axes.
 class ArrayWriter {

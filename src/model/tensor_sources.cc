@@ -11,8 +11,6 @@
 namespace paligemma {
 namespace {
 
-constexpr std::int64_t kPieceBytes = std::int64_t{16} << 20;
-
 std::int64_t row_size(const std::vector<std::int64_t>& shape) {
   std::int64_t size = 1;
   for (std::size_t i = 1; i < shape.size(); ++i) size *= shape[i];

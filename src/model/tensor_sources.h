@@ -7,6 +7,9 @@
 
 namespace paligemma {
 
+// About what a piece of a StreamedArray holds.
+inline constexpr std::int64_t kPieceBytes = std::int64_t{16} << 20;
+
 // The same tensors held as `dtype`, rounded to nearest. Throws Error{usage, "cannot_express"} for a finite value that
 // f16 has no number for.
 TensorSource retyped(TensorSource source, DType dtype);
@@ -22,7 +25,7 @@ TensorSource without_blocks(TensorSource source, DType dtype);
 // others, as transformers appends them (there with noise).
 TensorSource with_vocabulary(TensorSource source, std::int64_t rows);
 
-// A tensor in pieces of some MiB. `source` must outlive it.
+// A tensor in pieces. `source` must outlive it.
 StreamedArray streamed(const TensorSource& source, const std::string& name);
 
 }  // namespace paligemma

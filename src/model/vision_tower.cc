@@ -7,13 +7,13 @@ namespace paligemma {
 namespace {
 
 // What all blocks of one pass share.
-struct Run {
+struct VisionRun {
   const VisionConfig& config;
   KvCache& cache;
   std::span<const Sequence> sequences;
 };
 
-void vision_block(Pass& pass, const Run& run, const VisionBlock& block, BlockName name, View x) {
+void vision_block(Pass& pass, const VisionRun& run, const VisionBlock& block, BlockName name, View x) {
   const ArenaScope scope(pass.arena);
   const VisionConfig& config = run.config;
   const AttentionShape shape{.heads = config.heads,
@@ -69,7 +69,7 @@ View vision_tower(Pass& pass, const VisionConfig& config, const VisionTower& tow
          .blocks = std::span(memory.blocks).subspan(first_block, static_cast<std::size_t>(memory.blocks_each))});
   }
 
-  const Run run{config, memory.cache, sequences};
+  const VisionRun run{config, memory.cache, sequences};
   const View x = linear(pass, patches, tower.patch);
   add_positions_in_place(pass, tower.positions, x);
   pass.see("vision.embeddings", x);

@@ -18,7 +18,7 @@ std::string field(std::string_view text) {
 }
 
 // As short as reads back the same.
-std::string number(double value) {
+std::string csv_number(double value) {
   std::array<char, 32> digits;
   const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), value);
   return {digits.data(), end.ptr};
@@ -36,8 +36,8 @@ std::string csv_rows(const Result& result) {
   std::string rows;
   for (const Object& object : result.objects) {
     rows += field(result.path) + ',' + field(object.label) + ',';
-    if (object.score) rows += number(*object.score);
-    for (const double side : object.box) rows += ',' + number(side);
+    if (object.score) rows += csv_number(*object.score);
+    for (const double side : object.box) rows += ',' + csv_number(side);
     if (result.task == Task::segment) {
       rows += ',';
       if (object.mask) rows += field(coco_rle(*object.mask, result.width, result.height));

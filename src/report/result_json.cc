@@ -8,7 +8,7 @@ namespace {
 
 constexpr std::string_view kSchema = "paligemma.result/1";
 
-Json number(double value) { return std::isfinite(value) ? Json(value) : Json(nullptr); }
+Json json_number(double value) { return std::isfinite(value) ? Json(value) : Json(nullptr); }
 
 template <class T>
 Json or_null(const std::optional<T>& value) {
@@ -24,7 +24,7 @@ Json mask_json(const Mask& mask, int picture_width, int picture_height) {
 Json object_json(const Object& object, int picture_width, int picture_height) {
   const bool scored = object.score && std::isfinite(*object.score);
   Json box = Json::array();
-  for (const double side : object.box) box.push_back(number(side));
+  for (const double side : object.box) box.push_back(json_number(side));
   return {{"label", object.label},
           {"label_index", or_null(object.label_index)},
           {"box", std::move(box)},
@@ -37,7 +37,7 @@ Json object_json(const Object& object, int picture_width, int picture_height) {
 
 Json timings_json(const Timings& timings) {
   // To the microsecond: the clock's noise is no information.
-  const auto ms = [](double value) { return number(std::round(value * 1000) / 1000); };
+  const auto ms = [](double value) { return json_number(std::round(value * 1000) / 1000); };
   return {{"load", ms(timings.load)},       {"image", ms(timings.image)},   {"vision", ms(timings.vision)},
           {"prefill", ms(timings.prefill)}, {"decode", ms(timings.decode)}, {"post", ms(timings.post)},
           {"total", ms(timings.total)}};
@@ -80,7 +80,7 @@ Json result_json(const Result& result, ResultFields fields) {
   if (fields.tokens) {
     Json& tokens = json["tokens"] = Json::array();
     for (const Token& token : result.tokens)
-      tokens.push_back({{"id", token.id}, {"text", token.text}, {"logprob", number(token.logprob)}});
+      tokens.push_back({{"id", token.id}, {"text", token.text}, {"logprob", json_number(token.logprob)}});
   }
   if (fields.timings) json["timings_ms"] = timings_json(result.timings);
   return json;

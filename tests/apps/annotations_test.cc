@@ -9,9 +9,10 @@
 namespace paligemma {
 namespace {
 
+using test::files_in;
+using test::Scratch;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
-using testing::Scratch;
 using ::testing::StartsWith;
 
 const Request kDetect{.task = Task::detect, .labels = {"cow", "dog"}};
@@ -22,14 +23,6 @@ Result found(const std::string& path, const std::string& label) {
           .width = 4,
           .height = 2,
           .objects = {Object{.label = label, .box = {0, 0, 2, 2}}}};
-}
-
-std::vector<std::string> files_in(const std::filesystem::path& folder) {
-  std::vector<std::string> names;
-  for (const auto& entry : std::filesystem::directory_iterator(folder))
-    names.push_back(entry.path().filename().string());
-  std::sort(names.begin(), names.end());
-  return names;
 }
 
 void expect_refused(AnnotationFormat format, const std::string& output, const std::vector<std::string>& inputs,

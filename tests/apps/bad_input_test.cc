@@ -10,7 +10,7 @@
 #include "support/pocket.h"
 #include "support/scratch.h"
 
-namespace paligemma::testing {
+namespace paligemma::test {
 namespace {
 
 namespace fs = std::filesystem;
@@ -311,4 +311,4 @@ TEST(BadInput, AFullDiskIsExitOneAndLeavesNothingHalf) {
 }
 
 }  // namespace
-}  // namespace paligemma::testing
+}  // namespace paligemma::test

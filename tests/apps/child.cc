@@ -14,7 +14,7 @@
 #include <cstdlib>
 #include <sstream>
 
-namespace paligemma::testing {
+namespace paligemma::test {
 namespace {
 
 struct Pipe {
@@ -149,4 +149,4 @@ std::function<void()> with_files_up_to(std::size_t bytes) {
   };
 }
 
-}  // namespace paligemma::testing
+}  // namespace paligemma::test

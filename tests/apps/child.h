@@ -11,7 +11,7 @@
 
 #include "io/json.h"
 
-namespace paligemma::testing {
+namespace paligemma::test {
 
 struct Ended {
   int code = 0;  // 128 + n when signal n killed it
@@ -47,4 +47,4 @@ void give_up_root();
 // For Setting::in_child: no file that it writes may grow beyond this, as on a full disk.
 std::function<void()> with_files_up_to(std::size_t bytes);
 
-}  // namespace paligemma::testing
+}  // namespace paligemma::test

@@ -9,7 +9,7 @@
 #include "support/pocket.h"
 #include "support/scratch.h"
 
-namespace paligemma::testing {
+namespace paligemma::test {
 namespace {
 
 using ::testing::AllOf;
@@ -174,4 +174,4 @@ TEST(CompareProgram, EndsWhenInterrupted) {
 }
 
 }  // namespace
-}  // namespace paligemma::testing
+}  // namespace paligemma::test

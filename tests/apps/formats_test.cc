@@ -6,14 +6,12 @@
 #include "support/pocket.h"
 #include "support/scratch.h"
 
-namespace paligemma::testing {
+namespace paligemma::test {
 namespace {
 
 using ::testing::HasSubstr;
 using ::testing::MatchesRegex;
 using ::testing::StartsWith;
-
-const std::string kCity = std::string(POCKET_DIR) + "/pictures/city.png";
 
 void expect_quiet(const std::vector<std::string>& words) {
   const Ended ended = run_program(words);
@@ -89,4 +87,4 @@ TEST(Formats, LeaveOutPicturesThatFail) {
 }
 
 }  // namespace
-}  // namespace paligemma::testing
+}  // namespace paligemma::test

@@ -12,9 +12,9 @@
 namespace paligemma {
 namespace {
 
+using test::Scratch;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
-using testing::Scratch;
 
 std::vector<std::string> expand(const std::vector<std::string>& words) { return expand_inputs(words); }
 

@@ -11,7 +11,7 @@
 #include "program.h"
 #include "support/scratch.h"
 
-namespace paligemma::testing {
+namespace paligemma::test {
 namespace {
 
 using ::testing::AnyOf;
@@ -71,4 +71,4 @@ TEST(Memory, WhereverItRunsOutTheProgramSaysSo) {
 }
 
 }  // namespace
-}  // namespace paligemma::testing
+}  // namespace paligemma::test

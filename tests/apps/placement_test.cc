@@ -8,9 +8,10 @@
 namespace paligemma {
 namespace {
 
+using test::files_in;
+using test::Scratch;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
-using testing::Scratch;
 
 const Picture kPicture{.width = 4, .height = 3, .rgb = std::vector<std::uint8_t>(36, 200)};
 
@@ -19,14 +20,6 @@ Result one_object() {
   object.mask = Mask{.x = 1, .y = 1, .width = 2, .height = 1, .inside = {1, 0}};
   return {
       .task = Task::segment, .path = "cow.jpg", .width = 4, .height = 3, .objects = {object, Object{.label = "dog"}}};
-}
-
-std::vector<std::string> files_in(const std::filesystem::path& folder) {
-  std::vector<std::string> names;
-  for (const auto& entry : std::filesystem::directory_iterator(folder))
-    names.push_back(entry.path().filename().string());
-  std::sort(names.begin(), names.end());
-  return names;
 }
 
 void expect_error(ErrorKind kind, std::string_view part, const std::string& output,

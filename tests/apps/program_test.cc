@@ -11,7 +11,7 @@
 #include "support/pocket.h"
 #include "support/scratch.h"
 
-namespace paligemma::testing {
+namespace paligemma::test {
 namespace {
 
 using ::testing::AllOf;
@@ -23,7 +23,6 @@ using ::testing::MatchesRegex;
 using ::testing::Not;
 using ::testing::StartsWith;
 
-const std::string kCity = kPictures + "city.png";
 constexpr const char* kBeachCaption = "a cow, a lion and a sign on the beach\n";
 constexpr const char* kCityCaption = "a plane, a tiger and a sign in the city\n";
 
@@ -467,4 +466,4 @@ TEST(Bench, RefusesAnUnknownShape) {
 }
 
 }  // namespace
-}  // namespace paligemma::testing
+}  // namespace paligemma::test

@@ -6,7 +6,7 @@
 #include "support/pocket.h"
 #include "support/scratch.h"
 
-namespace paligemma::testing {
+namespace paligemma::test {
 namespace {
 
 using ::testing::ElementsAre;
@@ -77,4 +77,4 @@ TEST(Questions, APictureIsLookedAtOnce) {
 }
 
 }  // namespace
-}  // namespace paligemma::testing
+}  // namespace paligemma::test

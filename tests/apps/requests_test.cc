@@ -8,9 +8,9 @@
 namespace paligemma {
 namespace {
 
+using test::Scratch;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
-using testing::Scratch;
 
 TEST(Requests, AreReadInOrder) {
   const Scratch scratch;

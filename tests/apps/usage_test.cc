@@ -7,7 +7,7 @@
 #include "support/pocket.h"
 #include "support/scratch.h"
 
-namespace paligemma::testing {
+namespace paligemma::test {
 namespace {
 
 using ::testing::AllOf;
@@ -245,4 +245,4 @@ TEST(Version, IsPrinted) {
 }
 
 }  // namespace
-}  // namespace paligemma::testing
+}  // namespace paligemma::test

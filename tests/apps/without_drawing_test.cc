@@ -14,10 +14,10 @@ using ::testing::HasSubstr;
 using ::testing::Not;
 
 TEST(WithoutDrawing, DrawingsAreRefusedBeforeTheModelIsOpened) {
-  const testing::Scratch scratch;
+  const test::Scratch scratch;
   for (const std::vector<std::string>& words : {
-           std::vector<std::string>{"detect", "cow", testing::kBeach, "-m", "no-model", "-o", scratch.path("a.png")},
-           {"segment", "cow", testing::kBeach, "-m", "no-model", "-o", scratch.path("folder/")},
+           std::vector<std::string>{"detect", "cow", test::kBeach, "-m", "no-model", "-o", scratch.path("a.png")},
+           {"segment", "cow", test::kBeach, "-m", "no-model", "-o", scratch.path("folder/")},
            {"demo", scratch.path("demo"), "-m", "no-model"},
        }) {
     ::testing::internal::CaptureStderr();
@@ -29,8 +29,8 @@ TEST(WithoutDrawing, DrawingsAreRefusedBeforeTheModelIsOpened) {
 }
 
 TEST(WithoutDrawing, TheRestWorks) {
-  const testing::Scratch scratch;
-  EXPECT_EQ(run_program({"detect", "cow", testing::kBeach, "--format", "voc", "-o", scratch.path("out/")}), 0);
+  const test::Scratch scratch;
+  EXPECT_EQ(run_program({"detect", "cow", test::kBeach, "--format", "voc", "-o", scratch.path("out/")}), 0);
   EXPECT_THAT(scratch.read("out/beach.xml"), HasSubstr("<name>cow</name>"));
 }
 

@@ -9,7 +9,7 @@ namespace {
 class BlocksTest : public TableTest {};
 INSTANTIATE_TEST_SUITE_P(All, BlocksTest, ::testing::ValuesIn(tables_to_test()), table_name);
 
-constexpr DType kTypes[] = {DType::q8, DType::q4};
+constexpr DType kBlockTypes[] = {DType::q8, DType::q4};
 
 // Rows of random blocks as a file has them, and what they say.
 struct BlockMatrix {
@@ -73,7 +73,7 @@ float in_integers(ConstView x, std::int64_t r, const BlockMatrix& w, std::int64_
 TEST_P(BlocksTest, ProductIsThatOfPlainIntegers) {
   const std::string_view table = GetParam().name;
   const bool fused = table != "portable" && !table.ends_with("_emulated");
-  for (const DType type : kTypes) {
+  for (const DType type : kBlockTypes) {
     for (const std::int64_t k : {1, 31, 32, 33, 72, 588, 2400, 4304}) {
       for (const std::int64_t rows : {1, 2, 7, 13, 40}) {
         const std::int64_t n = 16 * (k % 9) + 1 + rows;
@@ -101,7 +101,7 @@ TEST_P(BlocksTest, ProductIsThatOfPlainIntegers) {
 
 // Rounding the activations costs half a unit of 1/32767 or 1/127 of the largest of a block, for each of its elements.
 void expect_dequantised(CpuBackend& backend, Precision precision) {
-  for (const DType type : kTypes) {
+  for (const DType type : kBlockTypes) {
     const std::int64_t k = 1152, n = 50, rows = 9;
     const BlockMatrix w(type, n, k, 7);
     const Weight weight = w.place(backend);
@@ -133,7 +133,7 @@ TEST_P(BlocksTest, ProductIsThatOfTheDequantisedWeights) {
 }
 
 TEST_P(BlocksTest, NumbersThatAreNotFiniteStaySo) {
-  for (const DType type : kTypes) {
+  for (const DType type : kBlockTypes) {
     const BlockMatrix w(type, 20, 96, 1);
     const Weight weight = w.place(backend);
     for (const float bad : {NAN, INFINITY}) {
@@ -165,15 +165,15 @@ TEST_P(BlocksTest, BlocksGoWhereTheyAreMeantToGo) {
 
 // Quantised here or there: the same blocks, the same numbers.
 TEST_P(BlocksTest, BlocksAreThoseOfGguf) {
-  const Safetensors file = testing::golden_tensors("blocks/blocks.safetensors");
+  const Safetensors file = test::golden_tensors("blocks/blocks.safetensors");
   const HostTensor given = file.tensors.at("values");
   const std::int64_t rows = given.shape[0], cols = given.shape[1];
   std::vector<std::int32_t> ids(static_cast<std::size_t>(rows));
   for (std::int64_t r = 0; r < rows; ++r) ids[std::size_t(r)] = std::int32_t(r);
-  for (const DType type : kTypes) {
+  for (const DType type : kBlockTypes) {
     const std::string title(name(type));
-    const std::vector<float> expected = testing::values(file.tensors.at(title));
-    const FileBytes theirs = FileBytes::map(testing::golden("blocks/" + title + ".bin"), ErrorKind::failure);
+    const std::vector<float> expected = test::values(file.tensors.at(title));
+    const FileBytes theirs = FileBytes::map(test::golden("blocks/" + title + ".bin"), ErrorKind::failure);
     Weight ours = backend.make_matrix(rows, cols, type), copied = backend.make_matrix(rows, cols, type);
     backend.place_rows(ours, 0, given);
     backend.place_rows(copied, 0, {type, {rows, cols}, theirs.bytes()});

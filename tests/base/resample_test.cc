@@ -10,7 +10,7 @@
 namespace paligemma {
 namespace {
 
-using testing::crc32;
+using test::crc32;
 
 // The high bytes of x = x * 1664525 + 1013904223 mod 2^32 from x = 1 on, 1 itself left out.
 std::vector<std::uint8_t> noise(std::size_t count) {

@@ -7,8 +7,8 @@
 namespace paligemma {
 namespace {
 
-using testing::expect_survives;
-using testing::file_content;
+using test::expect_survives;
+using test::file_content;
 
 TEST(DamagedFiles, MaskCodec) {
   const auto read = [](std::span<const std::byte> bytes) {

@@ -37,29 +37,29 @@ class Lora : public Pg2Cases {
     expect_answer(model.answer(prompt), case_["greedy"]);
     auto& all = seen.at("logits");
     all.resize(static_cast<std::size_t>(model.config.decoder.vocabulary));
-    EXPECT_LE(relative_rms(all, values(expected.tensors.at(reference + "/" + logits))), testing::kTapRelativeRms);
+    EXPECT_LE(relative_rms(all, values(expected.tensors.at(reference + "/" + logits))), test::kTapRelativeRms);
     prompt = make_scoring(pairs[0]);
     prompt.adapter = adapter;
     expect_scores(model.answer(prompt), case_["suffix_scores"]);
   }
 };
 
-struct Case {
+struct AdapterCase {
   std::string adapter, reference, isa;
-  friend std::ostream& operator<<(std::ostream& out, const Case& c) { return out << c.adapter << " " << c.isa; }
+  friend std::ostream& operator<<(std::ostream& out, const AdapterCase& c) { return out << c.adapter << " " << c.isa; }
 };
 
-std::vector<Case> all_cases() {
-  std::vector<Case> all;
-  for (const std::string& isa : testing::runnable_isas()) {
+std::vector<AdapterCase> adapter_cases() {
+  std::vector<AdapterCase> all;
+  for (const std::string& isa : test::runnable_isas()) {
     for (const auto& [name, case_] : lora_cases()["adapters"].items()) all.push_back({name, name, isa});
     for (const char* name : {"plain-older-keys", "plain-middle-keys"}) all.push_back({name, "plain", isa});
   }
   return all;
 }
 
-class LoraCase : public Lora, public ::testing::WithParamInterface<Case> {};
-INSTANTIATE_TEST_SUITE_P(Adapters, LoraCase, ::testing::ValuesIn(all_cases()),
+class LoraCase : public Lora, public ::testing::WithParamInterface<AdapterCase> {};
+INSTANTIATE_TEST_SUITE_P(Adapters, LoraCase, ::testing::ValuesIn(adapter_cases()),
                          [](const auto& info) { return with_underscores(info.param.adapter + "_" + info.param.isa); });
 
 TEST_P(LoraCase, Attached) {
@@ -102,7 +102,7 @@ TEST_P(LoraCase, Bf16IsAsCloseAsPeft) {
 }
 
 class LoraIsa : public Lora, public ::testing::WithParamInterface<std::string> {};
-INSTANTIATE_TEST_SUITE_P(Isas, LoraIsa, ::testing::ValuesIn(testing::runnable_isas()),
+INSTANTIATE_TEST_SUITE_P(Isas, LoraIsa, ::testing::ValuesIn(test::runnable_isas()),
                          [](const auto& info) { return with_underscores(info.param); });
 
 // Rows of the last block that nothing depends on are left out, whatever adapters and suffixes there are: the same bits.
@@ -203,7 +203,7 @@ TEST_P(LoraIsa, MergedTablesEqualAttachedOnes) {
     model.answer(prompt);
     return seen.at("logits");
   };
-  EXPECT_LE(relative_rms(untied({"tables"}), untied({})), testing::kTapRelativeRms);
+  EXPECT_LE(relative_rms(untied({"tables"}), untied({})), test::kTapRelativeRms);
 }
 
 // Tensors merged one by one, against those that PEFT merged.

@@ -12,9 +12,9 @@
 namespace paligemma {
 namespace {
 
-using testing::golden_json;
-using testing::golden_tensors;
-using testing::ids;
+using test::golden_json;
+using test::golden_tensors;
+using test::ids;
 
 // Feeds a search with what `of` says of each live hypothesis until it ends.
 template <class Of>
@@ -113,7 +113,7 @@ struct Reference {
 // All the hypotheses that are left at the end, each token's logits from a prefill of everything before it.
 TEST(BeamSearch, FinishesWithTheHypothesesOfTransformers) {
   const Reference reference;
-  Loaded model("models/pg2", testing::runnable_isas().back());
+  Loaded model("models/pg2", test::runnable_isas().back());
   ASSERT_EQ(reference.searches().size(), 12u);
   for (const Json& item : reference.searches()) {
     SCOPED_TRACE(item["picture"].get<std::string>() + item["settings"].dump());
@@ -135,13 +135,13 @@ TEST(BeamSearch, FinishesWithTheHypothesesOfTransformers) {
     ASSERT_EQ(search.finished().size(), item["sequences"].size());
     for (std::size_t i = 0; i < search.finished().size(); ++i) {
       EXPECT_EQ(search.finished()[i].ids, ids(item["sequences"][i]));
-      EXPECT_NEAR(search.finished()[i].score, item["scores"][i].get<double>(), testing::kLogprob);
+      EXPECT_NEAR(search.finished()[i].score, item["scores"][i].get<double>(), test::kLogprob);
     }
   }
 }
 
 class Beaming : public ::testing::TestWithParam<std::string> {};
-INSTANTIATE_TEST_SUITE_P(All, Beaming, ::testing::ValuesIn(testing::runnable_isas()));
+INSTANTIATE_TEST_SUITE_P(All, Beaming, ::testing::ValuesIn(test::runnable_isas()));
 
 TEST_P(Beaming, AnswersAsTransformersDoes) {
   const Reference reference;
@@ -156,7 +156,7 @@ TEST_P(Beaming, AnswersAsTransformersDoes) {
     double sum = 0;
     for (const double logprob : answer.logprobs) sum += logprob;
     const double score = sum / std::pow(static_cast<double>(answer.ids.size()), prompt.beams.length_penalty);
-    EXPECT_NEAR(score, item["scores"][0].get<double>(), testing::kLogprob);
+    EXPECT_NEAR(score, item["scores"][0].get<double>(), test::kLogprob);
   }
 }
 

@@ -7,20 +7,20 @@
 namespace paligemma {
 namespace {
 
-struct Case {
+struct BlockCase {
   std::string isa;
   HeldAs held;
 };
 
-std::vector<Case> every_case() {
-  std::vector<Case> cases;
-  for (const std::string& isa : testing::runnable_isas())
+std::vector<BlockCase> block_cases() {
+  std::vector<BlockCase> cases;
+  for (const std::string& isa : test::runnable_isas())
     for (const HeldAs held : {HeldAs::q8, HeldAs::q4}) cases.push_back({isa, held});
   return cases;
 }
 
-class Blocks : public Pg2Cases, public ::testing::WithParamInterface<Case> {};
-INSTANTIATE_TEST_SUITE_P(Isas, Blocks, ::testing::ValuesIn(every_case()), [](const auto& info) {
+class Blocks : public Pg2Cases, public ::testing::WithParamInterface<BlockCase> {};
+INSTANTIATE_TEST_SUITE_P(Isas, Blocks, ::testing::ValuesIn(block_cases()), [](const auto& info) {
   return info.param.isa + (info.param.held == HeldAs::q8 ? "_q8" : "_q4");
 });
 

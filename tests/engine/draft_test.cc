@@ -57,21 +57,21 @@ TEST(Draft, IsWorthMoreRowsTheMoreBytesAWeightHas) {
   EXPECT_EQ(rows_for_drafts(DType::bf16, 1 << 20), 1);
 }
 
-struct Case {
+struct DraftCase {
   std::string isa;
   Precision precision;
   HeldAs held;
 };
 
-std::vector<Case> every_case() {
-  std::vector<Case> cases;
-  for (const std::string& isa : testing::runnable_isas())
+std::vector<DraftCase> draft_cases() {
+  std::vector<DraftCase> cases;
+  for (const std::string& isa : test::runnable_isas())
     for (const Precision precision : {Precision::f32, Precision::bf16})
       for (const HeldAs held : {HeldAs::as_in_file, HeldAs::q8, HeldAs::q4}) cases.push_back({isa, precision, held});
   return cases;
 }
 
-class Drafts : public Pg2Cases, public ::testing::WithParamInterface<Case> {
+class Drafts : public Pg2Cases, public ::testing::WithParamInterface<DraftCase> {
  protected:
   static constexpr int kTokens = 12;
 
@@ -92,14 +92,14 @@ class Drafts : public Pg2Cases, public ::testing::WithParamInterface<Case> {
   }
 };
 
-std::string name_of(const ::testing::TestParamInfo<Case>& info) {
-  const Case& c = info.param;
+std::string name_of(const ::testing::TestParamInfo<DraftCase>& info) {
+  const DraftCase& c = info.param;
   return c.isa + (c.precision == Precision::f32 ? "_f32" : "_bf16") +
          (c.held == HeldAs::q8   ? "_q8"
           : c.held == HeldAs::q4 ? "_q4"
                                  : "");
 }
-INSTANTIATE_TEST_SUITE_P(Isas, Drafts, ::testing::ValuesIn(every_case()), name_of);
+INSTANTIATE_TEST_SUITE_P(Isas, Drafts, ::testing::ValuesIn(draft_cases()), name_of);
 
 void expect_same(const EngineAnswer& answer, const EngineAnswer& expected) {
   EXPECT_EQ(answer.ids, expected.ids);

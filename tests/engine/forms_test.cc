@@ -17,10 +17,10 @@
 namespace paligemma {
 namespace {
 
-using testing::golden;
-using testing::golden_tensors;
-using testing::relative_rms;
-using testing::values;
+using test::golden;
+using test::golden_tensors;
+using test::relative_rms;
+using test::values;
 
 // Whole numbers of an i32 or u8 tensor, row by row.
 std::vector<std::vector<int>> rows_of(const RawTensor& tensor) {
@@ -52,8 +52,8 @@ std::vector<float> patch_rows(std::span<const float> images, const VisionConfig&
   return out;
 }
 
-struct Loaded {
-  explicit Loaded(const std::filesystem::path& path, const NumericsProfile& numerics = kTransformersNumerics)
+struct LoadedFile {
+  explicit LoadedFile(const std::filesystem::path& path, const NumericsProfile& numerics = kTransformersNumerics)
       : files(with(numerics, open_model_files(path))),
         network(load_network(files.config, files.source, {.precision = Precision::f32}, *backend)),
         engine(*backend, files.config, network,
@@ -115,17 +115,19 @@ constexpr NumericsProfile without_cache(NumericsProfile profile) {
   return profile;
 }
 
-struct Case {
+struct NpzCase {
   std::string folder, file, weights;  // the type whose expected values count
-  friend std::ostream& operator<<(std::ostream& out, const Case& c) { return out << c.folder << " " << c.file; }
+  friend std::ostream& operator<<(std::ostream& out, const NpzCase& c) { return out << c.folder << " " << c.file; }
 };
 
-class Npz : public ::testing::TestWithParam<Case> {
+class Npz : public ::testing::TestWithParam<NpzCase> {
  protected:
   const std::string folder = "npz/" + GetParam().folder + "/";
   const Safetensors expected = golden_tensors(folder + "expected.safetensors");
 
-  Loaded load(const NumericsProfile& numerics) const { return Loaded(golden(folder + GetParam().file), numerics); }
+  LoadedFile load(const NumericsProfile& numerics) const {
+    return LoadedFile(golden(folder + GetParam().file), numerics);
+  }
   std::vector<float> images() const { return values(expected.tensors.at("inputs/image")); }
   std::vector<float> floats(const std::string& name) const {
     return values(expected.tensors.at(GetParam().weights + "/" + name));
@@ -133,13 +135,13 @@ class Npz : public ::testing::TestWithParam<Case> {
 };
 
 TEST_P(Npz, ImageEmbeddingsAgree) {
-  Loaded model = load(kBigVisionNumerics);
+  LoadedFile model = load(kBigVisionNumerics);
   model.see(images());
-  EXPECT_LE(relative_rms(model.taps.at("projector"), floats("img/zimg")), testing::kTapRelativeRms);
+  EXPECT_LE(relative_rms(model.taps.at("projector"), floats("img/zimg")), test::kTapRelativeRms);
 }
 
 TEST_P(Npz, LogitsAgree) {
-  Loaded model = load(without_cache(kBigVisionNumerics));
+  LoadedFile model = load(without_cache(kBigVisionNumerics));
   model.see(images());
   const auto text = rows_of(expected.others.at("inputs/text")), causal = rows_of(expected.others.at("inputs/mask_ar")),
              there = rows_of(expected.others.at("inputs/mask_input"));
@@ -150,15 +152,14 @@ TEST_P(Npz, LogitsAgree) {
     const auto actual = model.all_logits(static_cast<std::int64_t>(i), std::span(text[i]).first(length),
                                          text[i].size() - static_cast<std::size_t>(ones(causal[i])));
     const std::size_t size = length * static_cast<std::size_t>(model.files.config.decoder.vocabulary);
-    EXPECT_LE(relative_rms(std::span(actual).last(size), std::span(all).subspan(i * row, size)),
-              testing::kTapRelativeRms)
+    EXPECT_LE(relative_rms(std::span(actual).last(size), std::span(all).subspan(i * row, size)), test::kTapRelativeRms)
         << i;
   }
 }
 
 // Up to the first eos: the reference goes on until all answers have one.
 TEST_P(Npz, GreedyAnswersAgree) {
-  Loaded model = load(kBigVisionNumerics);
+  LoadedFile model = load(kBigVisionNumerics);
   model.see(images());
   const auto text = rows_of(expected.others.at("prompt/text")),
              there = rows_of(expected.others.at("prompt/mask_input"));
@@ -174,21 +175,22 @@ TEST_P(Npz, GreedyAnswersAgree) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Golden, Npz,
-                         ::testing::Values(Case{"pg1", "model.npz", "f32"}, Case{"pg1", "model.bf16.npz", "bf16"},
-                                           Case{"pg1", "model.f16.npz", "f16"},  // without params/
-                                           Case{"pg2", "model.npz", "f32"}, Case{"pg2", "model.bf16.npz", "bf16"},
-                                           Case{"pg2", "model.f16.npz", "f16"}, Case{"pg2_27b", "model.npz", "f32"},
-                                           Case{"pg2_27b", "model.bf16.npz", "bf16"}),
+                         ::testing::Values(NpzCase{"pg1", "model.npz", "f32"}, NpzCase{"pg1", "model.bf16.npz", "bf16"},
+                                           NpzCase{"pg1", "model.f16.npz", "f16"},  // without params/
+                                           NpzCase{"pg2", "model.npz", "f32"}, NpzCase{"pg2", "model.bf16.npz", "bf16"},
+                                           NpzCase{"pg2", "model.f16.npz", "f16"},
+                                           NpzCase{"pg2_27b", "model.npz", "f32"},
+                                           NpzCase{"pg2_27b", "model.bf16.npz", "bf16"}),
                          [](const auto& info) { return info.param.folder + "_" + info.param.weights; });
 
 // Compares with the logits of KerasHub in f32, soft cap and image positions included.
 void expect_keras_answers(const std::filesystem::path& path, const std::string& folder) {
   const Safetensors expected = golden_tensors(folder + "/expected.safetensors");
-  Loaded model(path);
+  LoadedFile model(path);
   model.see(values(expected.tensors.at("images")));
   if (model.files.source.dtype("multi_modal_projector.linear.weight") == DType::f32) {  // else computed in bf16
     EXPECT_LE(relative_rms(model.taps.at("projector"), values(expected.tensors.at("image_embeddings"))),
-              testing::kTapRelativeRms);
+              test::kTapRelativeRms);
   }
   const auto text = rows_of(expected.others.at("token_ids")), there = rows_of(expected.others.at("padding_mask")),
              answer = rows_of(expected.others.at("response_mask"));
@@ -198,7 +200,7 @@ void expect_keras_answers(const std::filesystem::path& path, const std::string& 
     const auto actual = model.all_logits(static_cast<std::int64_t>(i), std::span(text[i]).first(length),
                                          length - static_cast<std::size_t>(ones(answer[i])));
     const auto wanted = std::span(all).subspan(i * all.size() / text.size(), actual.size());
-    EXPECT_LE(relative_rms(actual, wanted), testing::kTapRelativeRms) << i;
+    EXPECT_LE(relative_rms(actual, wanted), test::kTapRelativeRms) << i;
   }
 }
 
@@ -214,9 +216,9 @@ TEST(KerasHub, LogitsAgree) {
 TEST(KerasHub, QueryScaleIsWhatTheConfigurationSays) {
   const std::string name = "keras/pg2_27b_f32";
   EXPECT_FLOAT_EQ(open_model_files(golden(name)).config.decoder.query_scale, 1 / std::sqrt(48.0f / 4));
-  const testing::Scratch scratch;
+  const test::Scratch scratch;
   std::filesystem::create_symlink(golden(name + "/model.weights.h5"), scratch.path("model.weights.h5"));
-  Json config = testing::golden_json(name + "/config.json");
+  Json config = test::golden_json(name + "/config.json");
   config["config"]["query_head_dim_normalize"] = true;
   scratch.write("config.json", config.dump());
   expect_keras_answers(scratch.folder(), name);

@@ -10,12 +10,12 @@
 namespace paligemma {
 namespace {
 
-struct Case {
+struct GoldenCase {
   std::string folder, reference, isa;
-  friend std::ostream& operator<<(std::ostream& out, const Case& c) { return out << c.folder << " " << c.isa; }
+  friend std::ostream& operator<<(std::ostream& out, const GoldenCase& c) { return out << c.folder << " " << c.isa; }
 };
 
-class Golden : public ::testing::TestWithParam<Case> {
+class Golden : public ::testing::TestWithParam<GoldenCase> {
  protected:
   const std::string reference = "forward/" + GetParam().reference + "/";
   const Json cases = golden_json(reference + "case.json");
@@ -51,7 +51,7 @@ TEST_P(Golden, TapsAgree) {
     for (const auto& [name, actual] : taps) {
       const HostTensor* expected = tensor(std::to_string(pair) + "/" + name);
       if (!expected) continue;
-      EXPECT_LE(relative_rms(actual, values(*expected)), testing::kTapRelativeRms) << pair << "/" << name;
+      EXPECT_LE(relative_rms(actual, values(*expected)), test::kTapRelativeRms) << pair << "/" << name;
       ++compared;
     }
   }
@@ -77,7 +77,7 @@ TEST_P(Golden, AllLogitsOfThePromptAgree) {
   const auto& normed = taps.at("decoder.norm");
   const View out = logits(pass, model.config, model.network, {normed.data() + first * width, last - first, width});
   EXPECT_LE(relative_rms({out.data, static_cast<std::size_t>(out.rows * out.cols)}, values(*tensor("0/logits"))),
-            testing::kTapRelativeRms);
+            test::kTapRelativeRms);
 }
 
 TEST_P(Golden, GreedyAnswersAgree) {
@@ -101,7 +101,7 @@ TEST_P(Golden, SuffixesAreScored) {
       // The reference has one row more, after eos.
       auto rows = values(*expected);
       rows.resize(rows.size() - static_cast<std::size_t>(model.config.decoder.vocabulary));
-      EXPECT_LE(relative_rms(taps.at("logits"), rows), testing::kTapRelativeRms);
+      EXPECT_LE(relative_rms(taps.at("logits"), rows), test::kTapRelativeRms);
     }
   }
 }
@@ -124,7 +124,7 @@ TEST_P(Golden, WithoutAttentionSoftCap) {
   model.see({patches(model, 0)});
   model.answer(make_prompt(cases["pairs"][0], 1));
   EXPECT_LE(relative_rms(taps.at("logits"), values(*tensor("without_attention_softcap/logits_last"))),
-            testing::kTapRelativeRms);
+            test::kTapRelativeRms);
 }
 
 // Rows behind the prefix lose keys on every second layer; the prompt's own logits are those without a window.
@@ -143,12 +143,12 @@ TEST_P(Golden, SlidingWindow) {
   expect_scores(model.answer(make_scoring(case_)), expected["suffix_scores"]);
   auto rows = values(*tensor("sliding_window_8/suffix_logits"));
   rows.resize(taps.at("logits").size());  // the reference may have one row more, after eos
-  EXPECT_LE(relative_rms(taps.at("logits"), rows), testing::kTapRelativeRms);
+  EXPECT_LE(relative_rms(taps.at("logits"), rows), test::kTapRelativeRms);
   taps.clear();
   expect_answer(model.answer(make_prompt(case_, new_tokens)), expected["greedy"]);
   auto& all = taps.at("logits");
   all.resize(static_cast<std::size_t>(model.config.decoder.vocabulary));
-  EXPECT_LE(relative_rms(all, values(*tensor("sliding_window_8/logits_last"))), testing::kTapRelativeRms);
+  EXPECT_LE(relative_rms(all, values(*tensor("sliding_window_8/logits_last"))), test::kTapRelativeRms);
 }
 
 // The reference pads the shorter prompts at the left; here there is no padding at all.
@@ -188,7 +188,7 @@ TEST_P(Golden, CausalWithoutPrefix) {
   EXPECT_EQ(model.answer(prompt).ids, expected);
   auto& all = taps.at("logits");
   all.resize(static_cast<std::size_t>(model.config.decoder.vocabulary));
-  EXPECT_LE(relative_rms(all, values(*tensor("without_token_type_ids/logits_last"))), testing::kTapRelativeRms);
+  EXPECT_LE(relative_rms(all, values(*tensor("without_token_type_ids/logits_last"))), test::kTapRelativeRms);
 }
 
 // In bf16 every tap is at least as close to f32 as transformers' own bf16 is: root mean square over the pairs, since
@@ -214,20 +214,20 @@ TEST_P(Golden, Bf16IsAsCloseAsTheReference) {
   for (const auto& [name, sums] : squares) EXPECT_LE(std::sqrt(sums.first / sums.second), 1) << name;
 }
 
-std::vector<Case> all_cases() {
+std::vector<GoldenCase> golden_cases() {
   const std::vector<std::pair<std::string, std::string>> folders{{"pg1", "pg1"},
                                                                  {"pg2", "pg2"},
                                                                  {"pg2-28b-like", "pg2-28b-like"},
                                                                  {"pg2-f16", "pg2-f16"},
                                                                  {"pg2-saved-by-transformers", "pg2"},
                                                                  {"pg2-memory-names-with-lm-head", "pg2"}};
-  std::vector<Case> all;
-  for (const std::string& isa : testing::runnable_isas())
+  std::vector<GoldenCase> all;
+  for (const std::string& isa : test::runnable_isas())
     for (const auto& [folder, reference] : folders) all.push_back({folder, reference, isa});
   return all;
 }
 
-INSTANTIATE_TEST_SUITE_P(Checkpoints, Golden, ::testing::ValuesIn(all_cases()), [](const auto& info) {
+INSTANTIATE_TEST_SUITE_P(Checkpoints, Golden, ::testing::ValuesIn(golden_cases()), [](const auto& info) {
   std::string name = info.param.folder + "_" + info.param.isa;
   std::ranges::replace(name, '-', '_');
   return name;

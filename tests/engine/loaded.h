@@ -21,12 +21,12 @@
 
 namespace paligemma {
 
-using testing::golden;
-using testing::golden_json;
-using testing::golden_tensors;
-using testing::ids;
-using testing::relative_rms;
-using testing::values;
+using test::golden;
+using test::golden_json;
+using test::golden_tensors;
+using test::ids;
+using test::relative_rms;
+using test::values;
 
 inline EnginePrompt make_prompt(const Json& case_, int max_tokens, std::vector<std::int64_t> pictures = {0}) {
   EnginePrompt prompt{.ids = ids(case_["input_ids"]), .pictures = std::move(pictures), .max_tokens = max_tokens};
@@ -48,14 +48,14 @@ inline void expect_answer(const EngineAnswer& answer, const Json& expected) {
   const auto logprobs = expected["logprobs"].get<std::vector<double>>();
   ASSERT_EQ(answer.logprobs.size(), logprobs.size());
   for (std::size_t i = 0; i < logprobs.size(); ++i)
-    EXPECT_NEAR(answer.logprobs[i], logprobs[i], testing::kLogprob) << "token " << i;
+    EXPECT_NEAR(answer.logprobs[i], logprobs[i], test::kLogprob) << "token " << i;
 }
 
 inline void expect_scores(const EngineAnswer& answer, const Json& expected) {
   const auto logprobs = expected["logprobs"].get<std::vector<double>>();
   ASSERT_EQ(answer.logprobs.size(), logprobs.size());
   for (std::size_t i = 0; i < logprobs.size(); ++i)
-    EXPECT_NEAR(answer.logprobs[i], logprobs[i], testing::kLogprob) << "token " << i;
+    EXPECT_NEAR(answer.logprobs[i], logprobs[i], test::kLogprob) << "token " << i;
 }
 
 using Taps = std::map<std::string, std::vector<float>, std::less<>>;

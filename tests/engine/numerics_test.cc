@@ -12,12 +12,12 @@
 namespace paligemma {
 namespace {
 
-using testing::relative_rms;
-using testing::values;
+using test::relative_rms;
+using test::values;
 
 constexpr std::size_t kRows = 4, kSteps = 10;
 
-struct Case {
+struct BigVisionCase {
   std::string folder, isa;
 };
 
@@ -28,10 +28,10 @@ struct Mean {
   double root() const { return std::sqrt(squares / count); }
 };
 
-class BigVision : public ::testing::TestWithParam<Case> {
+class BigVision : public ::testing::TestWithParam<BigVisionCase> {
  protected:
   const std::string folder = "npz/" + GetParam().folder;
-  const Safetensors tensors = testing::golden_tensors(folder + "/decoding.safetensors");
+  const Safetensors tensors = test::golden_tensors(folder + "/decoding.safetensors");
 
   Loaded load(const Arithmetic& arithmetic) const { return {folder + "/hf", GetParam().isa, arithmetic}; }
 
@@ -45,7 +45,7 @@ class BigVision : public ::testing::TestWithParam<Case> {
 
   // All four pictures, to be row i's of the prompts.
   void see(Loaded& model) const {
-    const Safetensors inputs = testing::golden_tensors(folder + "/expected.safetensors");
+    const Safetensors inputs = test::golden_tensors(folder + "/expected.safetensors");
     const auto image = values(inputs.tensors.at("inputs/image"));  // (4, side, side, 3)
     const std::int64_t side = model.config.vision.image_size();
     std::vector<std::vector<float>> pictures;
@@ -103,7 +103,7 @@ class BigVision : public ::testing::TestWithParam<Case> {
     for (EnginePrompt& prompt : asked) prompt.beams.count = beams;
     const auto answers = rounded.engine->generate(asked);
     for (std::size_t row = 0; row < kRows; ++row) EXPECT_EQ(answers[row].ids, answer(name, row)) << name << " " << row;
-    EXPECT_LE(distance(answers, name), testing::kFlippedShare * distance(plain.engine->generate(asked), name)) << name;
+    EXPECT_LE(distance(answers, name), test::kFlippedShare * distance(plain.engine->generate(asked), name)) << name;
   }
 
   // The profile without its bf16 cache.
@@ -146,7 +146,7 @@ TEST_P(BigVision, LogitsOfEachStep) {
     }
     return mean.root();
   };
-  EXPECT_LE(distance(kBigVisionNumerics), testing::kFlippedShare * distance(without_cache()));
+  EXPECT_LE(distance(kBigVisionNumerics), test::kFlippedShare * distance(without_cache()));
 }
 
 // The reference's answers without its favourite tokens, which it keeps from being chosen: here given and scored.
@@ -165,7 +165,7 @@ TEST_P(BigVision, ScoresOfGivenAnswers) {
         mean.add(answers[row].logprobs[i] - static_cast<double>(expected[row * kSteps + i]));
     return mean.root();
   };
-  EXPECT_LE(distance(kBigVisionNumerics), testing::kFlippedShare * distance(without_cache()));
+  EXPECT_LE(distance(kBigVisionNumerics), test::kFlippedShare * distance(without_cache()));
 }
 
 // Weights as stored in 16 bits, activations in f32: the scaled embedding and the norms' gains are rounded.
@@ -201,19 +201,19 @@ TEST_P(BigVision, HalfPrecisionWeights) {
     for (std::size_t i = 0; i <= suffix.size(); ++i)
       EXPECT_LE(relative_rms(std::span(taps.at("logits")).subspan(i * rows, vocabulary),
                              std::span(expected).subspan((prefix.size() - 1 + i) * vocabulary, vocabulary)),
-                testing::kTapRelativeRms)
+                test::kTapRelativeRms)
           << i;
   }
 }
 
-std::vector<Case> all_cases() {
-  std::vector<Case> all;
-  for (const std::string& isa : testing::runnable_isas())
+std::vector<BigVisionCase> big_vision_cases() {
+  std::vector<BigVisionCase> all;
+  for (const std::string& isa : test::runnable_isas())
     for (const char* folder : {"pg1", "pg2", "pg2_27b"}) all.push_back({folder, isa});
   return all;
 }
 
-INSTANTIATE_TEST_SUITE_P(Checkpoints, BigVision, ::testing::ValuesIn(all_cases()),
+INSTANTIATE_TEST_SUITE_P(Checkpoints, BigVision, ::testing::ValuesIn(big_vision_cases()),
                          [](const auto& info) { return info.param.folder + "_" + info.param.isa; });
 
 }  // namespace

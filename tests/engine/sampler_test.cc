@@ -14,9 +14,9 @@
 namespace paligemma {
 namespace {
 
-using testing::golden_json;
-using testing::golden_tensors;
-using testing::values;
+using test::golden_json;
+using test::golden_tensors;
+using test::values;
 
 TEST(Sampler, FirstOfEqualLogitsWins) {
   const std::vector<float> logits{1, 3, 3, 2};
@@ -80,7 +80,7 @@ std::vector<float> probabilities(std::span<const Candidate> left, std::size_t vo
 TEST(Sampler, FiltersAsTransformersDoes) {
   const Json cases = golden_json("sampling/case.json");
   const Safetensors tensors = golden_tensors("sampling/tensors.safetensors");
-  const auto history = testing::ids(cases["history"]);
+  const auto history = test::ids(cases["history"]);
   ASSERT_EQ(cases["filters"].size(), 76u);
   for (const Json& item : cases["filters"]) {
     const std::string name = item["logits"], index = std::to_string(item["index"].get<int>());

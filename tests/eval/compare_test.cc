@@ -144,7 +144,7 @@ TEST(Compare, LeavesOutWhatCannotBeRead) {
 }
 
 TEST(Compare, ModelsMustHaveTheSameTokens) {
-  const ComparedModel other{.path = testing::golden("models/pg2")};
+  const ComparedModel other{.path = test::golden("models/pg2")};
   int reads = 0;
   const CompareQuestions none{.batches = 1, .read = [&](std::size_t) {
                                 ++reads;

@@ -25,7 +25,7 @@ class TemporaryFolder {
 };
 
 TEST(LogitFile, GivesBackRowsInAnyOrderAndLeavesNothing) {
-  const testing::Scratch scratch;
+  const test::Scratch scratch;
   const TemporaryFolder here(scratch.folder());
   LogitFile file(3);
   const std::vector<float> one = {1, -2, 3e38f}, two = {4, 5, 6, 7};  // what is beyond the width is not kept
@@ -40,7 +40,7 @@ TEST(LogitFile, GivesBackRowsInAnyOrderAndLeavesNothing) {
 }
 
 TEST(LogitFile, SaysWhereThereIsNoPlace) {
-  const testing::Scratch scratch;
+  const test::Scratch scratch;
   const TemporaryFolder nowhere(scratch.path("none"));
   expect_error(ErrorKind::failure, "write_failed", scratch.path("none"), [] { LogitFile file(3); });
 }

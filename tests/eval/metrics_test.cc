@@ -33,7 +33,7 @@ TEST(Metrics, MaskIouByHand) {
 }
 
 TEST(Metrics, BoxesAndMasksAsPycocotools) {
-  const Json golden = testing::golden_json("eval/metrics.json");
+  const Json golden = test::golden_json("eval/metrics.json");
   for (const Json& pair : golden["boxes"])
     EXPECT_NEAR(box_iou(pair["a"], pair["b"]), pair["iou"].get<double>(), 1e-12) << pair;
   const auto mask_of = [](const Json& json) {
@@ -51,7 +51,7 @@ TEST(Metrics, BoxesAndMasksAsPycocotools) {
 }
 
 TEST(Metrics, DivergenceAsTorch) {
-  const Json golden = testing::golden_json("eval/metrics.json");
+  const Json golden = test::golden_json("eval/metrics.json");
   for (const Json& pair : golden["kl"]) {
     const std::vector<float> a = pair["a"], b = pair["b"];
     const double expected = pair["kl"];

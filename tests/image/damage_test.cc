@@ -11,9 +11,9 @@
 namespace paligemma {
 namespace {
 
-using testing::expect_survives;
-using testing::file_content;
-using testing::golden;
+using test::expect_survives;
+using test::file_content;
+using test::golden;
 
 using Bytes = std::span<const std::byte>;
 
@@ -25,7 +25,7 @@ constexpr std::size_t kMemory = 8 * kMaxPixels;
 std::string picture(Bytes bytes) {
   const Picture picture = decode_picture(bytes, {.max_pixels = kMaxPixels});
   EXPECT_EQ(picture.rgb.size(), std::size_t{3} * picture.width * picture.height);
-  return join(picture.width, 'x', picture.height, ' ', testing::crc32(std::span<const std::uint8_t>(picture.rgb)));
+  return join(picture.width, 'x', picture.height, ' ', test::crc32(std::span<const std::uint8_t>(picture.rgb)));
 }
 
 TEST(DamagedFiles, Pictures) {

@@ -20,8 +20,8 @@ namespace paligemma {
 namespace {
 
 namespace fs = std::filesystem;
-using testing::crc32;
-using testing::golden;
+using test::crc32;
+using test::golden;
 
 std::span<const std::byte> bytes_of(std::string_view text) { return std::as_bytes(std::span(text)); }
 
@@ -43,7 +43,7 @@ std::string decode_error(std::span<const std::byte> bytes, std::int64_t max_pixe
 }
 
 TEST(Decode, EqualsPillow) {
-  const Json cases = testing::golden_json("pictures/pillow13.json");
+  const Json cases = test::golden_json("pictures/pillow13.json");
   ASSERT_EQ(cases.size(), 290u);
   for (const Json& c : cases) {
     const std::string file = c.at("file");
@@ -72,7 +72,7 @@ TEST(Decode, ATruncatedPictureIsAnErrorAndNeverHalfAPicture) {
 }
 
 TEST(Decode, AnyByteMayBeWrong) {
-  for (const Json& c : testing::golden_json("pictures/pillow13.json")) {
+  for (const Json& c : test::golden_json("pictures/pillow13.json")) {
     const FileBytes file = FileBytes::map(golden("pictures/" + c.at("file").get<std::string>()), ErrorKind::failure);
     if (file.bytes().size() > 600) continue;
     std::vector<std::byte> damaged(file.bytes().begin(), file.bytes().end());

@@ -9,7 +9,7 @@
 namespace paligemma {
 namespace {
 
-Picture cat() { return read_picture(testing::golden("pictures/cat.png")); }
+Picture cat() { return read_picture(test::golden("pictures/cat.png")); }
 
 // Mean absolute difference of the values.
 double distance(const Picture& a, const Picture& b) {

@@ -30,9 +30,9 @@ TEST(Patches, OfValuesThatAreReady) {
 }
 
 TEST(Patches, ValuesEqualTheReferenceBitForBit) {
-  const Safetensors golden = testing::golden_tensors("pictures/resized.safetensors");
-  const std::vector<float> expected = testing::values(golden.tensors.at("cat.png/56/pixel_values"));  // (3,56,56)
-  const Picture cat = resize(read_picture(testing::golden("pictures/cat.png")), 56, 56, Resize::automatic);
+  const Safetensors golden = test::golden_tensors("pictures/resized.safetensors");
+  const std::vector<float> expected = test::values(golden.tensors.at("cat.png/56/pixel_values"));  // (3,56,56)
+  const Picture cat = resize(read_picture(test::golden("pictures/cat.png")), 56, 56, Resize::automatic);
   std::vector<float> out(16 * 588);
   write_patches(cat, 14, {}, View(out.data(), 16, 588));
   ASSERT_EQ(expected.size(), out.size());

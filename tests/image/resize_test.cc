@@ -13,7 +13,7 @@
 namespace paligemma {
 namespace {
 
-using testing::golden;
+using test::golden;
 
 std::span<const std::uint8_t> bytes(const RawTensor& tensor) {
   return {reinterpret_cast<const std::uint8_t*>(tensor.bytes.data()), tensor.bytes.size()};
@@ -51,7 +51,7 @@ std::vector<std::uint8_t> planes(const Picture& picture) {
 }
 
 TEST(Resize, EqualsPillow12) {
-  const Safetensors expected = testing::golden_tensors("resize/pillow_bicubic.safetensors");
+  const Safetensors expected = test::golden_tensors("resize/pillow_bicubic.safetensors");
   ASSERT_EQ(expected.others.size(), 29u);
   for (const auto& [name, tensor] : expected.others) {
     const Key key(name);
@@ -64,8 +64,8 @@ constexpr std::string_view kMissing = "tall_1000x3/224";
 constexpr std::uint32_t kMissingCrc = 0x1f9a0824;
 
 TEST(Resize, EqualsPillow13) {
-  const Safetensors before = testing::golden_tensors("resize/pillow_bicubic.safetensors");
-  const Safetensors changed = testing::golden_tensors("resize/pillow13_bicubic.safetensors");
+  const Safetensors before = test::golden_tensors("resize/pillow_bicubic.safetensors");
+  const Safetensors changed = test::golden_tensors("resize/pillow13_bicubic.safetensors");
   ASSERT_EQ(changed.others.size(), 5u);
   for (const auto& [name, tensor] : before.others) {
     const Key key(name);
@@ -74,7 +74,7 @@ TEST(Resize, EqualsPillow13) {
     for (const Resize method : {Resize::automatic, Resize::pillow}) {
       const Picture resized = resize(stored(key), key.size, key.size, method);
       if (name == kMissing) {
-        EXPECT_EQ(testing::crc32(std::span<const std::uint8_t>(resized.rgb)), kMissingCrc);
+        EXPECT_EQ(test::crc32(std::span<const std::uint8_t>(resized.rgb)), kMissingCrc);
       } else {
         EXPECT_EQ(differing(resized.rgb, bytes(expected)), 0u) << name;
       }
@@ -83,7 +83,7 @@ TEST(Resize, EqualsPillow13) {
 }
 
 TEST(Resize, EqualsTheReferencesProcessor) {
-  const Safetensors expected = testing::golden_tensors("pictures/resized.safetensors");
+  const Safetensors expected = test::golden_tensors("pictures/resized.safetensors");
   int cases = 0;
   for (const auto& [name, tensor] : expected.others) {
     const Key key(name);
@@ -96,14 +96,14 @@ TEST(Resize, EqualsTheReferencesProcessor) {
 }
 
 TEST(Resize, EqualsTensorFlow) {
-  const Safetensors expected = testing::golden_tensors("resize/tf_bilinear.safetensors");
+  const Safetensors expected = test::golden_tensors("resize/tf_bilinear.safetensors");
   int cases = 0;
   for (const auto& [name, tensor] : expected.tensors) {
     const Key key(name);
     const bool antialias = key.rest == "/antialias=True/float";
     const Picture picture = stored(key);
     const std::vector<float> actual = resize_tf(picture, key.size, key.size, antialias);
-    const std::vector<float> wanted = testing::values(tensor);
+    const std::vector<float> wanted = test::values(tensor);
     ASSERT_EQ(actual.size(), wanted.size());
     std::size_t differing = 0;
     for (std::size_t i = 0; i < actual.size(); ++i) differing += actual[i] != wanted[i];
@@ -114,7 +114,7 @@ TEST(Resize, EqualsTensorFlow) {
 }
 
 TEST(Resize, EqualsBigVisionsOp) {
-  const Safetensors expected = testing::golden_tensors("resize/tf_bilinear.safetensors");
+  const Safetensors expected = test::golden_tensors("resize/tf_bilinear.safetensors");
   ASSERT_EQ(expected.others.size(), 48u);
   for (const auto& [name, tensor] : expected.others) {
     const Key key(name);
@@ -125,11 +125,11 @@ TEST(Resize, EqualsBigVisionsOp) {
 
 // The middle square, bilinear without antialiasing, floats in [-1, 1].
 TEST(Resize, EqualsKerasHub) {
-  const Safetensors expected = testing::golden_tensors("resize/keras_hub.safetensors");
+  const Safetensors expected = test::golden_tensors("resize/keras_hub.safetensors");
   ASSERT_EQ(expected.tensors.size(), 12u);
   for (const auto& [name, tensor] : expected.tensors) {
     const Key key(name);
-    const std::vector<float> actual = resize_keras(stored(key), key.size), wanted = testing::values(tensor);
+    const std::vector<float> actual = resize_keras(stored(key), key.size), wanted = test::values(tensor);
     ASSERT_EQ(actual.size(), wanted.size()) << name;
     // Levels up to 255 in f32, a few operations each: some units of 2^-16, over 127.5.
     for (std::size_t i = 0; i < actual.size(); ++i) ASSERT_NEAR(actual[i], wanted[i], 5e-7f) << name << " " << i;

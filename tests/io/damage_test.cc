@@ -11,14 +11,14 @@
 namespace paligemma {
 namespace {
 
-using testing::expect_survives;
-using testing::file_content;
+using test::expect_survives;
+using test::file_content;
 
 using Bytes = std::span<const std::byte>;
 
 // Every byte that a reader gives, in short.
 void add(std::string& digest, std::string_view name, const HostTensor& tensor) {
-  digest += join(name, ' ', paligemma::name(tensor.dtype), ' ', testing::crc32(tensor.bytes));
+  digest += join(name, ' ', paligemma::name(tensor.dtype), ' ', test::crc32(tensor.bytes));
   for (const auto n : tensor.shape) digest += join(' ', n);
   digest += '\n';
 }
@@ -51,7 +51,7 @@ TEST(DamagedFiles, Hdf5WhoseEndIsWhereItWasCut) {
       },
       [&](Bytes piece) { own.append(reinterpret_cast<const char*>(piece.data()), piece.size()); });
   for (std::string file : {own, file_content(GOLDEN_DIR "/io/mixed.h5")}) {
-    testing::Fenced room(file.size());
+    test::Fenced room(file.size());
     for (std::size_t length = file.size() - 1; length >= 96; --length) {
       file.resize(length);
       for (int i = 0; i < 8; ++i) file[40 + i] = static_cast<char>(length >> 8 * i);
@@ -70,7 +70,7 @@ TEST(DamagedFiles, Safetensors) {
     const Safetensors file = read_safetensors(FileBytes::borrow(bytes), "x");
     std::string digest;
     for (const auto& [name, tensor] : file.tensors) add(digest, name, tensor);
-    for (const auto& [name, tensor] : file.others) digest += join(name, testing::crc32(tensor.bytes), '\n');
+    for (const auto& [name, tensor] : file.others) digest += join(name, test::crc32(tensor.bytes), '\n');
     return digest;
   };
   expect_survives(file_content(GOLDEN_DIR "/io/mixed.safetensors"), ErrorKind::model, read, {.changed = 1000});
@@ -98,7 +98,7 @@ TEST(DamagedFiles, Json) {
 // What a reader holds at most while it reads `text`, which it may refuse.
 template <class Read>
 std::size_t memory_for(const std::string& text, const Read& read) {
-  return testing::peak_bytes([&] {
+  return test::peak_bytes([&] {
     try {
       read(text);
     } catch (const Error& error) {

@@ -9,9 +9,9 @@
 namespace paligemma {
 namespace {
 
+using test::file_content;
+using test::golden;
 using ::testing::ElementsAre;
-using testing::file_content;
-using testing::golden;
 
 Gguf gguf_of(const std::string& file) { return read_gguf(FileBytes::borrow(as_bytes(file)), "x.gguf"); }
 
@@ -58,11 +58,11 @@ std::vector<float> numbers_of(const GgufTensor& tensor) {
 TEST(Gguf, ReadsEveryTypeOfTensor) {
   const Gguf file = read_gguf(FileBytes::map(golden("gguf/every_type.gguf"), ErrorKind::model), "every_type");
   EXPECT_EQ(file.tensors.size(), 10u);
-  const Safetensors expected = testing::golden_tensors("gguf/every_type.safetensors");
+  const Safetensors expected = test::golden_tensors("gguf/every_type.safetensors");
   for (const char* name : {"f32", "f16", "bf16", "q8_0", "q4_0", "q4_k", "q6_k", "four"}) {
     const GgufTensor& tensor = file.tensors.at(name);
     EXPECT_EQ(tensor.shape, expected.tensors.at(name).shape) << name;
-    EXPECT_EQ(numbers_of(tensor), testing::values(expected.tensors.at(name))) << name;
+    EXPECT_EQ(numbers_of(tensor), test::values(expected.tensors.at(name))) << name;
   }
   EXPECT_EQ(find_gguf_type(file.tensors.at("q5_0").type)->name, "Q5_0");
   EXPECT_EQ(file.tensors.at("q5_0").bytes.size(), 22u);
@@ -207,7 +207,7 @@ TEST(DamagedFiles, Gguf) {
     return digest;
   };
   for (const char* name : {"gguf/every_type.gguf", "gguf/written.gguf", "tiny/model.gguf"})
-    testing::expect_survives(file_content(golden(name)), ErrorKind::model, read, {.changed = 10000});
+    test::expect_survives(file_content(golden(name)), ErrorKind::model, read, {.changed = 10000});
 }
 
 }  // namespace

@@ -16,7 +16,7 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::Pair;
 
-Hdf5 golden(const std::string& name) {
+Hdf5 golden_hdf5(const std::string& name) {
   return read_hdf5(FileBytes::map(std::string(GOLDEN_DIR "/") + name, ErrorKind::model), name);
 }
 
@@ -63,7 +63,7 @@ std::uint32_t crc_of_all(const Hdf5& file) {
   std::string bytes;
   for (const auto& [path, tensor] : file.datasets)
     bytes.append(reinterpret_cast<const char*>(tensor.bytes.data()), tensor.bytes.size());
-  return testing::crc32(std::span<const char>(bytes));
+  return test::crc32(std::span<const char>(bytes));
 }
 
 // Files written by Keras 3.15. The checksums are zlib.crc32 over the bytes of all datasets as h5py gives them, in the
@@ -78,7 +78,7 @@ TEST(Hdf5, ReadsWhatKerasWrites) {
                {"pg2_f32_sharded", "model_00001.weights.h5", 0x83289202}};
   for (const auto& each : cases) {
     SCOPED_TRACE(each.folder);
-    const Hdf5 file = golden(join("keras/", each.folder, '/', each.file));
+    const Hdf5 file = golden_hdf5(join("keras/", each.folder, '/', each.file));
     const Tree actual = tree_of(file), expected = expected_tree(each.folder, each.file);
     EXPECT_GE(expected.datasets.size(), 10u);
     EXPECT_EQ(actual.datasets, expected.datasets);
@@ -90,7 +90,7 @@ TEST(Hdf5, ReadsWhatKerasWrites) {
 
 // Written by h5py 3.16: texts of fixed length, a header that goes on in another block, types that are skipped.
 TEST(Hdf5, ReadsWhatH5pyWrites) {
-  const Hdf5 file = golden("io/mixed.h5");
+  const Hdf5 file = golden_hdf5("io/mixed.h5");
   EXPECT_THAT(file.names, ElementsAre(Pair("a", "fixed text"), Pair("others", "日本")));
   EXPECT_EQ(file.datasets.size(), 5u);
   EXPECT_THAT(values(file.datasets.at("a/f2")), ElementsAre(0.5f, -65504.0f, 5.9604645e-8f));

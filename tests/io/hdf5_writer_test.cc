@@ -25,7 +25,7 @@ std::string written(const Hdf5Layout& layout, const std::vector<std::string>& da
   return file;
 }
 
-Hdf5 read(const std::string& file) { return read_hdf5(FileBytes::borrow(as_bytes(file)), "written"); }
+Hdf5 hdf5_of(const std::string& file) { return read_hdf5(FileBytes::borrow(as_bytes(file)), "written"); }
 
 void keep(const std::string& file, std::string name) {
   const char* folder = std::getenv("PALIGEMMA_KEEP_HDF5");
@@ -48,7 +48,7 @@ TEST(Hdf5Writer, WritesWhatItReads) {
       data.emplace_back(reinterpret_cast<const char*>(tensor.bytes.data()), tensor.bytes.size());
     }
     const std::string file = written(layout, data);
-    const Hdf5 again = read(file);
+    const Hdf5 again = hdf5_of(file);
     EXPECT_EQ(again.names, original.names);
     EXPECT_TRUE(again.skipped.empty());
     ASSERT_EQ(again.datasets.size(), original.datasets.size());
@@ -76,7 +76,7 @@ TEST(Hdf5Writer, WideGroupsAndManyTexts) {
   layout.names["empty"] = "";
   layout.names["long"] = std::string(10'000, 'x');
   const std::string file = written(layout, data);
-  const Hdf5 again = read(file);
+  const Hdf5 again = hdf5_of(file);
   ASSERT_EQ(again.datasets.size(), 9000u);
   for (int i = 0; i < 9000; ++i) {
     const HostTensor& tensor = again.datasets.at(join("many/", i));
@@ -92,13 +92,13 @@ TEST(Hdf5Writer, ScalarsAndEmptyDatasets) {
   const Hdf5Layout layout{
       .datasets = {{"scalar", DType::f32, {}}, {"none", DType::f32, {0, 3}}, {"odd", DType::f16, {3}}}};
   const std::string file = written(layout, {"abcd", "", "123456"});
-  const Hdf5 again = read(file);
+  const Hdf5 again = hdf5_of(file);
   EXPECT_THAT(again.datasets.at("scalar").shape, ElementsAre());
   EXPECT_EQ(again.datasets.at("scalar").bytes.size(), 4u);
   EXPECT_THAT(again.datasets.at("none").shape, ElementsAre(0, 3));
   EXPECT_TRUE(again.datasets.at("none").bytes.empty());
   EXPECT_EQ(std::to_integer<char>(again.datasets.at("odd").bytes[5]), '6');
-  EXPECT_TRUE(read(written({}, {})).datasets.empty());
+  EXPECT_TRUE(hdf5_of(written({}, {})).datasets.empty());
   keep(file, "small.h5");
 }
 

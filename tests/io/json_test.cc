@@ -10,7 +10,7 @@ namespace {
 
 Json parse(std::string_view text) { return parse_json(text, "a.json", ErrorKind::model); }
 
-void expect_refused(std::string_view text, std::string_view part) {
+void expect_json_refused(std::string_view text, std::string_view part) {
   SCOPED_TRACE(text.substr(0, 80));
   expect_error(ErrorKind::model, "json", part, [&] { parse(text); });
   expect_error(ErrorKind::model, "json", "a.json", [&] { parse(text); });
@@ -29,32 +29,32 @@ TEST(Json, ReadsEveryKindOfValueInOrder) {
 }
 
 TEST(Json, IsStrict) {
-  expect_refused("", "unexpected end of input");
-  expect_refused("{", "unexpected end of input");
-  expect_refused("[1,]", "line 1, column 4");
-  expect_refused("{\"a\":1,}", "column 8");
-  expect_refused("[1] 2", "column 5");
-  expect_refused("// x\n1", "column 1");
-  expect_refused("{'a':1}", "column 2");
-  expect_refused("[01]", "column 3");
-  expect_refused("[NaN]", "column 2");
-  expect_refused("[1e999]", "number overflow");
-  expect_refused("\"\xff\"", "UTF-8");
-  expect_refused("\"\xed\xa0\x80\"", "UTF-8");  // a surrogate
-  expect_refused("\"\\ud800\"", "surrogate");
-  expect_refused(std::string_view("\"a\0b\"", 5), "control character");
+  expect_json_refused("", "unexpected end of input");
+  expect_json_refused("{", "unexpected end of input");
+  expect_json_refused("[1,]", "line 1, column 4");
+  expect_json_refused("{\"a\":1,}", "column 8");
+  expect_json_refused("[1] 2", "column 5");
+  expect_json_refused("// x\n1", "column 1");
+  expect_json_refused("{'a':1}", "column 2");
+  expect_json_refused("[01]", "column 3");
+  expect_json_refused("[NaN]", "column 2");
+  expect_json_refused("[1e999]", "number overflow");
+  expect_json_refused("\"\xff\"", "UTF-8");
+  expect_json_refused("\"\xed\xa0\x80\"", "UTF-8");  // a surrogate
+  expect_json_refused("\"\\ud800\"", "surrogate");
+  expect_json_refused(std::string_view("\"a\0b\"", 5), "control character");
 }
 
 TEST(Json, RefusesDuplicateKeysInOneObject) {
-  expect_refused(R"({"a":1,"b":2,"a":3})", "the key \"a\" is there twice");
-  expect_refused(R"([{"x":{"a":1,"\u0061":2}}])", "the key \"a\" is there twice");
+  expect_json_refused(R"({"a":1,"b":2,"a":3})", "the key \"a\" is there twice");
+  expect_json_refused(R"([{"x":{"a":1,"\u0061":2}}])", "the key \"a\" is there twice");
   EXPECT_EQ(parse(R"({"a":{"a":1},"b":[{"a":1},{"a":2}]})").size(), 2u);
 }
 
 TEST(Json, RefusesMoreThan128Levels) {
   EXPECT_NO_THROW(parse(std::string(128, '[') + std::string(128, ']')));
-  expect_refused(std::string(129, '[') + std::string(129, ']'), "128 levels");
-  expect_refused(std::string(10'000'000, '['), "128 levels");
+  expect_json_refused(std::string(129, '[') + std::string(129, ']'), "128 levels");
+  expect_json_refused(std::string(10'000'000, '['), "128 levels");
 }
 
 TEST(Json, MessagesStayShort) {

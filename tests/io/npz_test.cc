@@ -68,18 +68,18 @@ std::string npy(std::string_view dictionary, std::size_t data_bytes, int version
 
 constexpr std::string_view kTwoFloats = "{'descr': '<f4', 'fortran_order': False, 'shape': (2,), }\n";
 
-auto read(const std::string& file, std::uint64_t limit = 1 << 20) {
+auto npz_of(const std::string& file, std::uint64_t limit = 1 << 20) {
   return read_npz(FileBytes::borrow(as_bytes(file)), "x.npz", limit);
 }
 
-void expect_refused(const std::string& file, std::string_view part) {
-  expect_error(ErrorKind::model, "npz", part, [&] { read(file); });
-  expect_error(ErrorKind::model, "npz", "x.npz", [&] { read(file); });
+void expect_npz_refused(const std::string& file, std::string_view part) {
+  expect_error(ErrorKind::model, "npz", part, [&] { npz_of(file); });
+  expect_error(ErrorKind::model, "npz", "x.npz", [&] { npz_of(file); });
 }
 
 void expect_array_refused(const std::string& array, std::string_view part) {
   SCOPED_TRACE(array);
-  expect_refused(zip_of({{.name = "a.npy", .data = array}}), part);
+  expect_npz_refused(zip_of({{.name = "a.npy", .data = array}}), part);
 }
 
 // Both written by numpy 2.4: savez and savez_compressed.
@@ -120,47 +120,47 @@ TEST(Npz, ReadsAMaskCodec) {
 TEST(Npz, ReadsZip64AndHeadersOfAllVersions) {
   for (const bool zip64 : {false, true})
     for (const int version : {1, 2, 3}) {
-      const auto file = read(zip_of({{.name = "a.npy", .data = npy(kTwoFloats, 8, version)},
-                                     {.name = "readme.txt", .data = "no array"},
-                                     {.name = "b/c.npy", .data = npy(kTwoFloats, 8, version)}},
-                                    zip64));
+      const auto file = npz_of(zip_of({{.name = "a.npy", .data = npy(kTwoFloats, 8, version)},
+                                       {.name = "readme.txt", .data = "no array"},
+                                       {.name = "b/c.npy", .data = npy(kTwoFloats, 8, version)}},
+                                      zip64));
       ASSERT_EQ(file.size(), 2u);
       EXPECT_THAT(values(file.at("b/c").tensor), ElementsAre(0.0f, 0.0f));
     }
-  EXPECT_TRUE(read(zip_of({})).empty());
+  EXPECT_TRUE(npz_of(zip_of({})).empty());
 }
 
 TEST(Npz, DictionaryMayBeWrittenInOtherWays) {
   for (const char* text : {R"({"shape":(2,),"fortran_order":False,"descr":"<f4"})",
                            "{ 'shape' : ( 2L , ) , 'descr' : '<f4' , 'fortran_order' : False , }   \n"}) {
-    const auto file = read(zip_of({{.name = "a.npy", .data = npy(text, 8)}}));
+    const auto file = npz_of(zip_of({{.name = "a.npy", .data = npy(text, 8)}}));
     EXPECT_THAT(file.at("a").tensor.shape, ElementsAre(2));
   }
 }
 
 TEST(Npz, RefusesWhatIsNoArchive) {
-  expect_refused("", "not a zip archive");
-  expect_refused("hello", "not a zip archive");
-  expect_refused("PK\3\4hello", "its end is missing or damaged. Try: download it again");
+  expect_npz_refused("", "not a zip archive");
+  expect_npz_refused("hello", "not a zip archive");
+  expect_npz_refused("PK\3\4hello", "its end is missing or damaged. Try: download it again");
   std::string file = zip_of({{.name = "a.npy", .data = npy(kTwoFloats, 8)}});
   for (std::size_t length = 0; length < file.size(); ++length)
-    EXPECT_THROW(read(file.substr(0, length)), Error) << length;
+    EXPECT_THROW(npz_of(file.substr(0, length)), Error) << length;
 }
 
 TEST(Npz, RefusesALyingArchive) {
   const std::string good = npy(kTwoFloats, 8);
-  expect_refused(zip_of({{.name = "a.npy", .data = good, .crc = 1}}), "CRC");
-  expect_refused(zip_of({{.name = "a.npy", .data = good, .size = 1'000'000}}), "claims 1000000 bytes");
-  expect_refused(zip_of({{.name = "a.npy", .data = good, .packed = 1'000'000}}), "out of 1000000");
-  expect_refused(
+  expect_npz_refused(zip_of({{.name = "a.npy", .data = good, .crc = 1}}), "CRC");
+  expect_npz_refused(zip_of({{.name = "a.npy", .data = good, .size = 1'000'000}}), "claims 1000000 bytes");
+  expect_npz_refused(zip_of({{.name = "a.npy", .data = good, .packed = 1'000'000}}), "out of 1000000");
+  expect_npz_refused(
       zip_of({{.name = "a.npy", .data = good, .size = std::uint64_t{1} << 60, .packed = std::uint64_t{1} << 60}}, true),
       "in a file of");
-  expect_refused(zip_of({{.name = "a.npy", .data = good, .size = 100'000, .method = 8}}), "entry a.npy: ");
-  expect_refused(zip_of({{.name = "a.npy", .data = good, .method = 12}}), "method 12");
-  expect_refused(zip_of({{.name = "a.npy", .data = good}, {.name = "a.npy", .data = good}}), "twice");
+  expect_npz_refused(zip_of({{.name = "a.npy", .data = good, .size = 100'000, .method = 8}}), "entry a.npy: ");
+  expect_npz_refused(zip_of({{.name = "a.npy", .data = good, .method = 12}}), "method 12");
+  expect_npz_refused(zip_of({{.name = "a.npy", .data = good}, {.name = "a.npy", .data = good}}), "twice");
   const std::string two = zip_of({{.name = "a.npy", .data = good}, {.name = "b.npy", .data = good}});
-  expect_error(ErrorKind::model, "npz", "limit", [&] { read(two, 15); });
-  EXPECT_EQ(read(two, 16).size(), 2u);
+  expect_error(ErrorKind::model, "npz", "limit", [&] { npz_of(two, 15); });
+  EXPECT_EQ(npz_of(two, 16).size(), 2u);
 }
 
 TEST(Npz, RefusesALyingArray) {

@@ -16,7 +16,7 @@
 namespace paligemma {
 namespace {
 
-using testing::golden;
+using test::golden;
 
 constexpr const char* kQuery = "base_model.model.model.language_model.layers.0.self_attn.q_proj";
 
@@ -260,7 +260,7 @@ TEST(Merging, TakesWhatIsSaid) {
       .release = [](std::string_view) {}};
   const auto backend = make_cpu_backend({.threads = 1});
   const TensorSource source = merged(base, adapter, *backend);
-  const std::size_t peak = testing::peak_bytes([&] {
+  const std::size_t peak = test::peak_bytes([&] {
     for (const std::int64_t first : {std::int64_t{0}, kPieceRows}) source.rows("w.weight", first, kPieceRows);
     source.release("w.weight");
   });

@@ -16,7 +16,7 @@ namespace paligemma {
 namespace {
 
 namespace fs = std::filesystem;
-using testing::golden;
+using test::golden;
 using ::testing::HasSubstr;
 
 TEST(Checkpoint, AllSpellingsHaveOneName) {
@@ -80,7 +80,7 @@ TEST_F(DamagedCheckpoint, MissingShardIsNamed) {
 }
 
 TEST_F(DamagedCheckpoint, IndexOfATensorThatIsNowhere) {
-  Json index = testing::golden_json("models/pg2/model.safetensors.index.json");
+  Json index = test::golden_json("models/pg2/model.safetensors.index.json");
   index["weight_map"]["language_model.model.nothing"] = "model-00001-of-00006.safetensors";
   write("model.safetensors.index.json", index.dump());
   EXPECT_THAT(error("index"), HasSubstr("language_model.model.nothing is not in model-00001-of-00006.safetensors"));
@@ -99,7 +99,7 @@ TEST_F(DamagedCheckpoint, IndexThatIsNoIndex) {
 }
 
 TEST_F(DamagedCheckpoint, NameThatStandsTwice) {
-  Json index = testing::golden_json("models/pg2/model.safetensors.index.json");
+  Json index = test::golden_json("models/pg2/model.safetensors.index.json");
   fs::copy(folder / "model-00001-of-00006.safetensors", folder / "again.safetensors");
   index["weight_map"]["x"] = "again.safetensors";
   write("model.safetensors.index.json", index.dump());
@@ -112,7 +112,7 @@ TEST_F(DamagedCheckpoint, NoWeightsAtAll) {
 }
 
 TEST(Checkpoint, TensorOfAnotherTypeIsNamedWithIt) {
-  testing::Scratch scratch;
+  test::Scratch scratch;
   const std::string header =
       R"({"model.language_model.norm.weight":{"dtype":"F8_E4M3","shape":[2],"data_offsets":[0,2]}})";
   scratch.write("model.safetensors",
@@ -128,7 +128,7 @@ TEST(Checkpoint, TensorOfAnotherTypeIsNamedWithIt) {
 TEST(Load, WrongShapeIsShownWithTheRightOne) {
   const Checkpoint checkpoint(Folder::on_disk(golden("models/pg2"), ErrorKind::model));
   TensorSource source = checkpoint.source();
-  const Config config = read_config(testing::golden_json("models/pg2/config.json"), source.shape, "config.json");
+  const Config config = read_config(test::golden_json("models/pg2/config.json"), source.shape, "config.json");
   const auto shape = source.shape;
   source.shape = [shape](std::string_view name) {
     auto found = shape(name);

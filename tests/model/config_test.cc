@@ -10,8 +10,8 @@
 namespace paligemma {
 namespace {
 
-using testing::golden;
-using testing::golden_json;
+using test::golden;
+using test::golden_json;
 using ::testing::HasSubstr;
 
 struct Files {

@@ -9,9 +9,9 @@
 namespace paligemma {
 namespace {
 
-using testing::expect_survives;
-using testing::file_content;
-using testing::golden;
+using test::expect_survives;
+using test::file_content;
+using test::golden;
 
 using Bytes = std::span<const std::byte>;
 

@@ -13,8 +13,8 @@
 namespace paligemma {
 namespace {
 
-using testing::golden;
-using testing::Scratch;
+using test::golden;
+using test::Scratch;
 using namespace std::string_literals;
 
 // Every tensor that the format must name, in the largest model, in less than 64 bytes.

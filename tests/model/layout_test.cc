@@ -14,8 +14,8 @@
 namespace paligemma {
 namespace {
 
+using test::golden;
 using ::testing::ElementsAre;
-using testing::golden;
 
 std::vector<std::byte> whole(const TensorSource& source, std::string_view name) {
   const auto bytes = source.rows(name, 0, source.shape(name)->at(0)).bytes;

@@ -17,7 +17,7 @@ namespace paligemma {
 namespace {
 
 namespace fs = std::filesystem;
-using testing::golden;
+using test::golden;
 
 std::string bytes_of(const fs::path& path) {
   std::ifstream file(path, std::ios::binary);
@@ -122,7 +122,7 @@ class KerasPreset : public NpzModel {
   }
   void write_index(const Json& index) const { write("model.weights.json", index.dump()); }
 
-  Json index = testing::golden_json("keras/pg2_f32_sharded/model.weights.json");
+  Json index = test::golden_json("keras/pg2_f32_sharded/model.weights.json");
 };
 
 TEST_F(KerasPreset, ShardsMustBeThere) {
@@ -155,7 +155,7 @@ TEST_F(KerasPreset, DamagedWeightsAreRefused) {
 
 TEST_F(KerasPreset, ConfigurationMustAgree) {
   const auto with = [&](const char* field, const Json& value, std::string_view part) {
-    Json config = testing::golden_json("keras/pg2_f32_sharded/config.json");
+    Json config = test::golden_json("keras/pg2_f32_sharded/config.json");
     config["config"][field] = value;
     write("config.json", config.dump());
     expect_refused("config", part);
@@ -188,12 +188,12 @@ TEST(ModelFolder, WithoutWeightsSaysWhatMayBeMeant) {
 
 TEST(KerasFile, MustHoldItsParts) {
   expect_error(ErrorKind::model, "keras", "expected config.json", [] {
-    const testing::Scratch scratch;
+    const test::Scratch scratch;
     fs::copy(golden("io/stored.npz"), scratch.path("x.keras"));
     open_model_files(fs::path(scratch.path("x.keras")));
   });
   const std::string whole = bytes_of(golden("keras/pg1_f32/model.keras"));
-  const testing::Scratch scratch;
+  const test::Scratch scratch;
   expect_error(ErrorKind::model, "keras", "not a zip archive",
                [&] { open_model_files(fs::path(scratch.write("x.keras", whole.substr(0, whole.size() / 2)))); });
 }

@@ -9,10 +9,10 @@
 namespace paligemma {
 namespace {
 
-using testing::golden;
-using testing::golden_json;
+using test::golden;
+using test::golden_json;
+using test::ids;
 using ::testing::HasSubstr;
-using testing::ids;
 using ::testing::Not;
 
 class Adapters : public ::testing::Test {

@@ -20,8 +20,8 @@ namespace paligemma {
 namespace {
 
 namespace fs = std::filesystem;
-using testing::golden;
-using testing::Scratch;
+using test::golden;
+using test::Scratch;
 
 std::vector<std::byte> whole(const TensorSource& source, std::string_view name) {
   const auto bytes = source.rows(name, 0, source.shape(name)->at(0)).bytes;
@@ -106,9 +106,9 @@ TEST_P(Convert, NewRowsAreTheMean) {
   const ModelFiles npz = open_model_files(golden(folder + "model.npz"));
   const ModelFiles made = open_model_files(fs::path(run(golden(folder + "model.npz"), "hf", Form::hugging_face)));
   const std::int64_t rows = npz.config.decoder.vocabulary, width = npz.config.decoder.width;
-  const auto all = testing::values(npz.source.rows(kEmbedding, 0, rows));
+  const auto all = test::values(npz.source.rows(kEmbedding, 0, rows));
   for (const std::int64_t row : {rows, rows + 63}) {
-    const auto added = testing::values(made.source.rows(kEmbedding, row, 1));
+    const auto added = test::values(made.source.rows(kEmbedding, row, 1));
     for (std::int64_t c = 0; c < width; ++c) {
       double sum = 0;
       for (std::int64_t r = 0; r < rows; ++r) sum += static_cast<double>(all[static_cast<std::size_t>(r * width + c)]);
@@ -151,7 +151,7 @@ TEST_P(ConvertKeras, PresetIsKerasHubs) {
   }
   // The order of fields does not matter.
   EXPECT_EQ(nlohmann::json(parse_json(scratch.read("keras/config.json"), "a", ErrorKind::failure)),
-            nlohmann::json(testing::golden_json("keras/" + GetParam() + "/config.json")));
+            nlohmann::json(test::golden_json("keras/" + GetParam() + "/config.json")));
 }
 
 INSTANTIATE_TEST_SUITE_P(Golden, ConvertKeras, ::testing::Values("pg1_f32", "pg2_bf16", "pg2_27b_f32"),
@@ -276,7 +276,7 @@ TEST(ConvertFiles, PictureSettingsAreNotLost) {
   const fs::path folder = scratch.path("model");
   fs::copy(golden("models/pg2-f16"), folder);
   const ModelFiles from = open_model_files(folder);
-  Json settings = testing::golden_json("models/pg2-f16/preprocessor_config.json");
+  Json settings = test::golden_json("models/pg2-f16/preprocessor_config.json");
   const auto with = [&](const char* field, const Json& value) {
     Json other = settings;
     other[field] = value;
@@ -332,7 +332,7 @@ TEST(InspectForms, CountsWhatIsNotFinite) {
   from.source.rows = [rows = from.source.rows, buffer = std::make_shared<std::vector<float>>()](
                          std::string_view name, std::int64_t first, std::int64_t count) {
     HostTensor tensor = rows(name, first, count);
-    *buffer = testing::values(tensor);
+    *buffer = test::values(tensor);
     if (name == "language_model.model.layers.1.self_attn.v_proj.weight") buffer->at(5) = NAN;
     tensor.bytes = std::as_bytes(std::span(*buffer));
     return tensor;

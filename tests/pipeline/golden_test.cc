@@ -12,9 +12,9 @@
 namespace paligemma {
 namespace {
 
-using testing::golden;
-using testing::golden_json;
-using testing::ids;
+using test::golden;
+using test::golden_json;
+using test::ids;
 
 std::vector<std::int32_t> token_ids(const Result& result) {
   std::vector<std::int32_t> out;
@@ -25,7 +25,7 @@ std::vector<std::int32_t> token_ids(const Result& result) {
 void expect_logprobs(const Result& result, const Json& expected) {
   ASSERT_EQ(result.tokens.size(), expected.size());
   for (std::size_t i = 0; i < expected.size(); ++i)
-    EXPECT_NEAR(result.tokens[i].logprob, expected[i].get<double>(), testing::kLogprob) << "token " << i;
+    EXPECT_NEAR(result.tokens[i].logprob, expected[i].get<double>(), test::kLogprob) << "token " << i;
 }
 
 // The reference applies no EXIF orientation.
@@ -129,7 +129,7 @@ TEST(Pocket, GivesTheReferenceAnswers) {
     const Result result = model.answer(request);
     auto got = token_ids(result), want = ids(expected["ids"]);
     const auto tie =
-        std::ranges::find_if(result.tokens, [](const Token& token) { return token.margin < testing::kNearTie; });
+        std::ranges::find_if(result.tokens, [](const Token& token) { return token.margin < test::kNearTie; });
     const auto exact = static_cast<std::size_t>(tie - result.tokens.begin());
     total += want.size();
     if (tie != result.tokens.end()) got.resize(exact), want.resize(std::min(want.size(), exact));

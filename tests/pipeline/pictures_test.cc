@@ -9,13 +9,13 @@
 namespace paligemma {
 namespace {
 
+using test::golden;
 using ::testing::ElementsAre;
-using testing::golden;
 using ::testing::IsEmpty;
 
 class Pictures : public ::testing::Test {
  protected:
-  SharedPicture picture(const char* name) const { return read_picture(testing::kPictures + name); }
+  SharedPicture picture(const char* name) const { return read_picture(test::kPictures + name); }
 
   static Request caption(const SharedPicture& pixels) {
     return {.task = Task::caption, .pictures = {{"p", pixels}}, .max_tokens = 8, .logprobs = true};
@@ -80,7 +80,7 @@ TEST(SharedPictures, AnswersAreThoseOfEachAlone) {
   Model shared = Model::open(golden("models/pg2"), options);
   options.share_pictures = false;
   Model apart = Model::open(golden("models/pg2"), options);
-  const SharedPicture beach = read_picture(testing::kBeach), city = read_picture(testing::kPictures + "city.png");
+  const SharedPicture beach = read_picture(test::kBeach), city = read_picture(test::kCity);
   for (int call = 0; call < 3; ++call) {
     std::vector<Request> requests;
     for (int i = 0; i < 9; ++i) {
@@ -104,7 +104,7 @@ TEST(SharedPictures, AnswersAreThoseOfEachAlone) {
 // A call that fails leaves nothing behind that the next one would take for a picture.
 TEST(SharedPictures, SurviveACallThatIsStopped) {
   Model model = Model::embedded();
-  const SharedPicture beach = read_picture(testing::kBeach), city = read_picture(testing::kPictures + "city.png");
+  const SharedPicture beach = read_picture(test::kBeach), city = read_picture(test::kCity);
   const auto caption = [&](const SharedPicture& pixels, bool stopped) {
     return model.answer({.task = Task::caption, .pictures = {{"p", pixels}}}, [stopped] { return stopped; }).text;
   };

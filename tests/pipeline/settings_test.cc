@@ -10,7 +10,7 @@ namespace paligemma {
 namespace {
 
 std::unique_ptr<Pipeline> open(const ModelOptions& options) {
-  return open_pipeline(open_model_files(testing::golden("models/pg2")), "pg2", options);
+  return open_pipeline(open_model_files(test::golden("models/pg2")), "pg2", options);
 }
 
 TEST(Settings, NumericsOfBigVision) {

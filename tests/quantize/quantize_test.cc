@@ -14,9 +14,9 @@ namespace paligemma {
 namespace {
 
 namespace fs = std::filesystem;
-using testing::golden;
-using testing::golden_json;
-using testing::Scratch;
+using test::golden;
+using test::golden_json;
+using test::Scratch;
 
 fs::path quantized_file(const fs::path& from, const Scratch& scratch, const std::string& name, QuantType type) {
   const fs::path to = scratch.path(name);

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "image/encode.h"
+#include "object.h"
 #include "report/paint.h"
 
 namespace paligemma {
@@ -22,10 +23,6 @@ Picture pattern(int width, int height) {
 Rgb at(const Picture& picture, double x, double y) {
   const auto* rgb = &picture.rgb[3 * (static_cast<std::size_t>(y) * picture.width + static_cast<std::size_t>(x))];
   return {rgb[0], rgb[1], rgb[2]};
-}
-
-Object object(std::string label, std::array<double, 4> box, std::optional<double> score = {}) {
-  return {.label = std::move(label), .label_index = 0, .box = box, .score = score};
 }
 
 Result found(std::vector<Object> objects) { return {.task = Task::segment, .objects = std::move(objects)}; }

@@ -18,7 +18,7 @@ TEST(ResultText, WithoutAnAnswerWhatTheModelWrote) {
   EXPECT_EQ(result_text(result), "<loc0001>\n");
 }
 
-Result found(Task task) {
+Result cow_and_dog(Task task) {
   Result result{.task = task, .path = "zoo.jpg"};
   result.objects.push_back({.label = "red\tcow", .box = {320.26, 213.5, 960.9, 640.44}, .score = 0.9126});
   result.objects.push_back({.label = "dog", .box = {0, 1, 2, 3}});
@@ -27,17 +27,17 @@ Result found(Task task) {
 }
 
 TEST(ResultText, DetectIsOneLineAnObject) {
-  EXPECT_EQ(result_text(found(Task::detect)),
+  EXPECT_EQ(result_text(cow_and_dog(Task::detect)),
             "red\\tcow\t0.913\t320.3\t213.5\t960.9\t640.4\ndog\t-\t0.0\t1.0\t2.0\t3.0\n");
-  EXPECT_EQ(result_text(found(Task::detect), {.with_path = true}),
+  EXPECT_EQ(result_text(cow_and_dog(Task::detect), {.with_path = true}),
             "zoo.jpg\tred\\tcow\t0.913\t320.3\t213.5\t960.9\t640.4\nzoo.jpg\tdog\t-\t0.0\t1.0\t2.0\t3.0\n");
 }
 
 TEST(ResultText, SegmentAddsAreaAndFile) {
-  EXPECT_EQ(result_text(found(Task::segment)),
+  EXPECT_EQ(result_text(cow_and_dog(Task::segment)),
             "red\\tcow\t0.913\t320.3\t213.5\t960.9\t640.4\t4\ndog\t-\t0.0\t1.0\t2.0\t3.0\t-\n");
   const std::vector<std::string> files{"out/zoo.0.png", ""};
-  EXPECT_EQ(result_text(found(Task::segment), {.mask_files = files}),
+  EXPECT_EQ(result_text(cow_and_dog(Task::segment), {.mask_files = files}),
             "red\\tcow\t0.913\t320.3\t213.5\t960.9\t640.4\t4\tout/zoo.0.png\ndog\t-\t0.0\t1.0\t2.0\t3.0\t-\t\n");
 }
 

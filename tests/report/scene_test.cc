@@ -6,6 +6,8 @@
 #include <cmath>
 #include <limits>
 
+#include "object.h"
+
 namespace paligemma {
 namespace {
 
@@ -16,10 +18,6 @@ TextSize measure(const TextBlock& block) {
   const double lines = block.max_height > 0 ? std::ceil(natural / block.max_width) : 1;
   const double height = 1.2 * block.size * lines;
   return {block.max_width, block.max_height > 0 ? std::min(height, block.max_height) : height, block.size};
-}
-
-Object object(std::string label, std::array<double, 4> box, std::optional<double> score = {}) {
-  return {.label = std::move(label), .label_index = 0, .box = box, .score = score};
 }
 
 Scene scene_of(int width, int height, std::vector<Object> objects, const DrawOptions& options = {}) {

@@ -46,7 +46,7 @@ void operator delete(void* memory, std::size_t) noexcept { forget(memory); }
 void operator delete(void* memory, std::align_val_t) noexcept { forget(memory); }
 void operator delete(void* memory, std::size_t, std::align_val_t) noexcept { forget(memory); }
 
-namespace paligemma::testing {
+namespace paligemma::test {
 
 std::size_t peak_bytes(const std::function<void()>& call) {
   const std::size_t before = held.load();
@@ -55,4 +55,4 @@ std::size_t peak_bytes(const std::function<void()>& call) {
   return highest.load() - before;
 }
 
-}  // namespace paligemma::testing
+}  // namespace paligemma::test

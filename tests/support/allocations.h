@@ -5,9 +5,9 @@
 #include <cstddef>
 #include <functional>
 
-namespace paligemma::testing {
+namespace paligemma::test {
 
 // The most bytes that were held or asked for at once during `call`, beyond what was held before.
 std::size_t peak_bytes(const std::function<void()>& call);
 
-}  // namespace paligemma::testing
+}  // namespace paligemma::test

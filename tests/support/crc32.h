@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <span>
 
-namespace paligemma::testing {
+namespace paligemma::test {
 
 template <class T>
 std::uint32_t crc32(std::span<const T> values) {
@@ -16,4 +16,4 @@ std::uint32_t crc32(std::span<const T> values) {
   return ~crc;
 }
 
-}  // namespace paligemma::testing
+}  // namespace paligemma::test

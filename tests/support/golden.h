@@ -12,7 +12,7 @@
 #include "io/json.h"
 #include "io/safetensors.h"
 
-namespace paligemma::testing {
+namespace paligemma::test {
 
 inline std::filesystem::path golden(const std::string& name) { return std::filesystem::path(GOLDEN_DIR) / name; }
 
@@ -47,4 +47,4 @@ inline double relative_rms(std::span<const float> actual, std::span<const float>
   return std::sqrt(difference / size);
 }
 
-}  // namespace paligemma::testing
+}  // namespace paligemma::test

@@ -6,7 +6,7 @@
 
 #include "backend/cpu/dispatch.h"
 
-namespace paligemma::testing {
+namespace paligemma::test {
 
 inline std::vector<std::string> runnable_isas() {
   std::vector<std::string> runnable;
@@ -15,4 +15,4 @@ inline std::vector<std::string> runnable_isas() {
   return runnable;
 }
 
-}  // namespace paligemma::testing
+}  // namespace paligemma::test

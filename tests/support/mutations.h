@@ -21,7 +21,7 @@
 #include "base/error.h"
 #include "support/allocations.h"
 
-namespace paligemma::testing {
+namespace paligemma::test {
 
 inline std::string file_content(const std::string& path) {
   std::ifstream in(path, std::ios::binary);
@@ -122,4 +122,4 @@ void expect_survives(std::string_view valid, ErrorKind kind, const Read& read, c
   }
 }
 
-}  // namespace paligemma::testing
+}  // namespace paligemma::test

@@ -3,9 +3,10 @@
 
 #include <string>
 
-namespace paligemma::testing {
+namespace paligemma::test {
 
 inline const std::string kPictures = std::string(POCKET_DIR) + "/pictures/";
 inline const std::string kBeach = kPictures + "beach.png";
+inline const std::string kCity = kPictures + "city.png";
 
-}  // namespace paligemma::testing
+}  // namespace paligemma::test

@@ -1,16 +1,28 @@
-// A folder for one test, removed at its end.
+// Folders of tests.
 #pragma once
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <string>
 #include <string_view>
+#include <vector>
 
-namespace paligemma::testing {
+namespace paligemma::test {
 
+// Names, in order.
+inline std::vector<std::string> files_in(const std::filesystem::path& folder) {
+  std::vector<std::string> names;
+  for (const auto& entry : std::filesystem::directory_iterator(folder))
+    names.push_back(entry.path().filename().string());
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+// A folder for one test, removed at its end.
 class Scratch {
  public:
   Scratch() {
@@ -43,4 +55,4 @@ class Scratch {
   std::filesystem::path folder_;
 };
 
-}  // namespace paligemma::testing
+}  // namespace paligemma::test

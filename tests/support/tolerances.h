@@ -2,7 +2,7 @@
 // from double precision is the floor.
 #pragma once
 
-namespace paligemma::testing {
+namespace paligemma::test {
 
 // Relative RMS of an intermediate or of logits in f32. Reordered f32 sums over K <= 257 terms differ by about
 // sqrt(K) 2^-24 = 1e-6 a product; a dozen products and the nonlinearities between them bring the reference itself to
@@ -22,4 +22,4 @@ constexpr double kFlippedShare = 0.25;
 // Below this distance between the two best logits the order is decided by rounding.
 constexpr double kNearTie = 1e-3;
 
-}  // namespace paligemma::testing
+}  // namespace paligemma::test

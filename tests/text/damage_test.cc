@@ -7,8 +7,8 @@
 namespace paligemma {
 namespace {
 
-using testing::expect_survives;
-using testing::file_content;
+using test::expect_survives;
+using test::file_content;
 
 using Bytes = std::span<const std::byte>;
 
