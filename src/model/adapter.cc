@@ -41,9 +41,9 @@ std::string current_name(std::string name) {
   return name;
 }
 
-class AdapterReader {
+class Reader {
  public:
-  AdapterReader(const Folder& folder, const Config& config, Adapter& adapter)
+  Reader(const Folder& folder, const Config& config, Adapter& adapter)
       : adapter_(adapter), where_(folder.name + "/" + kTensorFile) {
     const std::string config_where = folder.name + "/" + kConfigFile;
     if (!folder.has(kConfigFile))
@@ -206,7 +206,7 @@ std::string bias_name(std::string_view weight) { return std::string(weight.subst
 
 Adapter read_adapter(const Folder& folder, std::string name, const Config& config) {
   Adapter adapter{.name = std::move(name), .tied_head = config.decoder.tied_head};
-  AdapterReader(folder, config, adapter).read();
+  Reader(folder, config, adapter).read();
   return adapter;
 }
 
