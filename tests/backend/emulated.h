@@ -1,4 +1,5 @@
-// Kernels that no processor at hand may run, compiled against an emulation of their instructions.
+// Kernels that no processor at hand may run, compiled against an emulation of their instructions, or for instructions
+// that do the same.
 #pragma once
 
 #include <vector>

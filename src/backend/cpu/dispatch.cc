@@ -9,7 +9,7 @@ Kernels choose_kernels(std::string_view isa) {
   std::string known;
   for (const Isa& candidate : isas()) {
     // The function itself is compiled for its instruction set.
-    if (candidate.runs_here) candidate.use(best);
+    if (candidate.runs_here && (candidate.pays || candidate.name == isa)) candidate.use(best);
     if (candidate.name == isa) {
       if (candidate.runs_here) return best;
       fail(ErrorKind::usage, "isa", "choosing kernels: this processor cannot run ", isa, ". Try: ", best.name);

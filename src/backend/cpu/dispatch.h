@@ -9,14 +9,16 @@
 
 namespace paligemma {
 
-// An instruction set. Its table is what the `use` functions of the list fill in, up to and including its own.
+// An instruction set. Its table is what the `use` functions of the list that run here fill in, up to and including its
+// own.
 struct Isa {
   std::string_view name;
   bool runs_here = false;
   void (*use)(Kernels&) noexcept = nullptr;
+  bool pays = true;  // faster here than those before it; otherwise it is used where it is asked for
 };
 
-// In ascending order; what one has, the ones after it have too. isas_x86.cc or isas_other.cc.
+// In ascending order. isas_x86.cc or isas_other.cc.
 std::vector<Isa> isas();
 
 // Empty: the best that runs here. Throws Error{usage, "isa"}.

@@ -94,6 +94,7 @@ struct Kernels {
 // Each fills in what its instruction set does better than what the table holds.
 void use_portable(Kernels& kernels) noexcept;
 void use_avx2(Kernels& kernels) noexcept;
+void use_avx2_vnni(Kernels& kernels) noexcept;
 void use_avx512(Kernels& kernels) noexcept;
 void use_avx512_vnni(Kernels& kernels) noexcept;
 void use_avx512_bf16(Kernels& kernels) noexcept;
