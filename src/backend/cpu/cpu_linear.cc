@@ -16,7 +16,7 @@ namespace {
 constexpr std::int64_t kBlockK = 256, kBlockPairsK = 2304;
 constexpr std::int64_t kBlockRows = 288;         // of A: with kBlockK 288 KiB, to stay in a second cache of 512 KiB
 constexpr std::int64_t kMostGroupColumns = 512;  // of one task: so often is a block of A used
-constexpr std::int64_t kTasksOfThread = 4;       // at least: another process may take a core for a while
+constexpr std::int64_t kTasksOfThread = 16;      // at least, so that threads end together though a core is slowed down
 constexpr std::int64_t kChunkRows = 576;         // prepared at once: bounds the memory to 576 K floats
 
 // Of the row of `weight`, or null where there is none.
