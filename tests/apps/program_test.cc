@@ -416,6 +416,19 @@ TEST(Inspect, ShowsTensorsAndMemory) {
   EXPECT_EQ(json.at("form"), "hf");
 }
 
+TEST(Inspect, ExplainsAnAdapter) {
+  const std::string adapter = GOLDEN_DIR "/lora/patterns";
+  const Ended text = run_program({"inspect", adapter});
+  EXPECT_EQ(text.code, 0) << text.err;
+  EXPECT_THAT(text.out, AllOf(StartsWith(adapter + ": LoRA adapter for pg2, 19,680 parameters, "),
+                              HasSubstr("\nrank 4, alpha 8\nrank_pattern: down_proj = 2, "),
+                              HasSubstr("self_attn.q_proj\t3 layers: 0, 2-3\trank 4, alpha 8, factor 2\tf32\t")));
+  EXPECT_EQ(json_of(run_program({"inspect", adapter, "--json"})).at("parameters"), 19680);
+  const Scratch scratch;
+  scratch.write("adapter_config.json", "{}");
+  EXPECT_EQ(run_program({"inspect", scratch.folder().string()}).code, 4);
+}
+
 TEST(Convert, WritesWhatAnswersAlike) {
   const Scratch scratch;
   const std::string from = GOLDEN_DIR "/models/pg2", tokenizer = from + "/tokenizer.model";
