@@ -461,6 +461,16 @@ TEST(Convert, SaysWhatStopsIt) {
   EXPECT_EQ(run_program({"convert", scratch.path("none"), out, "--to", "hf"}).code, 4);
   EXPECT_EQ(run_program({"convert", scratch.path("none.npz"), out, "--to", "hf"}).code, 4);
   EXPECT_EQ(run_program({"convert", POCKET_DIR, "/dev/null/no/folder", "--to", "hf"}).code, 1);
+  for (const char* bytes : {"0", "-1", "1.5", "5GB", "99999999999999999999", ""}) {
+    const Ended shard = run_program({"convert", POCKET_DIR, out, "--to", "hf", "--shard-bytes", bytes});
+    EXPECT_EQ(shard.code, 2) << bytes;
+    EXPECT_THAT(shard.err, HasSubstr("--shard-bytes"));
+  }
+  const Ended single = run_program({"convert", POCKET_DIR, out + ".npz", "--to", "npz", "--shard-bytes", "1000"});
+  EXPECT_EQ(single.code, 2);
+  EXPECT_THAT(single.err, HasSubstr("--to hf or keras"));
+  EXPECT_TRUE(std::filesystem::is_empty(scratch.folder()));
+  EXPECT_THAT(run_program({"convert", "--help"}).out, HasSubstr("--shard-bytes N"));
   const Ended divisor = run_program({"convert", POCKET_DIR, out, "--to", "keras"});  // its boxes count to 1024
   EXPECT_EQ(divisor.code, 2);
   EXPECT_THAT(divisor.err, HasSubstr("box divisor of 1024"));
