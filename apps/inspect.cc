@@ -1,4 +1,4 @@
-// paligemma inspect: what a checkpoint holds.
+// paligemma inspect: what a checkpoint or an adapter holds.
 #include "inspect.h"
 
 #include <charconv>

@@ -26,11 +26,12 @@ struct AdapterFiles {
   using ByName = std::map<std::string, T, std::less<>>;
 
   std::string where;  // names the file of tensors in messages
-  Json json;          // adapter_config.json
-  AdapterConfig config;
-  Safetensors file;                          // what the pointers point into
-  ByName<AdapterModule> products, tables{};  // by the canonical name of the weight, of the embedding as a table
-  ByName<SavedTensor> saved{};               // whole tensors, by their canonical names
+  Json json{};        // adapter_config.json
+  AdapterConfig config{};
+  Safetensors file{};                // what the pointers point into
+  ByName<AdapterModule> products{};  // by the canonical name of the weight
+  ByName<AdapterModule> tables{};    // the same, of the embedding as a table
+  ByName<SavedTensor> saved{};       // whole tensors, by their canonical names
 };
 
 inline constexpr const char *kAdapterConfigFile = "adapter_config.json",
