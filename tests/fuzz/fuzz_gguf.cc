@@ -72,9 +72,11 @@ std::vector<std::size_t> numbers_in(std::span<const std::byte> bytes) {
   return places;
 }
 
-// One of its bits, or by how little it differs.
+// A little more or less, a little below 2^64, or another bit.
 std::uint64_t changed(std::uint64_t number, std::minstd_rand& random) {
-  if (random() % 4 == 0) return number + random() % 17 - 8;
+  const auto kind = random() % 4;
+  if (kind == 0) return number + random() % 17 - 8;
+  if (kind == 1) return std::uint64_t{0} - 8 * (random() % 64);
   return number ^ std::uint64_t{1} << random() % 64;
 }
 
