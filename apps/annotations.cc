@@ -106,7 +106,7 @@ void Annotations::plan_file(const std::string& output, bool force) {
     fail(ErrorKind::usage, "bad_value", "-o ", output, ": expected ", form.suffix, " for --format ", form.word,
          ", got ", file_.extension().string(), ". Try: a folder's name with a / at its end");
   }
-  check_writable(file_.parent_path());
+  make_folder(file_.parent_path());
   overwrite_ = true;  // what -o names
 }
 

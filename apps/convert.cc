@@ -40,6 +40,9 @@ int run_convert(const Command& command, std::span<const std::string> line, Sessi
   if (!words) return 0;
   if (!settings.to) fail(ErrorKind::usage, "usage", "convert: expected --to, got none. Try: --to hf");
   settings.convert.to = *settings.to;
+  if (settings.convert.to == Form::big_vision && settings.convert.shard_bytes != 0)
+    fail(ErrorKind::usage, "usage", "convert --shard-bytes ", settings.convert.shard_bytes,
+         ": expected --to hf or keras, got npz, which is one file");
   const ModelFiles files = find_model(model_path(words->front()));
 
   defer_signals(true);  // what is half written is removed

@@ -17,19 +17,14 @@ bool names_folder(const fs::path& path) {
   return fs::is_directory(path, ignored) || !path.has_filename() || !path.has_extension();
 }
 
-void check_writable(const fs::path& folder) {
-  if (access(folder.empty() ? "." : folder.c_str(), W_OK | X_OK) != 0) {
-    fail(ErrorKind::failure, "write_failed", "cannot write into the folder: ", folder.string(), ": ",
-         std::strerror(errno));
-  }
-}
-
 void make_folder(const fs::path& folder) {
   std::error_code error;
-  fs::create_directories(folder, error);
+  if (!folder.empty()) fs::create_directories(folder, error);
   if (error)
     fail(ErrorKind::failure, "write_failed", "cannot make the folder: ", folder.string(), ": ", error.message());
-  check_writable(folder);
+  if (access(folder.empty() ? "." : folder.c_str(), W_OK | X_OK) != 0)
+    fail(ErrorKind::failure, "write_failed", "cannot write into the folder: ", folder.string(), ": ",
+         std::strerror(errno));
 }
 
 void check_free(const fs::path& file) {

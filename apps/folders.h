@@ -9,10 +9,8 @@ namespace paligemma {
 // A folder is what is one, ends in / or has no suffix.
 bool names_folder(const std::filesystem::path& path);
 
-// Throws Error{failure, "write_failed"} when nothing can be written into it; empty for the current one.
-void check_writable(const std::filesystem::path& folder);
-
-// Makes it where it is not there. Throws as check_writable().
+// Makes it, and the folders that it lies in, where they are not there; empty for the current one. Throws Error{failure,
+// "write_failed"} when that cannot be, or nothing can be written into it.
 void make_folder(const std::filesystem::path& folder);
 
 // Throws Error{usage, "file_exists"}, which --force would avoid, when the file is there.

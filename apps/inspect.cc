@@ -1,8 +1,11 @@
-// paligemma inspect: what a checkpoint holds.
+// paligemma inspect: what a checkpoint or an adapter holds.
 #include "inspect.h"
+
+#include <charconv>
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "inspect_adapter.h"
 #include "model/pocket.h"
 #include "options.h"
 #include "report/printable.h"
@@ -68,16 +71,80 @@ std::string inspection_text(const Inspection& inspection) {
   return text;
 }
 
+// 0.5, 16, 5.656854
+std::string number_text(double number) {
+  char text[32];
+  return {text, std::to_chars(text, std::end(text), static_cast<float>(number)).ptr};
+}
+
+// 0-2, 5
+std::string layers_text(const std::vector<std::int64_t>& layers) {
+  std::string text;
+  for (std::size_t i = 0; i < layers.size(); ++i) {
+    const std::size_t first = i;
+    while (i + 1 < layers.size() && layers[i + 1] == layers[i] + 1) ++i;
+    text += join(text.empty() ? "" : ", ", layers[first]);
+    if (i > first) text += join("-", layers[i]);
+  }
+  return text;
+}
+
+std::string modules_line(const InspectedModules& modules) {
+  const std::size_t count = modules.layers.size();
+  std::string text = printable(modules.name);
+  text += count == 0 ? "\t" : join("\t", count, count == 1 ? " layer: " : " layers: ", layers_text(modules.layers));
+  if (modules.kind == InspectedModules::Kind::whole)
+    text += "\twhole";
+  else
+    text +=
+        join("\trank ", modules.rank, ", alpha ", number_text(modules.alpha), ", factor ", number_text(modules.factor));
+  return text + join("\t", modules.dtype, "\t", with_commas(modules.parameters), " parameters\n");
+}
+
+std::string patterns_line(const Json& config, const char* key) {
+  const auto patterns = config.find(key);
+  if (patterns == config.end() || patterns->empty()) return {};
+  std::string text;
+  for (const auto& [pattern, value] : patterns->items())
+    text += join(text.empty() ? "" : ", ", printable(pattern), " = ", number_text(value.get<double>()));
+  return join(key, ": ", text, "\n");
+}
+
+std::string adapter_text(const AdapterInspection& inspection) {
+  const AdapterConfig& config = inspection.config;
+  std::string text =
+      join(printable(inspection.name), ": LoRA adapter for ",
+           inspection.base_model.empty() ? "a model that it does not name" : printable(inspection.base_model), ", ",
+           with_commas(inspection.parameters), " parameters, ", readable_bytes(inspection.bytes), "\n");
+  text += join("rank ", config.rank, ", alpha ", number_text(config.alpha), config.rslora ? ", rsLoRA" : "",
+               config.dora ? ", DoRA" : "", config.lora_bias ? ", biases" : "", "\n");
+  text += patterns_line(inspection.json, "rank_pattern") + patterns_line(inspection.json, "alpha_pattern");
+  std::string saved;
+  for (const std::string& name : config.modules_to_save) saved += (saved.empty() ? "" : ", ") + printable(name);
+  if (!saved.empty()) text += join("modules_to_save: ", saved, "\n");
+  text += "\n";
+  for (const InspectedModules& modules : inspection.modules) text += modules_line(modules);
+  return text;
+}
+
+void print(const std::string& text, const Json& json, std::span<const Warning> warnings, Session& session) {
+  for (const Warning& warning : warnings) session.console.warning(join(warning.code, ": ", warning.text));
+  session.output.write(session.output.format == Format::text ? text : dump_json(json) + "\n");
+}
+
 int run_inspect(const Command& command, std::span<const std::string> line, Session& session) {
   Arguments arguments;
   add_session_options(arguments, session);
   const auto words = arguments.parse(command, line, session.output);
   if (!words) return 0;
   const std::string path = model_path(words->empty() ? std::string() : words->front());
+  if (!path.empty() && holds_adapter(path)) {
+    const AdapterInspection inspection = inspect_adapter(Folder::on_disk(path, ErrorKind::model), path);
+    print(adapter_text(inspection), adapter_inspection_json(inspection), inspection.warnings, session);
+    return 0;
+  }
   const Inspection inspection = inspect(find_model(path), path.empty() ? std::string(kPocketName) : path);
-  for (const Warning& warning : inspection.warnings) session.console.warning(join(warning.code, ": ", warning.text));
-  const bool text = session.output.format == Format::text;
-  session.output.write(text ? inspection_text(inspection) : dump_json(inspection_json(inspection)) + "\n");
+  print(inspection_text(inspection), inspection_json(inspection), inspection.warnings, session);
   return 0;
 }
 
@@ -86,10 +153,11 @@ int run_inspect(const Command& command, std::span<const std::string> line, Sessi
 const Command kInspect{.name = "inspect",
                        .words = "[MODEL]",
                        .most_words = 1,
-                       .summary = "Print what a model holds: family, sizes, tensors, memory needed",
+                       .summary = "Print what a model or an adapter holds: family, sizes, tensors, memory needed",
                        .examples =
                            "  paligemma inspect paligemma2-3b-mix-448/\n"
-                           "  paligemma inspect --json paligemma2-3b-mix-448/\n",
+                           "  paligemma inspect --json paligemma2-3b-mix-448/\n"
+                           "  paligemma inspect adapter/\n",
                        .run = run_inspect};
 
 }  // namespace paligemma

@@ -61,7 +61,7 @@ Placement::Placement(const std::string& output, std::span<const std::string> inp
     fail(ErrorKind::usage, "bad_value", "-o ", output, ": expected a folder for ", inputs.size(),
          " pictures, got a file's name. Try: a folder's name with a / at its end");
   }
-  check_writable(path.parent_path());
+  make_folder(path.parent_path());
   files_.push_back(path);
 }
 

@@ -20,6 +20,8 @@ std::uint64_t count_not_finite(std::span<const std::byte> bytes, Bits exponent) 
   return count;
 }
 
+}  // namespace
+
 std::uint64_t count_not_finite(DType dtype, std::span<const std::byte> bytes) {
   switch (dtype) {
     case DType::f32: return count_not_finite<std::uint32_t>(bytes, 0x7f800000u);
@@ -34,6 +36,13 @@ std::uint64_t count_not_finite(DType dtype, std::span<const std::byte> bytes) {
     count += count_not_finite<std::uint16_t>(bytes.subspan(at, sizeof(std::uint16_t)), 0x7c00u) * kQuantBlock;
   return count;
 }
+
+Warning not_finite_warning(std::string_view name, std::uint64_t count) {
+  return {"not_finite",
+          join(name, " holds ", count, count == 1 ? " value that is" : " values that are", " NaN or infinite")};
+}
+
+namespace {
 
 std::uint64_t size_of(const StoredArray& array) {
   std::uint64_t rows = 1;
@@ -108,10 +117,7 @@ Inspection inspect(const ModelFiles& files, std::string name) {
     else if (tensor.meaning == std::vector{key})
       tensor.not_finite = count_not_finite(source, key, array);
     files.arrays.release(key);
-    if (tensor.not_finite > 0)
-      out.warnings.push_back(
-          {"not_finite", join(tensor.name, " holds ", tensor.not_finite,
-                              tensor.not_finite == 1 ? " value that is" : " values that are", " NaN or infinite")});
+    if (tensor.not_finite > 0) out.warnings.push_back(not_finite_warning(tensor.name, tensor.not_finite));
     if (!tensor.used()) out.warnings.push_back({"unused_tensor", join(tensor.name, " is not part of the network")});
     out.tensors.push_back(std::move(tensor));
   }

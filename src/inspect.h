@@ -33,6 +33,10 @@ struct Inspection {
 // Reads every tensor once, piece by piece. Throws Error{model} as opening the model would.
 Inspection inspect(const ModelFiles& files, std::string name);
 
+// How many values are NaN or infinite, and what is said of a tensor that holds some.
+std::uint64_t count_not_finite(DType dtype, std::span<const std::byte> bytes);
+Warning not_finite_warning(std::string_view name, std::uint64_t count);
+
 Json inspection_json(const Inspection& inspection);
 
 }  // namespace paligemma

@@ -48,6 +48,8 @@ OutputFolder::OutputFolder(fs::path target) : target_(std::move(target)) {
     parent = fs::absolute(target_).lexically_normal();
     parent = (parent.has_filename() ? parent : parent.parent_path()).parent_path();
   }
+  fs::create_directories(parent, error);
+  if (error) write_failed(target_.string(), error.value());
   int result = -1;
   for (int attempt = 0; attempt < 1000 && result != 0; ++attempt) {
     temporary_ = parent / join(".paligemma-", ::getpid(), '-', attempt, ".tmp");

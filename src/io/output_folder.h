@@ -32,7 +32,8 @@ class NewFile {
 
 class OutputFolder {
  public:
-  // Files for the folder `target`, which is made if it is not there. The temporary folder lies on the same file system.
+  // Files for the folder `target`, which is made if it is not there, and so are the folders that it lies in. The
+  // temporary folder lies on the same file system.
   explicit OutputFolder(std::filesystem::path target);
   // Removes what was not committed.
   ~OutputFolder();

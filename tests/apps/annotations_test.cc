@@ -103,6 +103,8 @@ TEST(Annotations, OfAllPicturesAreOneFile) {
   write(AnnotationFormat::jsonl, "folder");
   EXPECT_THAT(scratch.read("folder/annotations.jsonl"), HasSubstr("}\n{\"schema\":\"paligemma.result/1\",\"image\":{"));
   EXPECT_THAT(files_in(scratch.path("folder")), ElementsAre("annotations.csv", "annotations.jsonl"));
+  write(AnnotationFormat::coco, "new/deep/c.json");
+  EXPECT_EQ(scratch.read("new/deep/c.json"), scratch.read("c.json"));
 }
 
 TEST(Annotations, OfOnePictureGoByItsName) {
@@ -147,8 +149,8 @@ TEST(Annotations, NeedAPlaceThatSuitsTheFormat) {
   }
   expect_refused(AnnotationFormat::coco, scratch.path("a.png"), {"a.jpg"}, "bad_value", "expected .json");
   expect_refused(AnnotationFormat::csv, scratch.path("a.json"), {"a.jpg"}, "bad_value", "expected .csv");
-  expect_refused(AnnotationFormat::coco, scratch.path("none/a.json"), {"a.jpg"}, "write_failed", "none");
   scratch.write("file", "");
+  expect_refused(AnnotationFormat::coco, scratch.path("file/a.json"), {"a.jpg"}, "write_failed", "file");
   expect_refused(AnnotationFormat::voc, scratch.path("file"), {"a.jpg"}, "write_failed", "file");
 }
 

@@ -61,6 +61,13 @@ TEST(Placement, AFolderGetsAPictureOfEachInputsName) {
               ElementsAre("cow-2-2.png", "cow-2.png", "cow.png", "plain.png", "stdin.png"));
 }
 
+TEST(Placement, AFileGetsTheFoldersThatItLiesIn) {
+  const Scratch scratch;
+  const std::vector<std::string> inputs = {"cow.jpg"};
+  Placement(scratch.path("new/out/a.png"), inputs, false, false).write_drawing(0, kPicture, one_object());
+  EXPECT_THAT(files_in(scratch.path("new/out")), ElementsAre("a.png"));
+}
+
 TEST(Placement, AFolderIsWhatIsOneOrEndsInASlashOrHasNoSuffix) {
   const Scratch scratch;
   const std::vector<std::string> inputs = {"cow.jpg"};
@@ -103,9 +110,9 @@ TEST(Placement, RefusesWhatCannotBe) {
   const Scratch scratch;
   expect_error(ErrorKind::usage, ".gif", scratch.path("a.gif"), {"cow.jpg"});
   expect_error(ErrorKind::usage, "expected a folder", scratch.path("a.png"), {"cow.jpg", "dog.jpg"});
-  expect_error(ErrorKind::failure, "none", scratch.path("none/a.png"), {"cow.jpg"});
   const std::string file = scratch.write("file", "");
   expect_error(ErrorKind::failure, "file", file, {"cow.jpg"});
+  expect_error(ErrorKind::failure, "file", file + "/a.png", {"cow.jpg"});
 }
 
 }  // namespace

@@ -346,7 +346,7 @@ TEST(Program, ResultsThatCannotBeWrittenAreExitOne) {
     EXPECT_EQ(closed.code, 1);
     EXPECT_THAT(closed.err, StartsWith("paligemma: cannot write the result: stdout: "));
   }
-  EXPECT_EQ(run_program({"detect", "cow", kBeach, "-o", scratch.path("none/a.png")}).code, 1);
+  EXPECT_EQ(run_program({"detect", "cow", kBeach, "-o", "/dev/null/none/a.png"}).code, 1);
   EXPECT_EQ(run_program({"version"}, {.out = "/dev/full"}).code, 1);
   EXPECT_EQ(run_program({"--help"}, {.out = "/dev/full"}).code, 1);
 }
@@ -415,10 +415,23 @@ TEST(Inspect, ShowsTensorsAndMemory) {
   EXPECT_EQ(json.at("form"), "hf");
 }
 
+TEST(Inspect, ExplainsAnAdapter) {
+  const std::string adapter = GOLDEN_DIR "/lora/patterns";
+  const Ended text = run_program({"inspect", adapter});
+  EXPECT_EQ(text.code, 0) << text.err;
+  EXPECT_THAT(text.out, AllOf(StartsWith(adapter + ": LoRA adapter for pg2, 19,680 parameters, "),
+                              HasSubstr("\nrank 4, alpha 8\nrank_pattern: down_proj = 2, "),
+                              HasSubstr("self_attn.q_proj\t3 layers: 0, 2-3\trank 4, alpha 8, factor 2\tf32\t")));
+  EXPECT_EQ(json_of(run_program({"inspect", adapter, "--json"})).at("parameters"), 19680);
+  const Scratch scratch;
+  scratch.write("adapter_config.json", "{}");
+  EXPECT_EQ(run_program({"inspect", scratch.folder().string()}).code, 4);
+}
+
 TEST(Convert, WritesWhatAnswersAlike) {
   const Scratch scratch;
   const std::string from = GOLDEN_DIR "/models/pg2", tokenizer = from + "/tokenizer.model";
-  const std::string npz = scratch.path("m.npz"), folder = scratch.path("hf");
+  const std::string npz = scratch.path("m.npz"), folder = scratch.path("new/deep/hf");
   EXPECT_EQ(run_program({"convert", from, npz, "--to", "npz", "-q"}).code, 0);
   const Ended twice = run_program({"convert", from, npz, "--to", "npz"});
   EXPECT_EQ(twice.code, 2);
@@ -446,7 +459,17 @@ TEST(Convert, SaysWhatStopsIt) {
   EXPECT_THAT(form.err, HasSubstr("Try: --to hf"));
   EXPECT_EQ(run_program({"convert", scratch.path("none"), out, "--to", "hf"}).code, 4);
   EXPECT_EQ(run_program({"convert", scratch.path("none.npz"), out, "--to", "hf"}).code, 4);
-  EXPECT_EQ(run_program({"convert", POCKET_DIR, scratch.path("no/folder"), "--to", "hf"}).code, 1);
+  EXPECT_EQ(run_program({"convert", POCKET_DIR, "/dev/null/no/folder", "--to", "hf"}).code, 1);
+  for (const char* bytes : {"0", "-1", "1.5", "5GB", "99999999999999999999", ""}) {
+    const Ended shard = run_program({"convert", POCKET_DIR, out, "--to", "hf", "--shard-bytes", bytes});
+    EXPECT_EQ(shard.code, 2) << bytes;
+    EXPECT_THAT(shard.err, HasSubstr("--shard-bytes"));
+  }
+  const Ended single = run_program({"convert", POCKET_DIR, out + ".npz", "--to", "npz", "--shard-bytes", "1000"});
+  EXPECT_EQ(single.code, 2);
+  EXPECT_THAT(single.err, HasSubstr("--to hf or keras"));
+  EXPECT_TRUE(std::filesystem::is_empty(scratch.folder()));
+  EXPECT_THAT(run_program({"convert", "--help"}).out, HasSubstr("--shard-bytes N"));
   const Ended divisor = run_program({"convert", POCKET_DIR, out, "--to", "keras"});  // its boxes count to 1024
   EXPECT_EQ(divisor.code, 2);
   EXPECT_THAT(divisor.err, HasSubstr("box divisor of 1024"));

@@ -14,7 +14,7 @@ using ::testing::HasSubstr;
 TEST(QuantizeCommand, MakesOneFileThatAnswers) {
   const Scratch scratch;
   for (const std::string type : {"q8", "q4", "mixed"}) {
-    const std::string file = scratch.path(type + ".gguf");
+    const std::string file = scratch.path("new/deep/" + type + ".gguf");
     const Ended made = run_program({"quantize", POCKET_DIR, file, "--type", type, "-q"});
     EXPECT_EQ(made.code, 0) << made.err;
     EXPECT_EQ(made.out + made.err, "");

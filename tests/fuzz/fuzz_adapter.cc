@@ -4,6 +4,7 @@
 // The input is the configuration, or the tensors with the configuration of each of the golden ones.
 #include <map>
 
+#include "inspect_adapter.h"
 #include "json_mutator.h"
 #include "model/adapter.h"
 #include "model/adapter_config.h"
@@ -26,6 +27,19 @@ constexpr std::string_view kConfigs[] = {R"({"peft_type":"LORA","r":3,"modules_t
 constexpr std::string_view kModules[] = {"model.language_model.layers.1.self_attn.q_proj",
                                          "vision_tower.vision_model.encoder.layers.0.mlp.fc1"};
 
+// What an adapter holds is what its modules hold together.
+void expect_counted(const paligemma::Folder& folder) {
+  using namespace paligemma;
+  try {
+    const AdapterInspection inspection = inspect_adapter(folder, "input");
+    std::uint64_t parameters = 0, bytes = 0;
+    for (const InspectedModules& modules : inspection.modules) parameters += modules.parameters, bytes += modules.bytes;
+    if (parameters != inspection.parameters || bytes != inspection.bytes) __builtin_trap();
+    if (bytes < 2 * parameters) __builtin_trap();
+  } catch (const Error&) {
+  }
+}
+
 // Reads an adapter and each number of its products.
 void read_numbers(std::string_view config, std::string_view tensors) {
   using namespace paligemma;
@@ -36,6 +50,7 @@ void read_numbers(std::string_view config, std::string_view tensors) {
           [&](std::string_view name) {
             return FileBytes::borrow(std::as_bytes(std::span(name.ends_with(".json") ? config : tensors)));
           }};
+  expect_counted(folder);
   try {
     const Adapter adapter = read_adapter(folder, "input", pg2());
     for (const auto& [name, change] : adapter.products) {
