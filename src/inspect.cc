@@ -47,6 +47,7 @@ namespace {
 std::uint64_t size_of(const StoredArray& array) {
   std::uint64_t rows = 1;
   for (std::size_t i = 0; i + 1 < array.shape.size(); ++i) rows *= static_cast<std::uint64_t>(array.shape[i]);
+  if (rows == 0) return 0;  // they may be of any length
   return rows * static_cast<std::uint64_t>(row_bytes(array.dtype, array.shape.empty() ? 1 : array.shape.back()));
 }
 

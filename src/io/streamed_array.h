@@ -26,6 +26,7 @@ struct StreamedArray {
   std::uint64_t bytes() const {
     std::uint64_t rows = 1;
     for (std::size_t i = 0; i + 1 < shape.size(); ++i) rows *= static_cast<std::uint64_t>(shape[i]);
+    if (rows == 0) return 0;  // they may be of any length
     return rows * static_cast<std::uint64_t>(row_bytes(dtype, shape.empty() ? 1 : shape.back()));
   }
 };

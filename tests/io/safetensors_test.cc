@@ -3,6 +3,7 @@
 #include <string>
 
 #include "contents.h"
+#include "io/streamed_array.h"
 
 namespace paligemma {
 namespace {
@@ -135,6 +136,11 @@ TEST(Safetensors, RefusesOverlapsHolesAndDuplicates) {
                              "a is there twice");
   expect_safetensors_refused(two(tensor("a", "F32", "1", "0,4"), tensor("a", "U8", "4", "4,8"), 8), "a is there twice");
   expect_safetensors_refused(two(tensor("a", "U8", "4", "0,4"), tensor("a", "F32", "1", "4,8"), 8), "a is there twice");
+}
+
+TEST(Safetensors, AnArrayWithoutElementsHasNoBytes) {
+  const StreamedArray array{.name = "a", .shape = {0, std::int64_t{1} << 61}};
+  EXPECT_EQ(array.bytes(), 0u);
 }
 
 TEST(Safetensors, OtherTypesAreKeptAsTheyAre) {
