@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "io/streamed_array.h"
 #include "model/network.h"
 
 namespace paligemma {
@@ -44,17 +45,10 @@ Warning not_finite_warning(std::string_view name, std::uint64_t count) {
 
 namespace {
 
-std::uint64_t size_of(const StoredArray& array) {
-  std::uint64_t rows = 1;
-  for (std::size_t i = 0; i + 1 < array.shape.size(); ++i) rows *= static_cast<std::uint64_t>(array.shape[i]);
-  if (rows == 0) return 0;  // they may be of any length
-  return rows * static_cast<std::uint64_t>(row_bytes(array.dtype, array.shape.empty() ? 1 : array.shape.back()));
-}
-
 std::uint64_t count_not_finite(const ArrayStore& arrays, const std::string& name, const StoredArray& array) {
   constexpr std::uint64_t kPieceBlocks = std::uint64_t{1} << 19;  // some MiB, of any type
   const auto piece = kPieceBlocks * static_cast<std::uint64_t>(row_bytes(array.dtype, kQuantBlock));
-  const std::uint64_t size = size_of(array);
+  const std::uint64_t size = array_bytes(array.dtype, array.shape);
   std::uint64_t count = 0;
   for (std::uint64_t at = 0; at < size; at += piece)
     count += count_not_finite(array.dtype, arrays.read(name, at, std::min(piece, size - at)));

@@ -14,6 +14,13 @@ namespace paligemma {
 
 using ByteSink = std::function<void(std::span<const std::byte>)>;
 
+// Of an array of this shape; its last dimension makes the rows. Where there are none, they may be of any length.
+inline std::uint64_t array_bytes(DType dtype, std::span<const std::int64_t> shape) {
+  std::uint64_t rows = 1;
+  for (std::size_t i = 0; i + 1 < shape.size(); ++i) rows *= static_cast<std::uint64_t>(shape[i]);
+  return rows == 0 ? 0 : rows * static_cast<std::uint64_t>(row_bytes(dtype, shape.empty() ? 1 : shape.back()));
+}
+
 struct StreamedArray {
   std::string name;
   DType dtype = DType::f32;
@@ -23,12 +30,7 @@ struct StreamedArray {
   std::function<std::span<const std::byte>(std::size_t i)> piece;
   std::function<void()> done;  // the last piece has been used
 
-  std::uint64_t bytes() const {
-    std::uint64_t rows = 1;
-    for (std::size_t i = 0; i + 1 < shape.size(); ++i) rows *= static_cast<std::uint64_t>(shape[i]);
-    if (rows == 0) return 0;  // they may be of any length
-    return rows * static_cast<std::uint64_t>(row_bytes(dtype, shape.empty() ? 1 : shape.back()));
-  }
+  std::uint64_t bytes() const { return array_bytes(dtype, shape); }
 };
 
 }  // namespace paligemma
