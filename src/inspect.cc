@@ -29,7 +29,8 @@ std::uint64_t count_not_finite(DType dtype, std::span<const std::byte> bytes) {
     case DType::bf16: return count_not_finite<std::uint16_t>(bytes, 0x7f80u);
     case DType::f16: return count_not_finite<std::uint16_t>(bytes, 0x7c00u);
     case DType::q8:
-    case DType::q4: break;
+    case DType::q4:
+    case DType::int8: break;
   }
   const auto block = static_cast<std::size_t>(row_bytes(dtype, kQuantBlock));
   std::uint64_t count = 0;  // the elements of a block are integers, its scale is what may be wrong

@@ -217,8 +217,9 @@ std::string to_json(const Result& result);
 // ---------------------------------------------------------------------------------------------------------------------
 // Models
 
-// What the operands of products are rounded to. int8 is for weights in blocks, q8 where nothing else is said: their
-// activations have 8 bits, all else is as under bf16. `automatic` is bf16, of the embedded model f32.
+// What the operands of products are rounded to. int8 is for weights in blocks, q8 where nothing else is said, which it
+// makes blocks of 128: their activations have 8 bits, all else is as under bf16. `automatic` is bf16, of the embedded
+// model f32.
 enum class Compute { automatic, f32, bf16, int8 };
 // How matrices are held. q8 and q4 are blocks of 32 elements of 8 or 4 bits with a scale each (GGUF's Q8_0 and Q4_0),
 // made as the model is opened.

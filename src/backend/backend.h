@@ -19,8 +19,8 @@
 
 namespace paligemma {
 
-// int8 is about products with weights in blocks: activations are integers of 8 bits with a scale for each block of 32,
-// under the others of 16 bits. Everything else is as under bf16.
+// int8 is about products with weights in blocks: activations are integers of 8 bits with a scale for each block, under
+// the others of 16 bits. Everything else is as under bf16.
 enum class Precision : std::uint8_t { f32, bf16, int8 };
 
 constexpr std::string_view name(Precision precision) {

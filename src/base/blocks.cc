@@ -19,12 +19,14 @@ int rounded(float value) {
 }
 
 // Values are divided by the scale before that is rounded to f16.
-Block to_q8(const float* x) {
+template <std::int64_t kLength>
+Block to_bytes(const float* x) {
   float most = 0;
-  for (int i = 0; i < kQuantBlock; ++i) most = std::max(most, std::fabs(x[i]));
+  for (int i = 0; i < kLength; ++i) most = std::max(most, std::fabs(x[i]));
   const float scale = most / 127, inverse = inverse_of(scale);
-  Block block{f32_to_f16(scale)};
-  for (int i = 0; i < kQuantBlock; ++i) block.values[i] = static_cast<std::int8_t>(rounded(x[i] * inverse));
+  Block block;
+  block.scale = f32_to_f16(scale);
+  for (int i = 0; i < kLength; ++i) block.values[i] = static_cast<std::int8_t>(rounded(x[i] * inverse));
   return block;
 }
 
@@ -33,7 +35,8 @@ Block to_q4(const float* x) {
   float most = 0;
   for (int i = 0; i < kQuantBlock; ++i) most = std::fabs(x[i]) > std::fabs(most) ? x[i] : most;
   const float scale = most / -8, inverse = inverse_of(scale);
-  Block block{f32_to_f16(scale)};
+  Block block;
+  block.scale = f32_to_f16(scale);
   for (int i = 0; i < kQuantBlock; ++i) {
     const float value = x[i] * inverse + 8.5f;
     const float kept = value > 0 ? std::min(value, 15.0f) : 0.0f;  // a NaN too is 0
@@ -74,7 +77,9 @@ void widen_blocks(const std::byte* source, DType type, std::int64_t n, float* y)
 
 }  // namespace
 
-Block to_block(const float* x, DType type) { return type == DType::q8 ? to_q8(x) : to_q4(x); }
+Block to_block(const float* x, DType type) {
+  return type == DType::q4 ? to_q4(x) : type == DType::q8 ? to_bytes<kQuantBlock>(x) : to_bytes<kLongBlock>(x);
+}
 
 Block read_block(const std::byte* source, DType type) {
   Block block;
@@ -111,6 +116,7 @@ void widen(const std::byte* source, DType from, std::int64_t n, float* y) {
     case DType::f16: widen_all<std::uint16_t>(source, n, y, f16_to_f32); break;
     case DType::q8:
     case DType::q4: widen_blocks(source, from, n, y); break;
+    case DType::int8: break;  // comes from nowhere
   }
 }
 

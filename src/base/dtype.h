@@ -10,11 +10,14 @@
 
 namespace paligemma {
 
-// The last two are GGUF's Q8_0 and Q4_0: rows of blocks of kQuantBlock elements, a scale in f16 and then 8 or 4 bits
-// for each.
-enum class DType : std::uint8_t { f32, bf16, f16, q8, q4 };
+// Of the last three a row is made of blocks: a scale in f16 and then 8 or 4 bits for each element. q8 and q4 are GGUF's
+// Q8_0 and Q4_0, blocks of kQuantBlock elements. int8 has blocks of kLongBlock, which make products of integers faster,
+// and is in memory only.
+enum class DType : std::uint8_t { f32, bf16, f16, q8, q4, int8 };
 
-constexpr bool in_blocks(DType type) { return type == DType::q8 || type == DType::q4; }
+constexpr bool in_blocks(DType type) { return type == DType::q8 || type == DType::q4 || type == DType::int8; }
+
+constexpr std::int64_t block_length(DType type) { return type == DType::int8 ? kLongBlock : kQuantBlock; }
 
 // Of an element of a type that is not in blocks.
 constexpr int byte_size(DType type) { return type == DType::f32 ? 4 : 2; }
@@ -22,7 +25,8 @@ constexpr int byte_size(DType type) { return type == DType::f32 ? 4 : 2; }
 // Of a row of n elements. Of blocks the last one is whole.
 constexpr std::int64_t row_bytes(DType type, std::int64_t n) {
   if (!in_blocks(type)) return n * byte_size(type);
-  return (n + kQuantBlock - 1) / kQuantBlock * (2 + (type == DType::q8 ? kQuantBlock : kQuantBlock / 2));
+  const std::int64_t length = block_length(type);
+  return (n + length - 1) / length * (2 + (type == DType::q4 ? length / 2 : length));
 }
 
 constexpr std::string_view name(DType type) {
@@ -32,6 +36,7 @@ constexpr std::string_view name(DType type) {
     case DType::f16: return "f16";
     case DType::q8: return "q8";
     case DType::q4: return "q4";
+    case DType::int8: return "int8";
   }
   return "?";
 }

@@ -48,6 +48,7 @@ GgufType gguf_type(DType type) {
     case DType::bf16: return GgufType::bf16;
     case DType::q8: return GgufType::q8_0;
     case DType::q4: return GgufType::q4_0;
+    case DType::int8: break;
   }
   return GgufType::f32;
 }

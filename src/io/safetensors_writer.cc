@@ -16,7 +16,8 @@ std::string_view format_name(DType dtype) {
     case DType::bf16: return "BF16";
     case DType::f16: return "F16";
     case DType::q8:
-    case DType::q4: break;  // the format has no such types
+    case DType::q4:
+    case DType::int8: break;  // the format has no such types
   }
   return "";
 }

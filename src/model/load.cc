@@ -74,12 +74,13 @@ DType Holding::matrix(std::string_view name, std::int64_t cols, DType in_file) c
     case HeldAs::bf16: return DType::bf16;
     case HeldAs::q8:
     case HeldAs::q4:
-      if (cols % kQuantBlock != 0) return precision == Precision::int8 ? DType::q8 : DType::bf16;
-      return held == HeldAs::q4 && name.starts_with("language_model.") ? DType::q4 : DType::q8;
+      if (held == HeldAs::q4 && name.starts_with("language_model.") && cols % kQuantBlock == 0) return DType::q4;
+      if (precision == Precision::int8) return DType::int8;
+      return cols % kQuantBlock == 0 ? DType::q8 : DType::bf16;
     case HeldAs::as_in_file: break;
   }
+  if (precision == Precision::int8) return in_file == DType::q4 ? DType::q4 : DType::int8;
   if (in_blocks(in_file)) return in_file;
-  if (precision == Precision::int8) return DType::q8;
   return precision == Precision::bf16 || in_file == DType::bf16 ? DType::bf16 : DType::f32;
 }
 

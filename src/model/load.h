@@ -10,8 +10,8 @@ enum class HeldAs { as_in_file, f32, bf16, q8, q4 };
 
 // How the tensors are held. f16 files are held as f32, which is exact, unless bf16 is asked for. Under q8 and q4
 // matrices whose rows are not whole blocks are held as bf16, and under q4 those of the vision tower and the projector
-// as q8: they are a seventh of a model at most. int8 wants blocks: it holds as q8 what would be in none, and fills up
-// the last block of a row.
+// as q8: they are a seventh of a model at most. int8 wants blocks: it holds in long ones of 8 bits all that is not in
+// 4, and fills up the last one of a row.
 struct Holding {
   HeldAs held = HeldAs::as_in_file;
   Precision precision = Precision::f32;

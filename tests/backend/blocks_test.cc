@@ -9,13 +9,29 @@ namespace {
 class BlocksTest : public TableTest {};
 INSTANTIATE_TEST_SUITE_P(All, BlocksTest, ::testing::ValuesIn(tables_to_test()), table_name);
 
-constexpr DType kBlockTypes[] = {DType::q8, DType::q4};
+constexpr DType kBlockTypes[] = {DType::q8, DType::q4, DType::int8};
+constexpr DType kFileTypes[] = {DType::q8, DType::q4};
 
-// Rows of random blocks as a file has them, and what they say.
+// Rows of random blocks as a file has them, and what they say. int8 is in no file: numbers that are whole multiples of
+// a block's scale, of which one is the largest there can be.
 struct BlockMatrix {
   BlockMatrix(DType type, std::int64_t rows, std::int64_t cols, unsigned seed)
-      : type(type), rows(rows), cols(cols), blocks((cols + kQuantBlock - 1) / kQuantBlock) {
+      : type(type), rows(rows), cols(cols), length(block_length(type)), blocks((cols + length - 1) / length) {
     std::mt19937 random(seed);
+    if (type == DType::int8) {
+      for (std::int64_t row = 0; row < rows; ++row) {
+        for (std::int64_t first = 0; first < cols; first += length) {
+          scales.push_back(f16_to_f32(f32_to_f16(float(random() % 1000 + 1) / 1024)));
+          for (std::int64_t i = 0; i < length; ++i) {
+            integers.push_back(std::int8_t(i == 0 ? 127 : first + i < cols ? int(random() % 255) - 127 : 0));
+            if (first + i < cols) numbers.push_back(scales.back() * integers.back());
+          }
+        }
+      }
+      const auto as_bytes = std::as_bytes(std::span(numbers));
+      bytes.assign(as_bytes.begin(), as_bytes.end());
+      return;
+    }
     for (std::int64_t i = 0; i < rows * blocks; ++i) {
       const std::uint16_t scale = f32_to_f16(float(random() % 1000 + 1) / 1024);
       bytes.push_back(std::byte(scale & 0xff));
@@ -32,19 +48,19 @@ struct BlockMatrix {
     }
   }
   std::int64_t integer(std::int64_t row, std::int64_t k) const {
-    return integers[std::size_t(row * blocks * kQuantBlock + k)];
+    return integers[std::size_t(row * blocks * length + k)];
   }
   float scale(std::int64_t row, std::int64_t block) const { return scales[std::size_t(row * blocks + block)]; }
   Weight place(Backend& backend) const {
     Weight weight = backend.make_matrix(rows, cols, type);
-    backend.place_rows(weight, 0, {type, {rows, cols}, bytes});
+    backend.place_rows(weight, 0, {type == DType::int8 ? DType::f32 : type, {rows, cols}, bytes});
     return weight;
   }
 
   DType type;
-  std::int64_t rows, cols, blocks;
+  std::int64_t rows, cols, length, blocks;
   std::vector<std::byte> bytes{};
-  std::vector<float> scales{};
+  std::vector<float> scales{}, numbers{};
   std::vector<std::int8_t> integers{};
 };
 
@@ -57,7 +73,7 @@ float in_integers(ConstView x, std::int64_t r, const BlockMatrix& w, std::int64_
   const auto most_whole = float(levels(precision));
   float sum = 0;
   for (std::int64_t block = 0; block < w.blocks; ++block) {
-    const std::int64_t first = block * kQuantBlock, end = std::min(w.cols, first + kQuantBlock);
+    const std::int64_t first = block * w.length, end = std::min(w.cols, first + w.length);
     float most = 0;
     for (std::int64_t k = first; k < end; ++k) most = std::max(most, std::fabs(x.row(r)[k]));
     std::int64_t dot = 0;
@@ -112,16 +128,16 @@ void expect_dequantised(CpuBackend& backend, Precision precision) {
       for (std::int64_t j = 0; j < n; ++j) {
         double sum = 0, absolute = 0, rounding = 0;
         for (std::int64_t i = 0; i < k; ++i) {
-          const double b = double(w.scale(j, i / kQuantBlock)) * double(w.integer(j, i));
+          const double b = double(w.scale(j, i / w.length)) * double(w.integer(j, i));
           sum += b * x.at(r, i);
           absolute += std::fabs(b * x.at(r, i));
           double most = 0;
-          for (std::int64_t e = i / kQuantBlock * kQuantBlock; e < (i / kQuantBlock + 1) * kQuantBlock; ++e) {
+          for (std::int64_t e = i / w.length * w.length; e < (i / w.length + 1) * w.length; ++e) {
             most = std::max(most, double(std::fabs(x.at(r, e))));
           }
           rounding += std::pow(b * most / levels(precision), 2) / 12;
         }
-        ASSERT_NEAR(y.at(r, j), sum, 5 * std::sqrt(rounding) + product_tolerance(k / kQuantBlock) * absolute);
+        ASSERT_NEAR(y.at(r, j), sum, 5 * std::sqrt(rounding) + product_tolerance(k / w.length) * absolute);
       }
     }
   }
@@ -154,13 +170,25 @@ TEST_P(BlocksTest, NumbersThatAreNotFiniteStaySo) {
 TEST_P(BlocksTest, BlocksGoWhereTheyAreMeantToGo) {
   const BlockMatrix w(DType::q8, 16, 64, 1);
   const HostTensor blocks{DType::q8, {16, 64}, w.bytes};
-  for (const DType type : {DType::q4, DType::bf16, DType::f32}) {
+  for (const DType type : {DType::q4, DType::int8, DType::bf16, DType::f32}) {
     Weight other = backend.make_matrix(16, 64, type);
     EXPECT_THROW(backend.place_rows(other, 0, blocks), Error) << name(type);
   }
   Weight narrow = backend.make_matrix(32, 32, DType::q8);
   EXPECT_THROW(backend.place_rows(narrow, 0, blocks), Error);
   EXPECT_THROW(backend.make_vector(blocks, 16, 64), Error);
+}
+
+TEST_P(BlocksTest, LongBlocksGiveBackWhatIsAMultipleOfTheirScale) {
+  const BlockMatrix w(DType::int8, 20, 200, 3);
+  const Weight weight = w.place(backend);
+  std::vector<std::int32_t> ids;
+  for (std::int32_t r = 0; r < w.rows; ++r) ids.push_back(r);
+  Matrix y(w.rows, w.cols);
+  backend.embed(weight, ids, 1, DType::f32, y.view());
+  for (std::int64_t r = 0; r < w.rows; ++r) {
+    for (std::int64_t i = 0; i < w.cols; ++i) ASSERT_EQ(y.at(r, i), w.numbers[std::size_t(r * w.cols + i)]);
+  }
 }
 
 // Quantised here or there: the same blocks, the same numbers.
@@ -170,7 +198,7 @@ TEST_P(BlocksTest, BlocksAreThoseOfGguf) {
   const std::int64_t rows = given.shape[0], cols = given.shape[1];
   std::vector<std::int32_t> ids(static_cast<std::size_t>(rows));
   for (std::int64_t r = 0; r < rows; ++r) ids[std::size_t(r)] = std::int32_t(r);
-  for (const DType type : kBlockTypes) {
+  for (const DType type : kFileTypes) {
     const std::string title(name(type));
     const std::vector<float> expected = test::values(file.tensors.at(title));
     const FileBytes theirs = FileBytes::map(test::golden("blocks/" + title + ".bin"), ErrorKind::failure);

@@ -12,9 +12,10 @@ struct Mode {
   DType type;
   Precision precision;
 };
-constexpr Mode kModes[] = {{DType::f32, Precision::f32},   {DType::f32, Precision::bf16}, {DType::bf16, Precision::f32},
-                           {DType::bf16, Precision::bf16}, {DType::q8, Precision::f32},   {DType::q4, Precision::bf16},
-                           {DType::q8, Precision::int8},   {DType::q4, Precision::int8}};
+constexpr Mode kModes[] = {
+    {DType::f32, Precision::f32},   {DType::f32, Precision::bf16}, {DType::bf16, Precision::f32},
+    {DType::bf16, Precision::bf16}, {DType::q8, Precision::f32},   {DType::q4, Precision::bf16},
+    {DType::q8, Precision::int8},   {DType::q4, Precision::int8},  {DType::int8, Precision::int8}};
 
 constexpr std::pair<Mode, std::int64_t> kModesAndWindows[] = {
     {kModes[0], 0}, {kModes[1], 0}, {kModes[2], 0}, {kModes[3], 0}, {kModes[0], 33}, {kModes[3], 33}, {kModes[3], 70}};

@@ -155,9 +155,12 @@ TEST(Load, HoldingFollowsFileOptionAndPrecision) {
   EXPECT_EQ(matrix({HeldAs::q4, Precision::bf16}, DType::bf16), DType::q4);
   EXPECT_EQ(matrix({HeldAs::q4, Precision::bf16}, DType::bf16, 64, vision), DType::q8);
   EXPECT_EQ(matrix({HeldAs::q4, Precision::bf16}, DType::f32, 4304, vision), DType::bf16);
-  EXPECT_EQ(matrix({HeldAs::as_in_file, Precision::int8}, DType::bf16, 588, vision), DType::q8);
+  EXPECT_EQ(matrix({HeldAs::as_in_file, Precision::int8}, DType::bf16, 588, vision), DType::int8);
+  EXPECT_EQ(matrix({HeldAs::as_in_file, Precision::int8}, DType::q8), DType::int8);
+  EXPECT_EQ(matrix({HeldAs::as_in_file, Precision::int8}, DType::q4), DType::q4);
+  EXPECT_EQ(matrix({HeldAs::q8, Precision::int8}, DType::f32), DType::int8);
   EXPECT_EQ(matrix({HeldAs::q4, Precision::int8}, DType::bf16), DType::q4);
-  EXPECT_EQ(matrix({HeldAs::q4, Precision::int8}, DType::bf16, 4304, vision), DType::q8);
+  EXPECT_EQ(matrix({HeldAs::q4, Precision::int8}, DType::bf16, 4304, vision), DType::int8);
   EXPECT_EQ(matrix({HeldAs::as_in_file, Precision::f32}, DType::bf16), DType::bf16);
   EXPECT_EQ(matrix({HeldAs::as_in_file, Precision::f32}, DType::f32), DType::f32);
   EXPECT_EQ(matrix({HeldAs::as_in_file, Precision::f32}, DType::f16), DType::f32);

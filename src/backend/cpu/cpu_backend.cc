@@ -99,9 +99,10 @@ void CpuBackend::place_rows(Weight& matrix, std::int64_t first_row, const HostTe
                   (count % kPlaceRows == 0 || count == matrix.rows - first_row),
               "placing a matrix: expected whole rows of ", k, " up to row ", matrix.rows, ", got ", elements,
               " elements for row ", first_row);
-  check_shape(!in_blocks(rows.dtype) || (rows.dtype == matrix.dtype && rows.shape.back() == k),
-              "placing a matrix: expected rows of ", k, " of ", paligemma::name(matrix.dtype), ", got blocks of ",
-              paligemma::name(rows.dtype));
+  check_shape(
+      rows.dtype != DType::int8 && (!in_blocks(rows.dtype) || (rows.dtype == matrix.dtype && rows.shape.back() == k)),
+      "placing a matrix: expected rows of ", k, " of ", paligemma::name(matrix.dtype), ", got blocks of ",
+      paligemma::name(rows.dtype));
   const std::int64_t stride = panel_bytes(k, matrix.dtype);
   std::byte* panels = matrix.storage.get() + first_row / kPanel * stride;
   pool_.run((count + kPanel - 1) / kPanel, [&](std::int64_t i, int) {

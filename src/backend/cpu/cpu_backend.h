@@ -57,8 +57,8 @@ class CpuBackend final : public Backend {
                  const AttentionShape& shape, View y, Precision precision) override;
 
  private:
-  // The left operand of products, in blocks of k: [K / k_block][rows][k_block] elements. Of integers k is a multiple of
-  // 32, and each row has K / 32 scales and sums.
+  // The left operand of products, in blocks of k: [K / k_block][rows][k_block] elements. Integers have a scale and a
+  // sum for each block_length(left) of a row, which make k whole.
   struct Operand {
     const std::byte* data = nullptr;
     std::ptrdiff_t stride = 0;  // of rows, when there is one block; otherwise a row is as wide as its block
@@ -67,7 +67,7 @@ class CpuBackend final : public Backend {
     const float* scales = nullptr;
     const std::int32_t* sums = nullptr;
 
-    std::int64_t element_bytes() const { return left == Left::f32 ? 4 : left == Left::bytes ? 1 : 2; }
+    std::int64_t element_bytes() const { return left == Left::f32 ? 4 : in_bytes(left) ? 1 : 2; }
   };
   // How a product is cut into tasks: `blocks` of at most `rows` rows times `groups` of columns, which are as equal as
   // whole `unit`s allow. Threads that take tasks in turns go each through neighbouring groups, one of the `runs`: what
@@ -88,7 +88,7 @@ class CpuBackend final : public Backend {
   };
 
   const ProductKernel& product(Precision precision, DType weights) const {
-    constexpr int kColumn[] = {0, 1, 0, 2, 3};  // f16 is held as f32
+    constexpr int kColumn[] = {0, 1, 0, 2, 3, 4};  // f16 is held as f32
     return kernels_.product[int(precision)][kColumn[int(weights)]];
   }
   // Calls body(first, count) on ranges that cover [0, rows), `work` elements each row, on all threads if it is worth
@@ -108,7 +108,7 @@ class CpuBackend final : public Backend {
   Kernels kernels_;
   std::string name_;
   ThreadPool pool_;
-  Scratch operands_[4];  // by Left
+  Scratch operands_[kLefts];  // by Left
   std::vector<Scratch> of_thread_;
   // Cosines and sines of the last rope, [rows][2][half], kept since q and k of all layers ask for the same.
   std::vector<float> angles_;

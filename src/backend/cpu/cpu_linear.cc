@@ -34,9 +34,10 @@ void check_matrix(const Weight& weight, ConstView x, ConstView out) {
 }  // namespace
 
 CpuBackend::Operand CpuBackend::prepare(ConstView x, Precision precision, Left left) {
-  const std::int64_t k = in_blocks(left) ? round_up(x.cols, kQuantBlock) : x.cols;
+  const std::int64_t step = in_blocks(left) ? block_length(left) : 32,
+                     k = in_blocks(left) ? round_up(x.cols, step) : x.cols;
   const std::int64_t longest = left == Left::f32 ? kBlockK : kBlockPairsK, blocks = (k + longest - 1) / longest;
-  const std::int64_t even = left == Left::f32 ? kBlockK : round_up((k + blocks - 1) / blocks, 32);
+  const std::int64_t even = left == Left::f32 ? kBlockK : round_up((k + blocks - 1) / blocks, step);
   const std::int64_t block = x.rows <= kernels_.tile_rows || k <= longest ? k : even;
   if (in_blocks(left)) return prepare_blocks(x, precision, left, block);
   Operand operand{.stride = k, .rows = x.rows, .k = k, .k_block = block, .left = left};
@@ -69,8 +70,9 @@ CpuBackend::Operand CpuBackend::prepare(ConstView x, Precision precision, Left l
 CpuBackend::Operand CpuBackend::prepare_blocks(ConstView x, Precision precision, Left left, std::int64_t k_block) {
   // Without products of bytes the same numbers are words.
   const float levels = precision == Precision::int8 ? 127 : 32767;
-  const std::int64_t k = round_up(x.cols, kQuantBlock), blocks = k / kQuantBlock;
-  const std::int64_t element = left == Left::bytes ? 1 : 2;
+  const std::int64_t length = block_length(left), k = round_up(x.cols, length), blocks = k / length;
+  const std::int64_t element = in_bytes(left) ? 1 : 2;
+  const int kind = length == kLongBlock ? 1 : 0;
   const std::size_t integers = std::size_t(x.rows * k * element), scales = std::size_t(x.rows * blocks) * 4;
   std::byte* data = operands_[int(left)].reserve(integers + 2 * scales);
   auto* of_block = reinterpret_cast<float*>(data + integers);
@@ -79,14 +81,14 @@ CpuBackend::Operand CpuBackend::prepare_blocks(ConstView x, Precision precision,
     for (std::int64_t start = 0; start < x.cols; start += k_block) {
       const std::int64_t width = std::min(k_block, k - start);
       for (std::int64_t row = first; row < first + count; ++row) {
-        const std::int64_t at = row * blocks + start / kQuantBlock, count = std::min(width, x.cols - start);
+        const std::int64_t at = row * blocks + start / length, count = std::min(width, x.cols - start);
         std::byte* q = data + (start * x.rows + row * width) * element;
-        if (left == Left::bytes) {
-          kernels_.quantize_bytes(count, x.row(row) + start, reinterpret_cast<std::int8_t*>(q), of_block + at,
-                                  sums + at);
+        if (in_bytes(left)) {
+          kernels_.quantize_bytes[kind](count, x.row(row) + start, reinterpret_cast<std::int8_t*>(q), of_block + at,
+                                        sums + at);
         } else {
-          kernels_.quantize_words(count, x.row(row) + start, levels, reinterpret_cast<std::int16_t*>(q), of_block + at,
-                                  sums + at);
+          kernels_.quantize_words[kind](count, x.row(row) + start, levels, reinterpret_cast<std::int16_t*>(q),
+                                        of_block + at, sums + at);
         }
       }
     }
@@ -106,11 +108,12 @@ CpuBackend::Operand CpuBackend::prepare_blocks(ConstView x, Precision precision,
 void CpuBackend::multiply(const Operand& x, std::int64_t first, const Weight& weight, std::int64_t column,
                           const ProductKernel& kernel, View out, const std::byte* next, bool accumulate,
                           const float* bias) const {
-  const std::int64_t panel = panel_bytes(weight.cols, weight.dtype), blocks = x.k / kQuantBlock;
+  const std::int64_t panel = panel_bytes(weight.cols, weight.dtype), length = block_length(x.left);
+  const std::int64_t blocks = x.k / length;
   const std::byte* b = panel_of(weight, column);
   const std::byte* b_scales = b + panel_data(weight.cols, weight.dtype);
   for (std::int64_t start = 0; start < x.k; start += x.k_block) {
-    const std::int64_t width = std::min(x.k_block, x.k - start), block = start / kQuantBlock;
+    const std::int64_t width = std::min(x.k_block, x.k - start), block = start / length;
     const std::ptrdiff_t stride = x.k_block == x.k ? x.stride : width;
     const std::byte* data = b + panel_data(start, weight.dtype);
     Product product{.a = x.data + (start * x.rows + first * stride) * x.element_bytes(),
@@ -160,7 +163,7 @@ void CpuBackend::linear(ConstView x, std::span<const LinearPart> parts, Precisio
     const std::int64_t unit = unit_columns(rows.rows);
     const auto units_of = [&](const LinearPart& part) { return (part.out.cols + unit - 1) / unit; };
     std::int64_t units = 0;
-    Operand operands[4];
+    Operand operands[kLefts];
     for (const LinearPart& part : parts) {
       units += units_of(part);
       const Left left = product(precision, part.weight->dtype).left;

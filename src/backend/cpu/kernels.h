@@ -13,9 +13,9 @@
 namespace paligemma {
 
 // Rows of W in a panel. A matrix (N, K) is stored as ceil(N / 16) panels; inside a panel K runs outermost:
-// f32 as [K][16], 16-bit types in pairs as [ceil(K / 2)][16][2], q8 and q4 as [ceil(K / 32)] blocks of all 16 rows
-// (generic/blocks.h says what is in one) and then [ceil(K / 32)][16] scales in f16. What is missing at the edges is
-// zero.
+// f32 as [K][16], 16-bit types in pairs as [ceil(K / 2)][16][2], types in blocks of L elements as [ceil(K / L)] blocks
+// of all 16 rows (generic/blocks.h says what is in one) and then [ceil(K / L)][16] scales in f16. What is missing at
+// the edges is zero.
 constexpr std::int64_t kPanel = 16;
 
 // C (rows, columns) = A (rows, k) * B, or += when `accumulate`; B is (columns, k) in panels. At its end `bias`
@@ -29,7 +29,7 @@ struct Product {
   std::ptrdiff_t b_stride = 0;  // bytes from panel to panel
   float* c = nullptr;
   std::ptrdiff_t c_stride = 0;
-  std::int64_t rows = 0, columns = 0, k = 0;  // of blocks k is a multiple of 32
+  std::int64_t rows = 0, columns = 0, k = 0;  // in blocks k is whole blocks
   bool accumulate = false;
   const float* bias = nullptr;
   const void* next = nullptr;  // panels that the caller will want after these: worth fetching, or null
@@ -41,11 +41,16 @@ struct Product {
   std::ptrdiff_t b_scales = 0;
 };
 
-// What A holds. Words and bytes are integers of 16 and 8 bits in blocks, as quantize_words and quantize_bytes give
-// them.
-enum class Left : std::uint8_t { f32, bf16, words, bytes };
+// What A holds. Words and bytes are integers of 16 and 8 bits in blocks as long as those of the weights, as
+// quantize_words and quantize_bytes give them.
+enum class Left : std::uint8_t { f32, bf16, words, bytes, long_words, long_bytes };
+constexpr int kLefts = 6;
 
-constexpr bool in_blocks(Left left) { return left == Left::words || left == Left::bytes; }
+constexpr bool in_blocks(Left left) { return left >= Left::words; }
+constexpr bool in_bytes(Left left) { return left == Left::bytes || left == Left::long_bytes; }
+constexpr std::int64_t block_length(Left left) {
+  return left == Left::long_words || left == Left::long_bytes ? kLongBlock : kQuantBlock;
+}
 
 struct ProductKernel {
   void (*run)(const Product&) noexcept = nullptr;
@@ -55,8 +60,8 @@ struct ProductKernel {
 struct Kernels {
   const char* name = nullptr;
 
-  // [Precision][DType of the panels: f32, bf16, q8, q4]. A has been rounded to the precision by the caller.
-  ProductKernel product[3][4];
+  // [Precision][DType of the panels: f32, bf16, q8, q4, int8]. A has been rounded to the precision by the caller.
+  ProductKernel product[3][5];
   std::int64_t tile_rows = 0;  // rows of A that a product takes in one step
   std::int64_t streams = 0;    // panels that it takes at once when there is but one such step
 
@@ -65,11 +70,11 @@ struct Kernels {
   void (*narrow_bf16)(std::int64_t n, const float* x, std::uint16_t* y) noexcept = nullptr;
 
   // n elements as blocks of integers, the last one filled up: q = x / scale, of which the largest is +-levels in each
-  // block, and -8 times the blocks' sums. Bytes have 127 levels.
-  void (*quantize_words)(std::int64_t n, const float* x, float levels, std::int16_t* q, float* scales,
-                         std::int32_t* sums) noexcept = nullptr;
-  void (*quantize_bytes)(std::int64_t n, const float* x, std::int8_t* q, float* scales,
-                         std::int32_t* sums) noexcept = nullptr;
+  // block, and -8 times the blocks' sums. Bytes have 127 levels. [0] makes blocks of kQuantBlock, [1] of kLongBlock.
+  void (*quantize_words[2])(std::int64_t n, const float* x, float levels, std::int16_t* q, float* scales,
+                            std::int32_t* sums) noexcept = {};
+  void (*quantize_bytes[2])(std::int64_t n, const float* x, std::int8_t* q, float* scales,
+                            std::int32_t* sums) noexcept = {};
 
   void (*add)(std::int64_t n, const float* a, float* x) noexcept = nullptr;                  // x += a
   void (*scale)(std::int64_t n, float factor, const float* x, float* y) noexcept = nullptr;  // y = factor x

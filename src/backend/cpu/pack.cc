@@ -54,9 +54,10 @@ void pack(const std::byte* source, std::int64_t rows, std::int64_t k, std::byte*
 
 // What generic/blocks.h says: four neighbours in k of one row are four bytes, or four low or high halves of bytes.
 void put_block(const Block& block, std::int64_t index, std::int64_t lane, std::int64_t k, std::byte* panel, DType to) {
-  std::byte* data = panel + index * kQuantBlock * kPanel / (to == DType::q8 ? 1 : 2);
-  for (int i = 0; i < kQuantBlock; ++i) {
-    if (to == DType::q8) {
+  const std::int64_t length = block_length(to);
+  std::byte* data = panel + index * length * kPanel / (to == DType::q4 ? 2 : 1);
+  for (int i = 0; i < length; ++i) {
+    if (to != DType::q4) {
       data[i / 4 * 4 * kPanel + lane * 4 + i % 4] = std::byte(block.values[i]);
     } else {
       data[i / 8 * 4 * kPanel + lane * 4 + i % 4] |= std::byte((block.values[i] + 8) << (i / 4 % 2 * 4));
@@ -66,10 +67,12 @@ void put_block(const Block& block, std::int64_t index, std::int64_t lane, std::i
 }
 
 Block get_block(const std::byte* panel, DType type, std::int64_t index, std::int64_t lane, std::int64_t k) {
-  Block block{read<std::uint16_t>(panel + panel_data(k, type), index * kPanel + lane)};
-  const std::byte* data = panel + index * kQuantBlock * kPanel / (type == DType::q8 ? 1 : 2);
-  for (int i = 0; i < kQuantBlock; ++i) {
-    if (type == DType::q8) {
+  Block block;
+  block.scale = read<std::uint16_t>(panel + panel_data(k, type), index * kPanel + lane);
+  const std::int64_t length = block_length(type);
+  const std::byte* data = panel + index * length * kPanel / (type == DType::q4 ? 2 : 1);
+  for (int i = 0; i < length; ++i) {
+    if (type != DType::q4) {
       block.values[i] = std::int8_t(data[i / 4 * 4 * kPanel + lane * 4 + i % 4]);
     } else {
       const auto byte = std::uint8_t(data[i / 8 * 4 * kPanel + lane * 4 + i % 4]);
@@ -81,12 +84,14 @@ Block get_block(const std::byte* panel, DType type, std::int64_t index, std::int
 
 template <class From>
 void pack_blocks(const std::byte* source, std::int64_t rows, std::int64_t k, std::byte* panel, DType to) {
+  const std::int64_t length = block_length(to);
   for (std::int64_t lane = 0; lane < rows; ++lane) {
-    for (std::int64_t first = 0; first < k; first += kQuantBlock) {
-      float values[kQuantBlock] = {};
-      const std::int64_t count = std::min(kQuantBlock, k - first);
+    for (std::int64_t first = 0; first < k; first += length) {
+      float values[kLongBlock];
+      const std::int64_t count = std::min(length, k - first);
       for (std::int64_t i = 0; i < count; ++i) values[i] = From::f32(source, lane * k + first + i);
-      put_block(to_block(values, to), first / kQuantBlock, lane, k, panel, to);
+      std::fill(values + count, values + length, 0.0f);
+      put_block(to_block(values, to), first / length, lane, k, panel, to);
     }
   }
 }
@@ -134,15 +139,17 @@ void pack_panel(const std::byte* source, DType from, std::int64_t rows, std::int
     case DType::f16: return (in_blocks(to) ? pack_blocks<FromF16> : pack<FromF16>)(source, rows, k, panel, to);
     case DType::q8:
     case DType::q4: return copy_blocks(source, rows, k, panel, from);
+    case DType::int8: break;  // comes from nowhere
   }
 }
 
 void unpack_row(const std::byte* panel, DType type, std::int64_t lane, std::int64_t k, float factor, float* y) {
   if (in_blocks(type)) {
-    for (std::int64_t first = 0; first < k; first += kQuantBlock) {
-      const Block block = get_block(panel, type, first / kQuantBlock, lane, k);
+    const std::int64_t length = block_length(type);
+    for (std::int64_t first = 0; first < k; first += length) {
+      const Block block = get_block(panel, type, first / length, lane, k);
       const float scale = f16_to_f32(block.scale);
-      const std::int64_t count = std::min(kQuantBlock, k - first);
+      const std::int64_t count = std::min(length, k - first);
       for (std::int64_t i = 0; i < count; ++i) y[first + i] = factor * (scale * float(block.values[i]));
     }
     return;

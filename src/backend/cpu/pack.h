@@ -18,7 +18,8 @@ constexpr DType stored_as(DType asked) { return asked == DType::f16 ? DType::f32
 constexpr std::int64_t panel_data(std::int64_t k, DType type) {
   switch (type) {
     case DType::bf16: return kPanel * 2 * round_up(k, 2);
-    case DType::q8: return kPanel * round_up(k, kQuantBlock);
+    case DType::q8:
+    case DType::int8: return kPanel * round_up(k, block_length(type));
     case DType::q4: return kPanel * round_up(k, kQuantBlock) / 2;
     default: return kPanel * 4 * k;
   }
@@ -26,7 +27,8 @@ constexpr std::int64_t panel_data(std::int64_t k, DType type) {
 
 // With scales. Lines of the cache hold one panel only.
 constexpr std::int64_t panel_bytes(std::int64_t k, DType type) {
-  const std::int64_t scales = in_blocks(type) ? kPanel * 2 * ((k + kQuantBlock - 1) / kQuantBlock) : 0;
+  const std::int64_t length = block_length(type),
+                     scales = in_blocks(type) ? kPanel * 2 * ((k + length - 1) / length) : 0;
   return panel_data(k, type) + round_up(scales, 64);
 }
 

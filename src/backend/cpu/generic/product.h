@@ -216,8 +216,8 @@ struct Tiles {
 
   // Of a panel's k elements, without scales.
   static std::int64_t bytes_of(std::int64_t k) {
-    if constexpr (requires { Op::block_bytes; }) {
-      return k / kQuantBlock * Op::block_bytes;
+    if constexpr (requires { Op::piece_bytes; }) {
+      return k / Op::piece * Op::piece_bytes;
     } else {
       return k * Op::bytes * kPanel;
     }
