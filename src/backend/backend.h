@@ -77,12 +77,14 @@ struct KvCache {
   Buffer storage{nullptr, [](std::byte*) {}};
 };
 
-// y = x W^T + bias, into `out`, or added to what is there.
+// y = x W^T + bias, into `out`, or added to what is there. With `gelu` it is gelu_tanh of that: the bits of linear and
+// then gelu.
 struct LinearPart {
   const Weight* weight = nullptr;  // matrix (N, K)
   const Weight* bias = nullptr;    // vector (1, N), or null
   View out;                        // (R, N)
   bool accumulate = false;
+  bool gelu = false;
 };
 
 struct AttentionShape {

@@ -34,9 +34,7 @@ void vision_block(Pass& pass, const VisionRun& run, const VisionBlock& block, Bl
 
   const View h2 = layer_norm(pass, x, block.norm2, config.eps);
   pass.see(name, "layer_norm2", h2);
-  const View u = linear(pass, h2, block.fc1);
-  pass.see(name, "mlp.fc1", u);
-  gelu_in_place(pass, u);
+  const View u = linear_gelu(pass, h2, block.fc1, name, "mlp.fc1");
   const View m = linear(pass, u, block.fc2);
   pass.see(name, "mlp", m);
   add_in_place(pass, m, x);

@@ -53,7 +53,8 @@ void multiply(Pass& pass, ConstView x, const std::array<LinearPart, N>& parts) {
               [&](std::int64_t first, std::int64_t count, const std::array<const Weight*, 2 * N>& chosen) {
                 std::array<LinearPart, N> range;
                 for (std::size_t i = 0; i < N; ++i)
-                  range[i] = {chosen[2 * i], chosen[2 * i + 1], parts[i].out.row_range(first, count)};
+                  range[i] = {chosen[2 * i], chosen[2 * i + 1], parts[i].out.row_range(first, count), false,
+                              parts[i].gelu};
                 pass.backend.linear(x.row_range(first, count), range, pass.precision);
               });
   for (const AdapterRows& range : pass.adapters)
@@ -108,7 +109,17 @@ View gated_gelu(Pass& pass, ConstView x, const Weight& gate, const Weight& up, B
   return y;
 }
 
-void gelu_in_place(Pass& pass, View x) { pass.backend.gelu(x); }
+View linear_gelu(Pass& pass, ConstView x, const Linear& layer, BlockName block, std::string_view name) {
+  std::array parts{part(pass, x, layer)};
+  const auto changes = [&](const AdapterRows& range) { return range.adapter->products.contains(&layer.weight); };
+  parts[0].gelu = !pass.tap && std::ranges::none_of(pass.adapters, changes);
+  multiply(pass, x, parts);
+  if (!parts[0].gelu) {
+    pass.see(block, name, parts[0].out);
+    pass.backend.gelu(parts[0].out);
+  }
+  return parts[0].out;
+}
 
 View layer_norm(Pass& pass, ConstView x, const Norm& norm, float eps) {
   const View y = pass.arena.rows(x.rows, x.cols);

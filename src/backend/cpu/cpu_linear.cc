@@ -183,6 +183,7 @@ void CpuBackend::linear(ConstView x, std::span<const LinearPart> parts, Precisio
           const float* bias = part.bias == nullptr ? nullptr : part.bias->view().data + column;
           const std::byte* next = panel_of(*part.weight, column + out.cols);
           multiply(operands[int(kernel.left)], row, *part.weight, column, kernel, out, next, part.accumulate, bias);
+          for (std::int64_t r = 0; part.gelu && r < out.rows; ++r) kernels_.gelu(out.cols, out.row(r));
         }
         first -= of_part;
         end -= of_part;

@@ -65,7 +65,7 @@ struct Kernels {
   std::int64_t tile_rows = 0;  // rows of A that a product takes in one step
   std::int64_t streams = 0;    // panels that it takes at once when there is but one such step
 
-  // y = bf16(x), as float and as bf16. y may be x.
+  // y = bf16(x), as float and as bf16, which may have zeros for denormal numbers. y may be x.
   void (*round_bf16)(std::int64_t n, const float* x, float* y) noexcept = nullptr;
   void (*narrow_bf16)(std::int64_t n, const float* x, std::uint16_t* y) noexcept = nullptr;
 

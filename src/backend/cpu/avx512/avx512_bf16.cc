@@ -30,11 +30,26 @@ struct Bf16Pairs {
   }
 };
 
+// Denormal numbers become zero, which they are to products of bf16 as well.
+void narrow_bf16(std::int64_t n, const float* x, std::uint16_t* y) noexcept {
+  std::int64_t i = 0;
+  for (; i + 32 <= n; i += 32) {
+    const __m512bh pairs = _mm512_cvtne2ps_pbh(_mm512_loadu_ps(x + i + 16), _mm512_loadu_ps(x + i));
+    _mm512_storeu_si512(y + i, reinterpret_cast<const __m512i&>(pairs));
+  }
+  for (; i < n; i += 16) {
+    const __mmask16 there = F32x16::first(n - i < 16 ? n - i : 16);
+    const __m256bh words = _mm512_cvtneps_pbh(_mm512_maskz_loadu_ps(there, x + i));
+    _mm256_mask_storeu_epi16(y + i, there, reinterpret_cast<const __m256i&>(words));
+  }
+}
+
 }  // namespace
 
 void use_avx512_bf16(Kernels& kernels) noexcept {
   kernels.name = "avx512_bf16";
   kernels.multiply_adds[1] = multiply_adds<Bf16Pairs>;
+  kernels.narrow_bf16 = narrow_bf16;
   kernels.product[1][1] = kernels.product[2][1] = {Tiles<Bf16Pairs, 12, 2, 8>::run, Left::bf16};
 }
 

@@ -203,7 +203,8 @@ struct Tiles {
       if (p.rows > kMaxRows) {
         ahead.fetch(row, row + rows, p.rows);
         for (std::int64_t r = row + kMaxRows; r < row + 2 * kMaxRows && r < p.rows; ++r) {
-          __builtin_prefetch(p.c + r * p.c_stride + column, 1, 3);
+          for (std::int64_t j = 0; j < panels; ++j)
+            __builtin_prefetch(p.c + r * p.c_stride + column + j * kPanel, 1, 3);
         }
       }
       if (left < kPanel) {
