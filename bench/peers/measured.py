@@ -1,9 +1,25 @@
 """What the peers' scripts share: measurements in the schema of `paligemma bench --json`."""
 
+import argparse
 import json
+import pathlib
 import resource
 import subprocess
 import time
+
+import torch
+
+
+def parse(description):
+    """The program, and its own report of bf16, which torch is then set up to repeat."""
+    parser = argparse.ArgumentParser(description=description.splitlines()[0])
+    parser.add_argument("program", help="the built paligemma")
+    parser.add_argument("ours", type=pathlib.Path, help="what its bench --json printed for bf16")
+    arguments = parser.parse_args()
+    ours = json.loads(arguments.ours.read_text())
+    torch.manual_seed(1)
+    torch.set_num_threads(ours["threads"])
+    return arguments.program, ours
 
 
 def spread(samples):

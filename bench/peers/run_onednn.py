@@ -7,9 +7,7 @@ the faster one counts, shape by shape. As in a model, each call has other weight
 alone: no bias, no GELU, no soft cap, and activations that are bf16 already.
 """
 
-import argparse
 import json
-import pathlib
 import re
 import sys
 
@@ -55,15 +53,9 @@ def shape_of(op):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("program", help="the built paligemma")
-    parser.add_argument("ours", type=pathlib.Path, help="what its bench --json printed for bf16")
-    arguments = parser.parse_args()
-    ours = json.loads(arguments.ours.read_text())
-    torch.manual_seed(1)
-    torch.set_num_threads(ours["threads"])
+    program, ours = measured.parse(__doc__)
 
-    limits = measured.Limits(arguments.program, ours["threads"])
+    limits = measured.Limits(program, ours["threads"])
     shapes = {shape_of(op["name"]) for stage in ours["stages"] for op in stage["ops"]} - {None}
     times = {}
     with torch.inference_mode():

@@ -7,9 +7,7 @@ transformers chooses: torch's scaled_dot_product_attention, but for Gemma 2, who
 race run it right after OURS.json was measured, with nothing else running.
 """
 
-import argparse
 import json
-import pathlib
 import sys
 import time
 
@@ -49,18 +47,12 @@ def make_inputs(config, ours):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("program", help="the built paligemma")
-    parser.add_argument("ours", type=pathlib.Path, help="what its bench --json printed for bf16")
-    arguments = parser.parse_args()
-    ours = json.loads(arguments.ours.read_text())
-    torch.manual_seed(1)
-    torch.set_num_threads(ours["threads"])
+    program, ours = measured.parse(__doc__)
     transformers.logging.set_verbosity_error()
 
     config = PaliGemmaConfig.from_dict(ours["config"])
     model, inputs = make_model(config), make_inputs(config, ours)
-    limits = measured.Limits(arguments.program, ours["threads"])
+    limits = measured.Limits(program, ours["threads"])
     tokens = ours["generated_tokens"]
     times = {"vision": [], "picture + prefill": [], "decode": []}
     with torch.inference_mode():

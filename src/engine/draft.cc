@@ -63,8 +63,8 @@ std::vector<std::int32_t> draft(Ids answer, const DraftHints& hints, std::size_t
 std::int64_t rows_for_drafts(DType weights, std::size_t bytes) {
   if (bytes <= kInCache) return 1;
   switch (weights) {
-    case DType::q8:
-    case DType::int8: return 3;
+    case DType::int8: return 5;
+    case DType::q8: return 3;
     case DType::q4: return 2;
     default: return 6;
   }

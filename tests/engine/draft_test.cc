@@ -51,7 +51,8 @@ TEST(Draft, WhatFollowedTheSameIdsBefore) {
 
 TEST(Draft, IsWorthMoreRowsTheMoreBytesAWeightHas) {
   constexpr std::size_t kLarge = std::size_t{1} << 30;
-  EXPECT_GT(rows_for_drafts(DType::bf16, kLarge), rows_for_drafts(DType::q8, kLarge));
+  EXPECT_GT(rows_for_drafts(DType::bf16, kLarge), rows_for_drafts(DType::int8, kLarge));
+  EXPECT_GT(rows_for_drafts(DType::int8, kLarge), rows_for_drafts(DType::q8, kLarge));
   EXPECT_GT(rows_for_drafts(DType::q8, kLarge), rows_for_drafts(DType::q4, kLarge));
   EXPECT_GT(rows_for_drafts(DType::q4, kLarge), 1);
   EXPECT_EQ(rows_for_drafts(DType::bf16, 1 << 20), 1);
@@ -66,7 +67,7 @@ struct DraftCase {
 std::vector<DraftCase> draft_cases() {
   std::vector<DraftCase> cases;
   for (const std::string& isa : test::runnable_isas())
-    for (const Precision precision : {Precision::f32, Precision::bf16})
+    for (const Precision precision : {Precision::f32, Precision::bf16, Precision::int8})
       for (const HeldAs held : {HeldAs::as_in_file, HeldAs::q8, HeldAs::q4}) cases.push_back({isa, precision, held});
   return cases;
 }
@@ -94,7 +95,7 @@ class Drafts : public Pg2Cases, public ::testing::WithParamInterface<DraftCase> 
 
 std::string name_of(const ::testing::TestParamInfo<DraftCase>& info) {
   const DraftCase& c = info.param;
-  return c.isa + (c.precision == Precision::f32 ? "_f32" : "_bf16") +
+  return c.isa + "_" + std::string(name(c.precision)) +
          (c.held == HeldAs::q8   ? "_q8"
           : c.held == HeldAs::q4 ? "_q4"
                                  : "");
