@@ -4,8 +4,8 @@
 #include <limits>
 
 #include "base/error.h"
+#include "model_writer.h"
 #include "options.h"
-#include "signals.h"
 
 namespace paligemma {
 namespace {
@@ -45,13 +45,9 @@ int run_convert(const Command& command, std::span<const std::string> line, Sessi
          ": expected --to hf or keras, got npz, which is one file");
   const ModelFiles files = find_model(model_path(words->front()));
 
-  defer_signals(true);  // what is half written is removed
-  const auto progress = [&](std::uint64_t done, std::uint64_t total) {
-    session.console.show_progress(done >> 20, total >> 20, words->back());
-  };
-  const auto notes = convert(files, words->back(), settings.convert, progress, [] { return interrupted(); });
-  session.console.hide_progress();
-  for (const std::string& note : notes) session.console.note(note);
+  write_model(session, words->back(), [&](const auto& progress, const auto& stop) {
+    return convert(files, words->back(), settings.convert, progress, stop);
+  });
   return 0;
 }
 

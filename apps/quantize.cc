@@ -3,8 +3,8 @@
 
 #include "base/error.h"
 #include "comparison.h"
+#include "model_writer.h"
 #include "options.h"
-#include "signals.h"
 #include "text/prompt.h"
 
 namespace paligemma {
@@ -65,13 +65,9 @@ int run_quantize(const Command& command, std::span<const std::string> line, Sess
     };
   const ModelFiles files = find_model(from);
 
-  defer_signals(true);  // what is half written is removed
-  const auto progress = [&](std::uint64_t done, std::uint64_t total) {
-    session.console.show_progress(done >> 20, total >> 20, words->back());
-  };
-  const auto notes = quantize(files, words->back(), settings.options, progress, [] { return interrupted(); });
-  session.console.hide_progress();
-  for (const std::string& note : notes) session.console.note(note);
+  write_model(session, words->back(), [&](const auto& progress, const auto& stop) {
+    return quantize(files, words->back(), settings.options, progress, stop);
+  });
   return 0;
 }
 

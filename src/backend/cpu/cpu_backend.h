@@ -57,11 +57,11 @@ class CpuBackend final : public Backend {
                  const AttentionShape& shape, View y, Precision precision) override;
 
  private:
-  // The left operand of products, in blocks of k: [K / k_block][rows][k_block] elements. Integers have a scale and a
-  // sum for each block_length(left) of a row, which make k whole.
+  // The left operand of products, in blocks of k: [K / k_block][rows][stride] elements, k_block of them there. Integers
+  // have a scale and a sum for each block_length(left) of a row, which make k whole.
   struct Operand {
     const std::byte* data = nullptr;
-    std::ptrdiff_t stride = 0;  // of rows, when there is one block; otherwise a row is as wide as its block
+    std::ptrdiff_t stride = 0;
     std::int64_t rows = 0, k = 0, k_block = 0;
     Left left = Left::f32;
     const float* scales = nullptr;

@@ -19,6 +19,13 @@ constexpr std::int64_t kMostGroupColumns = 512;  // of one task: so often is a b
 constexpr std::int64_t kTasksOfThread = 16;      // at least, so that threads end together though a core is slowed down
 constexpr std::int64_t kChunkRows = 576;         // prepared at once: bounds the memory to 576 K floats
 
+// Elements from row to row, at least `width`: an odd number of lines of the cache, so that the same place of several
+// rows does not fall into the same set of the first one.
+std::int64_t spread_stride(std::int64_t width, std::int64_t element) {
+  constexpr std::int64_t kLine = 64;
+  return ((width * element + kLine - 1) / kLine | 1) * kLine / element;
+}
+
 // Of the row of `weight`, or null where there is none.
 const std::byte* panel_of(const Weight& weight, std::int64_t row) {
   return row < weight.rows ? weight.storage.get() + row / kPanel * panel_bytes(weight.cols, weight.dtype) : nullptr;
@@ -38,22 +45,25 @@ CpuBackend::Operand CpuBackend::prepare(ConstView x, Precision precision, Left l
                      k = in_blocks(left) ? round_up(x.cols, step) : x.cols;
   const std::int64_t longest = left == Left::f32 ? kBlockK : kBlockPairsK, blocks = (k + longest - 1) / longest;
   const std::int64_t even = left == Left::f32 ? kBlockK : round_up((k + blocks - 1) / blocks, step);
-  const std::int64_t block = x.rows <= kernels_.tile_rows || k <= longest ? k : even;
+  const std::int64_t block = x.rows <= kernels_.tile_rows || k <= longest ? std::max<std::int64_t>(k, 1) : even;
   if (in_blocks(left)) return prepare_blocks(x, precision, left, block);
-  Operand operand{.stride = k, .rows = x.rows, .k = k, .k_block = block, .left = left};
+  Operand operand{.rows = x.rows, .k = k, .k_block = block, .left = left};
   if (precision == Precision::f32 && block == k) {
     operand.data = reinterpret_cast<const std::byte*>(x.data);
     operand.stride = x.stride;
     return operand;
   }
-  std::byte* data = operands_[int(left)].reserve(std::size_t(x.rows * k) * sizeof(float));
+  const std::int64_t stride = spread_stride(block, operand.element_bytes());
+  std::byte* data =
+      operands_[int(left)].reserve(std::size_t((k + block - 1) / block * x.rows * stride * operand.element_bytes()));
   operand.data = data;
+  operand.stride = stride;
   for_rows(x.rows, k, [&](std::int64_t first, std::int64_t count) {
     for (std::int64_t start = 0; start < k; start += block) {
       const std::int64_t width = std::min(block, k - start);
       for (std::int64_t row = first; row < first + count; ++row) {
         const float* from = x.row(row) + start;
-        const std::int64_t at = start * x.rows + row * width;
+        const std::int64_t at = (start / block * x.rows + row) * stride;
         if (left == Left::bf16) {
           kernels_.narrow_bf16(width, from, reinterpret_cast<std::uint16_t*>(data) + at);
         } else if (precision != Precision::f32) {
@@ -73,7 +83,9 @@ CpuBackend::Operand CpuBackend::prepare_blocks(ConstView x, Precision precision,
   const std::int64_t length = block_length(left), k = round_up(x.cols, length), blocks = k / length;
   const std::int64_t element = in_bytes(left) ? 1 : 2;
   const int kind = length == kLongBlock ? 1 : 0;
-  const std::size_t integers = std::size_t(x.rows * k * element), scales = std::size_t(x.rows * blocks) * 4;
+  const std::int64_t stride = spread_stride(k_block, element);
+  const std::size_t integers = std::size_t((k + k_block - 1) / k_block * x.rows * stride * element);
+  const std::size_t scales = std::size_t(x.rows * blocks) * 4;
   std::byte* data = operands_[int(left)].reserve(integers + 2 * scales);
   auto* of_block = reinterpret_cast<float*>(data + integers);
   auto* sums = reinterpret_cast<std::int32_t*>(data + integers + scales);
@@ -82,7 +94,7 @@ CpuBackend::Operand CpuBackend::prepare_blocks(ConstView x, Precision precision,
       const std::int64_t width = std::min(k_block, k - start);
       for (std::int64_t row = first; row < first + count; ++row) {
         const std::int64_t at = row * blocks + start / length, count = std::min(width, x.cols - start);
-        std::byte* q = data + (start * x.rows + row * width) * element;
+        std::byte* q = data + (start / k_block * x.rows + row) * stride * element;
         if (in_bytes(left)) {
           kernels_.quantize_bytes[kind](count, x.row(row) + start, reinterpret_cast<std::int8_t*>(q), of_block + at,
                                         sums + at);
@@ -94,7 +106,7 @@ CpuBackend::Operand CpuBackend::prepare_blocks(ConstView x, Precision precision,
     }
   });
   return {.data = data,
-          .stride = k,
+          .stride = stride,
           .rows = x.rows,
           .k = k,
           .k_block = k_block,
@@ -114,10 +126,9 @@ void CpuBackend::multiply(const Operand& x, std::int64_t first, const Weight& we
   const std::byte* b_scales = b + panel_data(weight.cols, weight.dtype);
   for (std::int64_t start = 0; start < x.k; start += x.k_block) {
     const std::int64_t width = std::min(x.k_block, x.k - start), block = start / length;
-    const std::ptrdiff_t stride = x.k_block == x.k ? x.stride : width;
     const std::byte* data = b + panel_data(start, weight.dtype);
-    Product product{.a = x.data + (start * x.rows + first * stride) * x.element_bytes(),
-                    .a_stride = stride,
+    Product product{.a = x.data + (start / x.k_block * x.rows + first) * x.stride * x.element_bytes(),
+                    .a_stride = x.stride,
                     .b = data,
                     .b_stride = panel,
                     .c = out.data,
