@@ -11,9 +11,19 @@
 namespace paligemma {
 namespace {
 
+// A way to hold and compute: its column, its name in JSON.
+struct Way {
+  std::string_view title, json;
+  Holding holding;
+};
+constexpr Way kWays[] = {{"--compute f32", "f32_bytes", {HeldAs::as_in_file, Precision::f32}},
+                         {"bf16", "bf16_bytes", {HeldAs::as_in_file, Precision::bf16}},
+                         {"--weights q8", "q8_bytes", {HeldAs::q8, Precision::bf16}},
+                         {"--weights q4", "q4_bytes", {HeldAs::q4, Precision::bf16}}};
+
 struct Fit {
   std::string shape;
-  std::uint64_t f32 = 0, bf16 = 0;  // bytes needed
+  std::uint64_t need[std::size(kWays)] = {};  // bytes
 };
 
 struct Diagnosis {
@@ -30,12 +40,12 @@ Diagnosis examine() {
   for (const std::string& shape : shape_names()) {
     const Config config = *shape_config(shape);
     const TensorSource source = random_source(config, 0);
-    const auto need = [&](Precision precision) {
-      return memory_need(config, source, {HeldAs::as_in_file, precision}, *backend,
-                         config.vision.tokens() + kTypicalAnswer, kTypicalBatch)
-          .total();
-    };
-    diagnosis.fits.push_back({shape, need(Precision::f32), need(Precision::bf16)});
+    Fit fit{shape};
+    for (std::size_t i = 0; i < std::size(kWays); ++i)
+      fit.need[i] = memory_need(config, source, kWays[i].holding, *backend, config.vision.tokens() + kTypicalAnswer,
+                                kTypicalBatch)
+                        .total();
+    diagnosis.fits.push_back(std::move(fit));
   }
   return diagnosis;
 }
@@ -44,23 +54,34 @@ std::string diagnosis_text(const Diagnosis& diagnosis) {
   const auto known = diagnosis.available != 0;
   std::string text = join("paligemma ", version(), "\ndevice: ", diagnosis.device, "\ncores: ", diagnosis.cores,
                           "\nmemory: ", known ? readable_bytes(diagnosis.available) + " available" : "unknown", "\n\n");
-  const auto column = [](std::string cell) { return cell + std::string(cell.size() < 24 ? 24 - cell.size() : 1, ' '); };
+  const auto column = [](std::string_view cell) {
+    return join(cell, std::string(cell.size() < 20 ? 20 - cell.size() : 1, ' '));
+  };
   const auto cell = [&](std::uint64_t need) {
     return column(readable_bytes(need) + (!known ? "" : need <= diagnosis.available ? "  fits" : "  too large"));
   };
-  text += column("model, weights in bf16") + column("--compute f32") + "--compute bf16\n";
-  for (const Fit& fit : diagnosis.fits) {
-    std::string line = column(fit.shape) + cell(fit.f32) + cell(fit.bf16);
+  const auto add = [&](std::string line) {
     line.erase(line.find_last_not_of(' ') + 1);
     text += line + "\n";
+  };
+  std::string titles = column("model");
+  for (const Way& way : kWays) titles += column(way.title);
+  add(std::move(titles));
+  for (const Fit& fit : diagnosis.fits) {
+    std::string line = column(fit.shape);
+    for (const std::uint64_t need : fit.need) line += cell(need);
+    add(std::move(line));
   }
   return text;
 }
 
 Json diagnosis_json(const Diagnosis& diagnosis) {
   Json fits = Json::array();
-  for (const Fit& fit : diagnosis.fits)
-    fits.push_back({{"shape", fit.shape}, {"f32_bytes", fit.f32}, {"bf16_bytes", fit.bf16}});
+  for (const Fit& fit : diagnosis.fits) {
+    Json entry = {{"shape", fit.shape}};
+    for (std::size_t i = 0; i < std::size(kWays); ++i) entry[std::string(kWays[i].json)] = fit.need[i];
+    fits.push_back(std::move(entry));
+  }
   return {{"version", version()},
           {"device", diagnosis.device},
           {"cores", diagnosis.cores},
