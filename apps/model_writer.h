@@ -10,8 +10,8 @@
 
 namespace paligemma {
 
-// `write` makes the model `name` and returns notes; it is given what shows its progress and what asks for a signal,
-// which removes what is half written.
+// Calls `write`, which makes the model `name` and returns notes to print. It reports to `progress`, and gives up,
+// leaving nothing half written, when `stop` says that a signal came.
 void write_model(Session& session, std::string_view name,
                  const std::function<std::vector<std::string>(const ConvertProgress& progress,
                                                               const std::function<bool()>& stop)>& write);

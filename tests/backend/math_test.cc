@@ -83,10 +83,11 @@ TEST_P(MathTest, RoundsToBf16) {
   std::vector<std::uint16_t> z(x.size());
   GetParam().round_bf16(std::int64_t(x.size()), x.data(), y.data());
   GetParam().narrow_bf16(std::int64_t(x.size()), x.data(), z.data());
+  const bool flushes = std::string_view(GetParam().name) == "avx512_bf16";  // the processor's own instruction
   for (std::size_t i = 0; i < x.size(); ++i) {
     ASSERT_EQ(std::bit_cast<std::uint32_t>(y[i]), std::uint32_t{f32_to_bf16(x[i])} << 16) << x[i];
-    if (std::fpclassify(x[i]) == FP_SUBNORMAL && z[i] == (std::signbit(x[i]) ? 0x8000 : 0)) continue;
-    ASSERT_EQ(z[i], f32_to_bf16(x[i])) << x[i];
+    const bool flushed = flushes && std::fpclassify(x[i]) == FP_SUBNORMAL;
+    ASSERT_EQ(z[i], flushed ? (std::signbit(x[i]) ? 0x8000 : 0) : f32_to_bf16(x[i])) << x[i];
   }
   float not_a_number[] = {std::bit_cast<float>(0x7f800001u)};
   GetParam().round_bf16(1, not_a_number, not_a_number);

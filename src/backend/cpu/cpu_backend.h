@@ -64,8 +64,8 @@ class CpuBackend final : public Backend {
     std::ptrdiff_t stride = 0;
     std::int64_t rows = 0, k = 0, k_block = 0;
     Left left = Left::f32;
-    const float* scales = nullptr;
-    const std::int32_t* sums = nullptr;
+    const float* scales = nullptr;       // of integers
+    const std::int32_t* sums = nullptr;  // of integers
 
     std::int64_t element_bytes() const { return left == Left::f32 ? 4 : in_bytes(left) ? 1 : 2; }
   };
@@ -99,7 +99,6 @@ class CpuBackend final : public Backend {
   std::int64_t unit_columns(std::int64_t rows) const;
   Cut cut_tasks(std::int64_t rows, std::int64_t unit, std::int64_t units) const;
   Operand prepare(ConstView x, Precision precision, Left left);
-  Operand prepare_blocks(ConstView x, Precision precision, Left left, std::int64_t k_block);
   void multiply(const Operand& x, std::int64_t first, const Weight& weight, std::int64_t column,
                 const ProductKernel& kernel, View out, const std::byte* next, bool accumulate = false,
                 const float* bias = nullptr) const;

@@ -41,78 +41,53 @@ void check_matrix(const Weight& weight, ConstView x, ConstView out) {
 }  // namespace
 
 CpuBackend::Operand CpuBackend::prepare(ConstView x, Precision precision, Left left) {
-  const std::int64_t step = in_blocks(left) ? block_length(left) : 32,
-                     k = in_blocks(left) ? round_up(x.cols, step) : x.cols;
+  const bool integers = in_blocks(left);
+  const std::int64_t step = integers ? block_length(left) : 32, k = integers ? round_up(x.cols, step) : x.cols;
   const std::int64_t longest = left == Left::f32 ? kBlockK : kBlockPairsK, blocks = (k + longest - 1) / longest;
   const std::int64_t even = left == Left::f32 ? kBlockK : round_up((k + blocks - 1) / blocks, step);
   const std::int64_t block = x.rows <= kernels_.tile_rows || k <= longest ? std::max<std::int64_t>(k, 1) : even;
-  if (in_blocks(left)) return prepare_blocks(x, precision, left, block);
   Operand operand{.rows = x.rows, .k = k, .k_block = block, .left = left};
-  if (precision == Precision::f32 && block == k) {
+  if (left == Left::f32 && precision == Precision::f32 && block == k) {
     operand.data = reinterpret_cast<const std::byte*>(x.data);
     operand.stride = x.stride;
     return operand;
   }
-  const std::int64_t stride = spread_stride(block, operand.element_bytes());
-  std::byte* data =
-      operands_[int(left)].reserve(std::size_t((k + block - 1) / block * x.rows * stride * operand.element_bytes()));
+  const std::int64_t element = operand.element_bytes(), stride = spread_stride(block, element);
+  const std::int64_t bytes = (k + block - 1) / block * x.rows * stride * element;
+  const std::int64_t in_row = integers ? k / step : 0;  // scales, and as many sums
+  std::byte* data = operands_[int(left)].reserve(std::size_t(bytes + x.rows * in_row * 8));
+  auto* scales = reinterpret_cast<float*>(data + bytes);
+  auto* sums = reinterpret_cast<std::int32_t*>(scales + x.rows * in_row);
   operand.data = data;
   operand.stride = stride;
-  for_rows(x.rows, k, [&](std::int64_t first, std::int64_t count) {
-    for (std::int64_t start = 0; start < k; start += block) {
-      const std::int64_t width = std::min(block, k - start);
+  operand.scales = scales;
+  operand.sums = sums;
+  // Without products of bytes the same numbers are words.
+  const float levels = precision == Precision::int8 ? 127 : 32767;
+  const int kind = step == kLongBlock ? 1 : 0;
+  for_rows(x.rows, integers ? 4 * k : k, [&](std::int64_t first, std::int64_t count) {
+    for (std::int64_t start = 0; start < x.cols; start += block) {
+      const std::int64_t width = std::min(block, x.cols - start);
       for (std::int64_t row = first; row < first + count; ++row) {
         const float* from = x.row(row) + start;
-        const std::int64_t at = (start / block * x.rows + row) * stride;
-        if (left == Left::bf16) {
-          kernels_.narrow_bf16(width, from, reinterpret_cast<std::uint16_t*>(data) + at);
+        std::byte* to = data + (start / block * x.rows + row) * stride * element;
+        const std::int64_t at = row * in_row + start / step;
+        if (in_bytes(left)) {
+          kernels_.quantize_bytes[kind](width, from, reinterpret_cast<std::int8_t*>(to), scales + at, sums + at);
+        } else if (integers) {
+          kernels_.quantize_words[kind](width, from, levels, reinterpret_cast<std::int16_t*>(to), scales + at,
+                                        sums + at);
+        } else if (left == Left::bf16) {
+          kernels_.narrow_bf16(width, from, reinterpret_cast<std::uint16_t*>(to));
         } else if (precision != Precision::f32) {
-          kernels_.round_bf16(width, from, reinterpret_cast<float*>(data) + at);
+          kernels_.round_bf16(width, from, reinterpret_cast<float*>(to));
         } else {
-          std::copy_n(from, width, reinterpret_cast<float*>(data) + at);
+          std::copy_n(from, width, reinterpret_cast<float*>(to));
         }
       }
     }
   });
   return operand;
-}
-
-CpuBackend::Operand CpuBackend::prepare_blocks(ConstView x, Precision precision, Left left, std::int64_t k_block) {
-  // Without products of bytes the same numbers are words.
-  const float levels = precision == Precision::int8 ? 127 : 32767;
-  const std::int64_t length = block_length(left), k = round_up(x.cols, length), blocks = k / length;
-  const std::int64_t element = in_bytes(left) ? 1 : 2;
-  const int kind = length == kLongBlock ? 1 : 0;
-  const std::int64_t stride = spread_stride(k_block, element);
-  const std::size_t integers = std::size_t((k + k_block - 1) / k_block * x.rows * stride * element);
-  const std::size_t scales = std::size_t(x.rows * blocks) * 4;
-  std::byte* data = operands_[int(left)].reserve(integers + 2 * scales);
-  auto* of_block = reinterpret_cast<float*>(data + integers);
-  auto* sums = reinterpret_cast<std::int32_t*>(data + integers + scales);
-  for_rows(x.rows, 4 * k, [&](std::int64_t first, std::int64_t count) {
-    for (std::int64_t start = 0; start < x.cols; start += k_block) {
-      const std::int64_t width = std::min(k_block, k - start);
-      for (std::int64_t row = first; row < first + count; ++row) {
-        const std::int64_t at = row * blocks + start / length, count = std::min(width, x.cols - start);
-        std::byte* q = data + (start / k_block * x.rows + row) * stride * element;
-        if (in_bytes(left)) {
-          kernels_.quantize_bytes[kind](count, x.row(row) + start, reinterpret_cast<std::int8_t*>(q), of_block + at,
-                                        sums + at);
-        } else {
-          kernels_.quantize_words[kind](count, x.row(row) + start, levels, reinterpret_cast<std::int16_t*>(q),
-                                        of_block + at, sums + at);
-        }
-      }
-    }
-  });
-  return {.data = data,
-          .stride = stride,
-          .rows = x.rows,
-          .k = k,
-          .k_block = k_block,
-          .left = left,
-          .scales = of_block,
-          .sums = sums};
 }
 
 // out = rows [first, first + out.rows) of x times columns [column, column + out.cols) of W^T, or += when `accumulate`,
