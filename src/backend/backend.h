@@ -152,6 +152,45 @@ class Backend {
   // rows themselves included: kv_write goes first.
   virtual void attention(ConstView q, const KvCache& cache, std::int64_t layer, std::span<const Sequence> sequences,
                          const AttentionShape& shape, View y, Precision precision) = 0;
+
+  // Gradients of the functions above. `dy` is that of an output; all but the marked ones add to what they write. A sum
+  // over rows runs in their order, whatever the threads, so that two calls give the bits of one with the rows of both.
+
+  // dx += dy W, for W of any type; under bf16 and int8 both are rounded to bf16.
+  virtual void linear_input_gradient(ConstView dy, const Weight& weight, View dx, Precision precision) = 0;
+  // dW += dy^T x: (R, N), (R, K) -> (N, K).
+  virtual void linear_weight_gradient(ConstView dy, ConstView x, View dweight, Precision precision) = 0;
+  // db += sum of the rows of dy: (R, N) -> (1, N).
+  virtual void bias_gradient(ConstView dy, View dbias) = 0;
+  // dx += factor dy.
+  virtual void add_scaled(ConstView dy, float factor, View dx) = 0;
+  // (1, N) += sum over rows of a b.
+  virtual void column_products(ConstView a, ConstView b, View sums) = 0;
+  // dx = dx * scale, column by column, in place.
+  virtual void scale_columns(const Weight& scale, View dx) = 0;
+  // x is what GELU was taken of.
+  virtual void gelu_gradient(ConstView x, ConstView dy, View dx) = 0;
+  // gate and up are the two factors.
+  virtual void gated_gelu_gradient(ConstView gate, ConstView up, ConstView dy, View dgate, View dup) = 0;
+  // In place: y is the capped value.
+  virtual void soft_cap_gradient(ConstView y, float cap, View dx) = 0;
+  // dweight and dbias (1, D) may be without rows: they are not wanted.
+  virtual void layer_norm_gradient(ConstView x, const Weight& weight, float eps, ConstView dy, View dx, View dweight,
+                                   View dbias) = 0;
+  virtual void rms_norm_gradient(ConstView x, const Weight& weight, float eps, ConstView dy, View dx, View dweight) = 0;
+  // In place: dx turned back.
+  virtual void rope_gradient(View dx, std::int64_t heads, std::span<const Sequence> sequences, double theta) = 0;
+  // dtable[ids[r]] += scale * dy[r].
+  virtual void embed_gradient(std::span<const std::int32_t> ids, float scale, ConstView dy, View dtable) = 0;
+  // Keys and values are those of the cache, whose positions from 0 on `keys` gives the rows of dk and dv: sequence by
+  // sequence as in `sequences`. In f32.
+  virtual void attention_gradient(ConstView q, const KvCache& cache, std::int64_t layer,
+                                  std::span<const Sequence> sequences, std::span<const Sequence> keys,
+                                  const AttentionShape& shape, ConstView dy, View dq, View dk, View dv) = 0;
+  // The cross entropy of each row of logits (R, V) with 1 - smoothing on its target and smoothing / (V - 1) on every
+  // other; the row becomes its gradient times its weight.
+  virtual void cross_entropy(View logits, std::span<const std::int32_t> targets, std::span<const float> weights,
+                             float smoothing, std::span<float> losses) = 0;
 };
 
 struct CpuOptions {

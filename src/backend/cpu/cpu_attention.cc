@@ -1,9 +1,5 @@
 // The cache of keys and values, and attention over it.
 //
-// A cache block holds, for each layer and kv head, the keys of 64 positions as four panels (16 positions are the rows
-// of a panel, H is k), then their values as H / 16 panels (16 elements of H are the rows, the positions are k). So
-// scores and mixing are the same products as everything else.
-//
 // A task takes some "lanes" of one kv head: lane = (row, query head of the group), row by row. It keeps the lanes'
 // scores over all keys, so that memory is bounded by lanes x keys for each thread.
 //
@@ -12,41 +8,46 @@
 #include <algorithm>
 #include <cstring>
 
+#include "backend/cpu/attention_cache.h"
 #include "backend/cpu/cpu_backend.h"
-#include "backend/cpu/pack.h"
 
 namespace paligemma {
+
+void check_sequences(std::span<const Sequence> sequences, const KvCache& cache, std::int64_t rows) {
+  for (const Sequence& sequence : sequences) {
+    check_shape(
+        sequence.row >= 0 && sequence.rows >= 0 && sequence.position >= 0 && sequence.rows <= rows - sequence.row,
+        "attention: expected at most ", rows, " rows, got ", sequence.row, " + ", sequence.rows);
+    const std::int64_t keys = sequence.rows == 0 ? 0 : sequence.visible(sequence.position + sequence.rows - 1);
+    check_shape(keys <= std::int64_t(sequence.blocks.size()) * kKvBlockTokens, "attention: expected ", keys,
+                " positions in the cache, got ", sequence.blocks.size(), " blocks of ", kKvBlockTokens);
+    for (const std::int32_t block : sequence.blocks) {
+      check_shape(block >= 0 && block < cache.blocks, "attention: expected a block below ", cache.blocks, ", got ",
+                  block);
+    }
+  }
+}
+
+void check_attention(ConstView q, const KvCache& cache, std::int64_t layer, const AttentionShape& shape, ConstView y) {
+  check_shape(shape.kv_heads > 0 && shape.heads % shape.kv_heads == 0 && shape.kv_heads == cache.kv_heads &&
+                  shape.head_size == cache.head_size && q.cols == shape.heads * shape.head_size && y.cols == q.cols &&
+                  y.rows == q.rows && shape.scale >= 0 && shape.window >= 0 && layer >= 0 && layer < cache.layers,
+              "attention: expected ", cache.kv_heads, " kv heads of ", cache.head_size, " of layer below ",
+              cache.layers, ", got ", shape.heads, " / ", shape.kv_heads, " heads of ", shape.head_size, ", width ",
+              q.cols, ", layer ", layer);
+}
+
 namespace {
 
 // Of a task: so often is a key or value used once it is in cache. Scores take 768 KiB for 4096 keys.
 constexpr std::int64_t kLanes = 48;
-
-// Where things lie inside a cache.
-struct Layout {
-  std::int64_t head_size, key_panel, value_panel, keys, head;  // the last four in bytes
-  DType dtype;
-
-  explicit Layout(const KvCache& cache) : Layout(cache.head_size, cache.dtype) {}
-  Layout(std::int64_t head_size, DType dtype)
-      : head_size(head_size),
-        key_panel(panel_bytes(head_size, dtype)),
-        value_panel(panel_bytes(kKvBlockTokens, dtype)),
-        keys(key_panel * (kKvBlockTokens / kPanel)),
-        head(keys + value_panel * (round_up(head_size, kPanel) / kPanel)),
-        dtype(dtype) {}
-};
-
-std::byte* head_of(const KvCache& cache, const Layout& layout, std::int64_t block, std::int64_t layer,
-                   std::int64_t head) {
-  return cache.storage.get() + ((block * cache.layers + layer) * cache.kv_heads + head) * layout.head;
-}
 
 constexpr std::int64_t kRun = 128;  // elements of a head that are written in one go
 
 // Writes elements of a head, from h on, which is a multiple of kPanel: keys and values of some positions, from row `at`
 // of a block on, which are of one panel of keys. `round(n, x, y)` makes n elements of T of them.
 template <class T, class Round>
-void put(ConstView keys, ConstView values, std::int64_t h, std::int64_t at, const Layout& layout, std::byte* block,
+void put(ConstView keys, ConstView values, std::int64_t h, std::int64_t at, const CacheLayout& layout, std::byte* block,
          Round round) {
   constexpr DType type = std::is_same_v<T, float> ? DType::f32 : DType::bf16;
   constexpr std::int64_t kDepth = sizeof(float) / sizeof(T);  // elements of k that lie together
@@ -78,21 +79,6 @@ void put(ConstView keys, ConstView values, std::int64_t h, std::int64_t at, cons
   }
 }
 
-void check_sequences(std::span<const Sequence> sequences, const KvCache& cache, std::int64_t rows) {
-  for (const Sequence& sequence : sequences) {
-    check_shape(
-        sequence.row >= 0 && sequence.rows >= 0 && sequence.position >= 0 && sequence.rows <= rows - sequence.row,
-        "attention: expected at most ", rows, " rows, got ", sequence.row, " + ", sequence.rows);
-    const std::int64_t keys = sequence.rows == 0 ? 0 : sequence.visible(sequence.position + sequence.rows - 1);
-    check_shape(keys <= std::int64_t(sequence.blocks.size()) * kKvBlockTokens, "attention: expected ", keys,
-                " positions in the cache, got ", sequence.blocks.size(), " blocks of ", kKvBlockTokens);
-    for (const std::int32_t block : sequence.blocks) {
-      check_shape(block >= 0 && block < cache.blocks, "attention: expected a block below ", cache.blocks, ", got ",
-                  block);
-    }
-  }
-}
-
 // What all tasks of a call share.
 struct AttentionCall {
   ConstView q;
@@ -104,7 +90,7 @@ struct AttentionCall {
   const Kernels& kernels;
   const ProductKernel& product;
   bool narrow = product.left == Left::bf16;  // left operands are bf16
-  Layout layout{cache};
+  CacheLayout layout{cache};
   std::int64_t group = shape.heads / shape.kv_heads;  // query heads of a kv head
   std::int64_t width = round_up(shape.head_size, kPanel);
   std::int64_t lanes = 0;         // of a task
@@ -249,7 +235,7 @@ KvCache CpuBackend::make_kv_cache(std::int64_t layers, std::int64_t kv_heads, st
   std::int64_t bytes = 0;
   check_shape(layers >= 0 && kv_heads >= 0 && blocks >= 0 && head_size > 0 && head_size < (1 << 20) &&
                   !__builtin_mul_overflow(layers, kv_heads, &bytes) && !__builtin_mul_overflow(bytes, blocks, &bytes) &&
-                  !__builtin_mul_overflow(bytes, Layout(cache).head, &bytes),
+                  !__builtin_mul_overflow(bytes, CacheLayout(cache).head, &bytes),
               "making a cache: ", layers, " x ", kv_heads, " x ", head_size, " x ", blocks, " is out of range");
   cache.bytes = std::size_t(bytes);
   cache.storage = allocate(cache.bytes);
@@ -258,7 +244,7 @@ KvCache CpuBackend::make_kv_cache(std::int64_t layers, std::int64_t kv_heads, st
 
 void CpuBackend::kv_write(KvCache& cache, std::int64_t layer, ConstView k, ConstView v,
                           std::span<const Sequence> sequences) {
-  const Layout layout(cache);
+  const CacheLayout layout(cache);
   const std::int64_t size = cache.head_size;
   check_shape(
       layer >= 0 && layer < cache.layers && k.cols == cache.kv_heads * size && v.cols == k.cols && k.rows == v.rows,
@@ -294,19 +280,14 @@ void CpuBackend::kv_write(KvCache& cache, std::int64_t layer, ConstView k, Const
 void CpuBackend::kv_copy(KvCache& cache, std::int32_t from, std::int32_t to) {
   check_shape(from >= 0 && to >= 0 && from < cache.blocks && to < cache.blocks && from != to,
               "kv_copy: expected two blocks below ", cache.blocks, ", got ", from, " and ", to);
-  const Layout layout(cache);
+  const CacheLayout layout(cache);
   const std::int64_t bytes = cache.layers * cache.kv_heads * layout.head;
   std::memcpy(head_of(cache, layout, to, 0, 0), head_of(cache, layout, from, 0, 0), std::size_t(bytes));
 }
 
 void CpuBackend::attention(ConstView q, const KvCache& cache, std::int64_t layer, std::span<const Sequence> sequences,
                            const AttentionShape& shape, View y, Precision precision) {
-  check_shape(shape.kv_heads > 0 && shape.heads % shape.kv_heads == 0 && shape.kv_heads == cache.kv_heads &&
-                  shape.head_size == cache.head_size && q.cols == shape.heads * shape.head_size && y.cols == q.cols &&
-                  y.rows == q.rows && shape.scale >= 0 && shape.window >= 0 && layer >= 0 && layer < cache.layers,
-              "attention: expected ", cache.kv_heads, " kv heads of ", cache.head_size, " of layer below ",
-              cache.layers, ", got ", shape.heads, " / ", shape.kv_heads, " heads of ", shape.head_size, ", width ",
-              q.cols, ", layer ", layer);
+  check_attention(q, cache, layer, shape, y);
   check_sequences(sequences, cache, q.rows);
   AttentionCall call{.q = q,
                      .y = y,

@@ -56,6 +56,26 @@ class CpuBackend final : public Backend {
   void attention(ConstView q, const KvCache& cache, std::int64_t layer, std::span<const Sequence> sequences,
                  const AttentionShape& shape, View y, Precision precision) override;
 
+  void linear_input_gradient(ConstView dy, const Weight& weight, View dx, Precision precision) override;
+  void linear_weight_gradient(ConstView dy, ConstView x, View dweight, Precision precision) override;
+  void bias_gradient(ConstView dy, View dbias) override;
+  void add_scaled(ConstView dy, float factor, View dx) override;
+  void column_products(ConstView a, ConstView b, View sums) override;
+  void scale_columns(const Weight& scale, View dx) override;
+  void gelu_gradient(ConstView x, ConstView dy, View dx) override;
+  void gated_gelu_gradient(ConstView gate, ConstView up, ConstView dy, View dgate, View dup) override;
+  void soft_cap_gradient(ConstView y, float cap, View dx) override;
+  void layer_norm_gradient(ConstView x, const Weight& weight, float eps, ConstView dy, View dx, View dweight,
+                           View dbias) override;
+  void rms_norm_gradient(ConstView x, const Weight& weight, float eps, ConstView dy, View dx, View dweight) override;
+  void rope_gradient(View dx, std::int64_t heads, std::span<const Sequence> sequences, double theta) override;
+  void embed_gradient(std::span<const std::int32_t> ids, float scale, ConstView dy, View dtable) override;
+  void attention_gradient(ConstView q, const KvCache& cache, std::int64_t layer, std::span<const Sequence> sequences,
+                          std::span<const Sequence> keys, const AttentionShape& shape, ConstView dy, View dq, View dk,
+                          View dv) override;
+  void cross_entropy(View logits, std::span<const std::int32_t> targets, std::span<const float> weights,
+                     float smoothing, std::span<float> losses) override;
+
  private:
   // The left operand of products, in blocks of k: [K / k_block][rows][stride] elements, k_block of them there. Integers
   // have a scale and a sum for each block_length(left) of a row, which make k whole.
@@ -95,6 +115,13 @@ class CpuBackend final : public Backend {
   // it.
   template <class Body>
   void for_rows(std::int64_t rows, std::int64_t work, Body body);
+  // The same for columns, which a sum over rows is cut along; `work` elements each column.
+  template <class Body>
+  void for_columns(std::int64_t cols, std::int64_t work, Body body);
+  template <class Kernel>
+  void norm_gradient(Kernel one_row, ConstView x, const Weight& weight, float eps, ConstView dy, View dx, View dweight);
+  template <class Turn>
+  void turn_rows(View x, std::int64_t heads, std::span<const Sequence> sequences, double theta, Turn turn);
 
   std::int64_t unit_columns(std::int64_t rows) const;
   Cut cut_tasks(std::int64_t rows, std::int64_t unit, std::int64_t units) const;
@@ -109,6 +136,7 @@ class CpuBackend final : public Backend {
   ThreadPool pool_;
   Scratch operands_[kLefts];  // by Left
   std::vector<Scratch> of_thread_;
+  Scratch shared_;  // between the phases of one call
   // Cosines and sines of the last rope, [rows][2][half], kept since q and k of all layers ask for the same.
   std::vector<float> angles_;
   std::vector<std::int64_t> angle_positions_;
@@ -122,12 +150,25 @@ void check_shape(bool holds, const Parts&... parts) {
   if (!holds) fail(ErrorKind::failure, "shape", parts...);
 }
 
+inline void check_same(ConstView a, ConstView b, const char* operation) {
+  check_shape(a.rows == b.rows && a.cols == b.cols, operation, ": expected (", b.rows, ", ", b.cols, "), got (", a.rows,
+              ", ", a.cols, ")");
+}
+
 template <class Body>
 void CpuBackend::for_rows(std::int64_t rows, std::int64_t work, Body body) {
   constexpr std::int64_t kWorthATask = 16384;
   const std::int64_t count = std::max<std::int64_t>(1, kWorthATask / std::max<std::int64_t>(1, work));
   pool_.run((rows + count - 1) / count,
             [&](std::int64_t i, int) { body(i * count, std::min(count, rows - i * count)); });
+}
+
+template <class Body>
+void CpuBackend::for_columns(std::int64_t cols, std::int64_t work, Body body) {
+  constexpr std::int64_t kLine = 16;  // floats: no two threads write to one
+  for_rows((cols + kLine - 1) / kLine, kLine * work, [&](std::int64_t first, std::int64_t count) {
+    body(first * kLine, std::min(count * kLine, cols - first * kLine));
+  });
 }
 
 }  // namespace paligemma

@@ -7,11 +7,6 @@
 namespace paligemma {
 namespace {
 
-void check_same(ConstView a, ConstView b, const char* operation) {
-  check_shape(a.rows == b.rows && a.cols == b.cols, operation, ": expected (", b.rows, ", ", b.cols, "), got (", a.rows,
-              ", ", a.cols, ")");
-}
-
 void check_vector(const Weight& weight, std::int64_t cols, const char* operation) {
   check_shape(weight.form == Weight::Form::vector && weight.cols == cols, operation, ": expected a vector of ", cols,
               ", got ", weight.cols);
@@ -112,7 +107,9 @@ void CpuBackend::find_angles(std::span<const Sequence> sequences, std::int64_t r
   });
 }
 
-void CpuBackend::rope(View x, std::int64_t heads, std::span<const Sequence> sequences, double theta) {
+// Calls turn(half, cosines, sines, values) for each head of each row.
+template <class Turn>
+void CpuBackend::turn_rows(View x, std::int64_t heads, std::span<const Sequence> sequences, double theta, Turn turn) {
   const std::int64_t size = heads > 0 ? x.cols / heads : 0, half = size / 2;
   check_shape(heads > 0 && size * heads == x.cols && half * 2 == size, "rope: expected ", heads,
               " heads of an even size, got width ", x.cols);
@@ -125,10 +122,18 @@ void CpuBackend::rope(View x, std::int64_t heads, std::span<const Sequence> sequ
     for_rows(sequence.rows, 2 * x.cols, [&](std::int64_t first, std::int64_t count) {
       for (std::int64_t r = sequence.row + first; r < sequence.row + first + count; ++r) {
         const float* cosine = angles_.data() + r * 2 * half;
-        for (std::int64_t h = 0; h < heads; ++h) kernels_.rotate(half, cosine, cosine + half, x.row(r) + h * size);
+        for (std::int64_t h = 0; h < heads; ++h) turn(half, cosine, cosine + half, x.row(r) + h * size);
       }
     });
   }
+}
+
+void CpuBackend::rope(View x, std::int64_t heads, std::span<const Sequence> sequences, double theta) {
+  turn_rows(x, heads, sequences, theta, kernels_.rotate);
+}
+
+void CpuBackend::rope_gradient(View dx, std::int64_t heads, std::span<const Sequence> sequences, double theta) {
+  turn_rows(dx, heads, sequences, theta, kernels_.rotate_back);
 }
 
 }  // namespace paligemma

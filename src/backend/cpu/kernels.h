@@ -92,6 +92,27 @@ struct Kernels {
   // (x[i], x[half + i]) turned by the angle of (cosine[i], sine[i]).
   void (*rotate)(std::int64_t half, const float* cosine, const float* sine, float* x) noexcept = nullptr;
 
+  // Gradients: generic/gradients.h. They add to what they write, but where a comment there says otherwise.
+  void (*add_scaled)(std::int64_t n, float factor, const float* a, float* x) noexcept = nullptr;      // x += factor a
+  void (*multiply_add)(std::int64_t n, const float* a, const float* b, float* x) noexcept = nullptr;  // x += a b
+  void (*gelu_gradient)(std::int64_t n, const float* x, const float* dy, float* dx) noexcept = nullptr;
+  void (*gated_gelu_gradient)(std::int64_t n, const float* gate, const float* up, const float* dy, float* dgate,
+                              float* dup) noexcept = nullptr;
+  void (*soft_cap_gradient)(std::int64_t n, float cap, const float* y, float* dx) noexcept = nullptr;
+  void (*softmax_gradient)(std::int64_t n, const float* p, float* dx) noexcept = nullptr;
+  void (*layer_norm_gradient)(std::int64_t n, const float* x, const float* weight, float eps, const float* dy,
+                              float* dx, float* statistics) noexcept = nullptr;
+  void (*rms_norm_gradient)(std::int64_t n, const float* x, const float* weight, float eps, const float* dy, float* dx,
+                            float* statistics) noexcept = nullptr;
+  void (*norm_weight_gradient)(std::int64_t n, const float* x, const float* statistics, const float* dy,
+                               float* dweight) noexcept = nullptr;
+  void (*rotate_back)(std::int64_t half, const float* cosine, const float* sine, float* dx) noexcept = nullptr;
+  float (*cross_entropy)(std::int64_t n, std::int64_t target, float smoothing, float weight,
+                         float* x) noexcept = nullptr;
+  // 16 rows of a bf16 panel times 16 elements of k, from `panel` on, as 16 rows of k times 16 elements: [8][16][2]
+  // both.
+  void (*turn_bf16)(const std::uint16_t* panel, std::uint16_t* turned) noexcept = nullptr;
+
   // In f32, bf16 and int8: generic/peak.h.
   double (*multiply_adds[3])(std::int64_t steps, float* sink) noexcept = {};
 };

@@ -143,20 +143,27 @@ void pack_panel(const std::byte* source, DType from, std::int64_t rows, std::int
   }
 }
 
-void unpack_row(const std::byte* panel, DType type, std::int64_t lane, std::int64_t k, float factor, float* y) {
+void unpack_elements(const std::byte* panel, DType type, std::int64_t lane, std::int64_t k, std::int64_t first,
+                     std::int64_t count, float* y) {
   if (in_blocks(type)) {
     const std::int64_t length = block_length(type);
-    for (std::int64_t first = 0; first < k; first += length) {
-      const Block block = get_block(panel, type, first / length, lane, k);
-      const float scale = f16_to_f32(block.scale);
-      const std::int64_t count = std::min(length, k - first);
-      for (std::int64_t i = 0; i < count; ++i) y[first + i] = factor * (scale * float(block.values[i]));
-    }
+    const Block block = get_block(panel, type, first / length, lane, k);
+    const float scale = f16_to_f32(block.scale);
+    for (std::int64_t i = 0; i < count; ++i) y[i] = scale * float(block.values[first % length + i]);
     return;
   }
-  for (std::int64_t i = 0; i < k; ++i) {
-    const std::int64_t at = panel_index(i, lane, type);
-    y[i] = factor * (type == DType::bf16 ? FromBf16::f32(panel, at) : FromF32::f32(panel, at));
+  for (std::int64_t i = 0; i < count; ++i) {
+    const std::int64_t at = panel_index(first + i, lane, type);
+    y[i] = type == DType::bf16 ? FromBf16::f32(panel, at) : FromF32::f32(panel, at);
+  }
+}
+
+void unpack_row(const std::byte* panel, DType type, std::int64_t lane, std::int64_t k, float factor, float* y) {
+  const std::int64_t length = in_blocks(type) ? block_length(type) : k;
+  for (std::int64_t first = 0; first < k; first += length) {
+    const std::int64_t count = std::min(length, k - first);
+    unpack_elements(panel, type, lane, k, first, count, y + first);
+    for (std::int64_t i = first; i < first + count; ++i) y[i] *= factor;
   }
 }
 

@@ -44,4 +44,8 @@ void pack_panel(const std::byte* source, DType from, std::int64_t rows, std::int
 // y = factor * (row `lane` of a panel).
 void unpack_row(const std::byte* panel, DType type, std::int64_t lane, std::int64_t k, float factor, float* y);
 
+// y = elements [first, first + count) of row `lane` of a panel of k; of types in blocks all of one block.
+void unpack_elements(const std::byte* panel, DType type, std::int64_t lane, std::int64_t k, std::int64_t first,
+                     std::int64_t count, float* y);
+
 }  // namespace paligemma

@@ -1,6 +1,7 @@
 // The kernels in AVX2 with FMA. The only includes beside the intrinsics are headers without inline code.
 #include "backend/cpu/avx2/vector.h"
 #include "backend/cpu/generic/blocks.h"
+#include "backend/cpu/generic/gradients.h"
 #include "backend/cpu/generic/peak.h"
 #include "backend/cpu/generic/product.h"
 #include "backend/cpu/generic/rows.h"
@@ -19,6 +20,7 @@ void use_avx2(Kernels& kernels) noexcept {
   kernels.multiply_adds[2] = byte_multiply_adds<I32x8, false>;
   use_words<V, I32x8, I32x8, 3, 1, 2>(kernels);
   use_rows<V>(kernels);
+  use_gradients<V>(kernels);
 }
 
 }  // namespace paligemma

@@ -1,8 +1,10 @@
 // The kernels in plain C++, for any processor.
 #include "backend/cpu/generic/blocks.h"
+#include "backend/cpu/generic/gradients.h"
 #include "backend/cpu/generic/peak.h"
 #include "backend/cpu/generic/product.h"
 #include "backend/cpu/generic/rows.h"
+#include "backend/cpu/generic/turn.h"
 #include "backend/cpu/portable/lanes.h"
 
 namespace paligemma {
@@ -16,6 +18,8 @@ void use_portable(Kernels& kernels) noexcept {
   kernels.multiply_adds[0] = kernels.multiply_adds[1] = multiply_adds<F32Panels<V>, false>;
   kernels.multiply_adds[2] = byte_multiply_adds<IntLanes, false>;
   use_rows<V>(kernels);
+  use_gradients<V>(kernels);
+  kernels.turn_bf16 = turn_bf16_squares;
 }
 
 }  // namespace paligemma

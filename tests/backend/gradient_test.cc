@@ -1,0 +1,339 @@
+// Gradients against derivatives of the functions' definitions in double: by a complex step, which has no difference of
+// two near numbers in it, where the definition is not linear.
+#include <complex>
+#include <functional>
+#include <numeric>
+
+#include "fixture.h"
+
+namespace paligemma {
+namespace {
+
+class GradientTest : public TableTest {};
+INSTANTIATE_TEST_SUITE_P(All, GradientTest, ::testing::ValuesIn(tables_to_test()), table_name);
+
+using Complex = std::complex<double>;
+using Numbers = std::vector<Complex>;
+
+// d(sum of dy f(x)) / dx[i] for all i.
+std::vector<double> derivatives(const std::vector<float>& x, const std::vector<float>& dy,
+                                const std::function<Numbers(const Numbers&)>& f) {
+  constexpr double kStep = 1e-30;
+  Numbers at(x.begin(), x.end());
+  std::vector<double> out;
+  for (Complex& value : at) {
+    value += Complex(0, kStep);
+    const Numbers y = f(at);
+    double sum = 0;
+    for (std::size_t i = 0; i < y.size(); ++i) sum += dy[i] * y[i].imag() / kStep;
+    out.push_back(sum);
+    value = value.real();
+  }
+  return out;
+}
+
+View view(std::vector<float>& values, std::int64_t rows) {
+  return {values.data(), rows, std::int64_t(values.size()) / rows};
+}
+
+// Against the norm of what is expected, as an element may be small by chance. `start` was there before.
+void expect_added(const std::vector<float>& got, const std::vector<double>& expected, float start, double tolerance) {
+  double norm = 0;
+  for (const double value : expected) norm += value * value;
+  norm = std::sqrt(norm / double(expected.size())) + std::fabs(start);
+  ASSERT_EQ(got.size(), expected.size());
+  for (std::size_t i = 0; i < got.size(); ++i)
+    EXPECT_NEAR(got[i], expected[i] + start, tolerance * (norm + std::fabs(expected[i]))) << i;
+}
+
+Complex gelu_of(Complex x) { return x / (1.0 + std::exp(-2 * std::sqrt(2 / M_PI) * (x + 0.044715 * x * x * x))); }
+
+constexpr std::int64_t kWidths[] = {1, 3, 16, 17, 72, 130};
+constexpr double kRowTolerance = 64 * kEpsilon;  // some sums of up to 130, one after the other
+
+TEST_P(GradientTest, ActivationsAndCaps) {
+  for (const std::int64_t n : kWidths) {
+    const std::int64_t rows = 3;
+    std::vector<float> x = numbers(rows * n, 1), up = numbers(rows * n, 2), dy = numbers(rows * n, 3);
+    for (std::size_t i = 0; i < x.size(); ++i) x[i] *= 3;
+    std::vector<float> dx(x.size(), 0.5f);
+    backend.gelu_gradient(view(x, rows), view(dy, rows), view(dx, rows));
+    expect_added(dx,
+                 derivatives(x, dy,
+                             [](Numbers v) {
+                               for (Complex& value : v) value = gelu_of(value);
+                               return v;
+                             }),
+                 0.5f, kRowTolerance);
+
+    std::vector<float> dgate(x.size(), 0.25f), dup(x.size(), -1);
+    backend.gated_gelu_gradient(view(x, rows), view(up, rows), view(dy, rows), view(dgate, rows), view(dup, rows));
+    expect_added(dgate,
+                 derivatives(x, dy,
+                             [&](Numbers v) {
+                               for (std::size_t i = 0; i < v.size(); ++i) v[i] = gelu_of(v[i]) * double(up[i]);
+                               return v;
+                             }),
+                 0.25f, kRowTolerance);
+    expect_added(dup,
+                 derivatives(up, dy,
+                             [&](Numbers v) {
+                               for (std::size_t i = 0; i < v.size(); ++i) v[i] *= gelu_of(x[i]);
+                               return v;
+                             }),
+                 -1, kRowTolerance);
+
+    std::vector<float> capped = x, dcap = dy;
+    backend.soft_cap(view(capped, rows), 2.5f);
+    backend.soft_cap_gradient(view(capped, rows), 2.5f, view(dcap, rows));
+    expect_added(dcap,
+                 derivatives(x, dy,
+                             [](Numbers v) {
+                               for (Complex& value : v) value = 2.5 * std::tanh(value / 2.5);
+                               return v;
+                             }),
+                 0, kRowTolerance);
+  }
+}
+
+Numbers norm_of(const Numbers& x, const Numbers& weight, const Numbers& bias, double eps, bool centred) {
+  const std::size_t n = weight.size();
+  Numbers y(x.size());
+  for (std::size_t first = 0; first < x.size(); first += n) {
+    Complex mean = 0, square = 0;
+    for (std::size_t i = 0; centred && i < n; ++i) mean += x[first + i] / double(n);
+    for (std::size_t i = 0; i < n; ++i) square += (x[first + i] - mean) * (x[first + i] - mean) / double(n);
+    for (std::size_t i = 0; i < n; ++i)
+      y[first + i] = (x[first + i] - mean) / std::sqrt(square + eps) * (weight[i] + (centred ? 0.0 : 1.0)) + bias[i];
+  }
+  return y;
+}
+
+TEST_P(GradientTest, Norms) {
+  const double eps = 1e-3f;
+  for (const std::int64_t n : kWidths) {
+    const std::int64_t rows = 4;
+    std::vector<float> x = numbers(rows * n, 4), dy = numbers(rows * n, 5);
+    const std::vector<float> weight = numbers(n, 6), bias = numbers(n, 7);
+    const Numbers x_c(x.begin(), x.end()), weight_c(weight.begin(), weight.end()), bias_c(bias.begin(), bias.end());
+    const Weight w = place_vector(backend, weight);
+    for (const bool centred : {true, false}) {
+      if (centred && n == 1) continue;  // 0 = 0 / sqrt(eps)
+      std::vector<float> dx(x.size(), 0.5f), dweight(std::size_t(n), 1.0f), dbias(std::size_t(n), 2.0f);
+      if (centred) {
+        backend.layer_norm_gradient(view(x, rows), w, float(eps), view(dy, rows), view(dx, rows), view(dweight, 1),
+                                    view(dbias, 1));
+        expect_added(dbias,
+                     derivatives(bias, dy, [&](const Numbers& v) { return norm_of(x_c, weight_c, v, eps, centred); }),
+                     2, kRowTolerance);
+      } else {
+        backend.rms_norm_gradient(view(x, rows), w, float(eps), view(dy, rows), view(dx, rows), view(dweight, 1));
+      }
+      expect_added(dx, derivatives(x, dy, [&](const Numbers& v) { return norm_of(v, weight_c, bias_c, eps, centred); }),
+                   0.5f, kRowTolerance);
+      expect_added(dweight,
+                   derivatives(weight, dy, [&](const Numbers& v) { return norm_of(x_c, v, bias_c, eps, centred); }), 1,
+                   kRowTolerance);
+    }
+  }
+}
+
+TEST_P(GradientTest, RopeTurnsBack) {
+  for (const std::int64_t half : {1, 3, 8, 36}) {
+    const std::int64_t heads = 3;
+    Matrix x(7, heads * 2 * half, 6u), y(7, heads * 2 * half, 6u);
+    const Sequence sequences[] = {{.row = 4, .rows = 3, .position = 100}, {.row = 0, .rows = 4, .position = 0}};
+    backend.rope(y.view(), heads, sequences, 10000.0);
+    backend.rope_gradient(y.view(), heads, sequences, 10000.0);  // a rotation's transposed is its inverse
+    EXPECT_TRUE(y.gaps_untouched());
+    for (std::int64_t r = 0; r < 7; ++r)
+      for (std::int64_t i = 0; i < heads * 2 * half; ++i) EXPECT_NEAR(y.at(r, i), x.at(r, i), 16 * kEpsilon);
+  }
+}
+
+TEST_P(GradientTest, CrossEntropy) {
+  for (const std::int64_t n : {2, 5, 17, 300}) {
+    for (const float smoothing : {0.0f, 0.1f}) {
+      const std::int64_t rows = 3;
+      std::vector<float> x = numbers(rows * n, 8);
+      for (float& value : x) value *= 4;
+      const std::vector<std::int32_t> targets = {0, std::int32_t(n - 1), std::int32_t(n / 2)};
+      const std::vector<float> weights = {1, 0.25f, 0};
+      const auto losses_of = [&](const Numbers& v) {
+        Numbers losses;
+        for (std::int64_t r = 0; r < rows; ++r) {
+          Complex sum = 0, loss = 0;
+          for (std::int64_t i = 0; i < n; ++i) sum += std::exp(v[std::size_t(r * n + i)]);
+          for (std::int64_t i = 0; i < n; ++i)
+            loss += (i == targets[std::size_t(r)] ? 1 - double(smoothing) : double(smoothing) / double(n - 1)) *
+                    (std::log(sum) - v[std::size_t(r * n + i)]);
+          losses.push_back(loss);
+        }
+        return losses;
+      };
+      const Numbers expected = losses_of(Numbers(x.begin(), x.end()));
+      const std::vector<double> gradients = derivatives(x, weights, losses_of);
+      std::vector<float> losses(3);
+      backend.cross_entropy(view(x, rows), targets, weights, smoothing, losses);
+      for (std::size_t r = 0; r < 3; ++r) EXPECT_NEAR(losses[r], expected[r].real(), 1e-5 * expected[r].real());
+      expect_added(x, gradients, 0, kRowTolerance);
+    }
+  }
+}
+
+TEST_P(GradientTest, TablesAndSums) {
+  const std::int64_t n = 37;
+  std::vector<float> dy = numbers(4 * n, 9), other = numbers(4 * n, 10), table(5 * std::size_t(n), 0.5f);
+  const std::int32_t ids[] = {3, 0, 3, 4};
+  backend.embed_gradient(ids, 1.5f, view(dy, 4), view(table, 5));
+  std::vector<double> expected(table.size(), 0.0);
+  for (std::size_t r = 0; r < 4; ++r)
+    for (std::size_t i = 0; i < std::size_t(n); ++i)
+      expected[std::size_t(ids[r]) * n + i] += 1.5 * double(dy[r * n + i]);
+  expect_added(table, expected, 0.5f, 4 * kEpsilon);
+
+  std::vector<float> sums(std::size_t(n), 1.0f), products(std::size_t(n), 2.0f), scaled = other;
+  backend.bias_gradient(view(dy, 4), view(sums, 1));
+  backend.column_products(view(dy, 4), view(other, 4), view(products, 1));
+  backend.add_scaled(view(dy, 4), -2, view(scaled, 4));
+  for (std::size_t i = 0; i < std::size_t(n); ++i) {
+    double sum = 1, product = 2;
+    for (std::size_t r = 0; r < 4; ++r) {
+      sum += dy[r * n + i], product += double(dy[r * n + i]) * other[r * n + i];
+      EXPECT_NEAR(scaled[r * n + i], other[r * n + i] - 2.0 * dy[r * n + i], 4 * kEpsilon * 4);
+    }
+    EXPECT_NEAR(sums[i], sum, 16 * kEpsilon);
+    EXPECT_NEAR(products[i], product, 32 * kEpsilon);
+  }
+}
+
+double rounded(float value, DType weights, Precision precision) {
+  return precision == Precision::f32 || (weights == DType::f32) ? value : round_to_bf16(value);
+}
+
+TEST_P(GradientTest, Products) {
+  struct Case {
+    std::int64_t rows, n, k;
+  };
+  for (const Case& c : {Case{1, 1, 1}, {5, 17, 37}, {33, 40, 130}, {70, 530, 19}, {580, 33, 48}, {3, 1100, 16}}) {
+    std::vector<float> dy = numbers(c.rows * c.n, 11), x = numbers(c.rows * c.k, 12);
+    for (const DType type : {DType::f32, DType::bf16, DType::q8, DType::q4}) {
+      const HostMatrix host(c.n, c.k, type == DType::bf16 ? type : DType::f32, numbers(c.n * c.k, 13));
+      const Weight weight = place(backend, host, type);
+      std::vector<float> values(host.values.size());  // as they are held
+      std::vector<std::int32_t> rows(std::size_t(c.n));
+      std::iota(rows.begin(), rows.end(), 0);
+      backend.embed(weight, rows, 1, DType::f32, view(values, c.n));
+      for (const Precision precision : {Precision::f32, Precision::bf16}) {
+        std::vector<float> dx(x.size(), 0.5f);
+        backend.linear_input_gradient(view(dy, c.rows), weight, view(dx, c.rows), precision);
+        std::vector<double> expected(x.size(), 0.0);
+        for (std::int64_t r = 0; r < c.rows; ++r)
+          for (std::int64_t i = 0; i < c.n; ++i)
+            for (std::int64_t j = 0; j < c.k; ++j)
+              expected[std::size_t(r * c.k + j)] +=
+                  (precision == Precision::f32 ? dy[std::size_t(r * c.n + i)]
+                                               : round_to_bf16(dy[std::size_t(r * c.n + i)])) *
+                  rounded(values[std::size_t(i * c.k + j)], type, precision);
+        expect_added(dx, expected, 0.5f, 4 * product_tolerance(c.n));
+      }
+    }
+    for (const Precision precision : {Precision::f32, Precision::bf16}) {
+      const auto round = [&](float value) { return precision == Precision::f32 ? value : round_to_bf16(value); };
+      std::vector<float> dweight(std::size_t(c.n * c.k), 0.5f);
+      backend.linear_weight_gradient(view(dy, c.rows), view(x, c.rows), view(dweight, c.n), precision);
+      std::vector<double> expected(dweight.size(), 0.0);
+      for (std::int64_t r = 0; r < c.rows; ++r)
+        for (std::int64_t i = 0; i < c.n; ++i)
+          for (std::int64_t j = 0; j < c.k; ++j)
+            expected[std::size_t(i * c.k + j)] +=
+                double(round(dy[std::size_t(r * c.n + i)])) * round(x[std::size_t(r * c.k + j)]);
+      expect_added(dweight, expected, 0.5f, 4 * product_tolerance(c.rows));
+    }
+  }
+}
+
+// A sum over rows in two calls, and on another number of threads, is the same bits.
+TEST_P(GradientTest, SumsOverRowsContinue) {
+  const std::int64_t rows = 44, n = 70, k = 83;
+  std::vector<float> dy = numbers(rows * n, 14), x = numbers(rows * k, 15);
+  CpuBackend alone(GetParam(), 1);
+  for (const Precision precision : {Precision::f32, Precision::bf16}) {
+    std::vector<float> once(std::size_t(n * k)), twice(once.size());
+    backend.linear_weight_gradient(view(dy, rows), view(x, rows), view(once, n), precision);
+    for (const std::int64_t first : {0, 18}) {
+      const std::int64_t count = first == 0 ? 18 : rows - 18;
+      alone.linear_weight_gradient(view(dy, rows).row_range(first, count), view(x, rows).row_range(first, count),
+                                   view(twice, n), precision);
+    }
+    EXPECT_TRUE(same_bits(view(once, n), view(twice, n)));
+  }
+}
+
+struct AttentionCase {
+  std::int64_t heads, kv_heads, size;
+  float cap;
+  std::int64_t window;
+  std::int64_t skipped;  // rows at the beginning of the first sequence without queries
+};
+
+TEST_P(GradientTest, Attention) {
+  for (const AttentionCase& c :
+       {AttentionCase{2, 2, 5, 0, 0, 0}, {4, 2, 8, 3, 0, 0}, {3, 1, 24, 0, 3, 0}, {2, 1, 16, 2, 0, 60}}) {
+    const std::int64_t first_rows = c.skipped + 9, keys = first_rows + 4;
+    const std::int64_t q_rows = keys - c.skipped;
+    const AttentionShape shape{c.heads, c.kv_heads, c.size, 0.4f, c.cap, c.window};
+    const std::int32_t blocks[] = {3, 1, 2, 0};
+    const Sequence key_rows[] = {{.row = 0, .rows = first_rows, .prefix = 5, .blocks = {blocks, 2}},
+                                 {.row = first_rows, .rows = 4, .prefix = 4, .blocks = {blocks + 2, 1}}};
+    const Sequence sequences[] = {{.row = 0, .rows = 9, .position = c.skipped, .prefix = 5, .blocks = {blocks, 2}},
+                                  {.row = 9, .rows = 4, .prefix = 4, .blocks = {blocks + 2, 1}}};
+    std::vector<float> q = numbers(q_rows * c.heads * c.size, 16), dy = numbers(q_rows * c.heads * c.size, 17);
+    std::vector<float> k = numbers(keys * c.kv_heads * c.size, 18), v = numbers(keys * c.kv_heads * c.size, 19);
+
+    const auto forward = [&](const Numbers& q_c, const Numbers& k_c, const Numbers& v_c) {
+      Numbers y(q_c.size(), 0.0);
+      for (std::size_t i = 0; i < 2; ++i) {
+        const Sequence& s = sequences[i];
+        for (std::int64_t r = 0; r < s.rows; ++r) {
+          for (std::int64_t h = 0; h < c.heads; ++h) {
+            const std::size_t row = std::size_t((s.row + r) * c.heads + h) * c.size;
+            const auto key = [&](std::int64_t p) {
+              return std::size_t((key_rows[i].row + p) * c.kv_heads + h / (c.heads / c.kv_heads)) * c.size;
+            };
+            const std::int64_t begin = s.first_visible(s.position + r, c.window), end = s.visible(s.position + r);
+            Complex sum = 0;
+            std::vector<Complex> p;
+            for (std::int64_t at = begin; at < end; ++at) {
+              Complex score = 0;
+              for (std::int64_t e = 0; e < c.size; ++e)
+                score += q_c[row + std::size_t(e)] * k_c[key(at) + std::size_t(e)];
+              score *= double(0.4f);
+              if (c.cap != 0) score = double(c.cap) * std::tanh(score / double(c.cap));
+              p.push_back(std::exp(score));
+              sum += p.back();
+            }
+            for (std::int64_t at = begin; at < end; ++at)
+              for (std::int64_t e = 0; e < c.size; ++e)
+                y[row + std::size_t(e)] += p[std::size_t(at - begin)] / sum * v_c[key(at) + std::size_t(e)];
+          }
+        }
+      }
+      return y;
+    };
+
+    KvCache cache = backend.make_kv_cache(2, c.kv_heads, c.size, 4, DType::f32);
+    backend.kv_write(cache, 1, view(k, keys), view(v, keys), key_rows);
+    std::vector<float> dq(q.size(), 0.5f), dk(k.size(), 1.0f), dv(v.size(), 2.0f);
+    backend.attention_gradient(view(q, q_rows), cache, 1, sequences, key_rows, shape, view(dy, q_rows),
+                               view(dq, q_rows), view(dk, keys), view(dv, keys));
+    const Numbers q_c(q.begin(), q.end()), k_c(k.begin(), k.end()), v_c(v.begin(), v.end());
+    expect_added(dq, derivatives(q, dy, [&](const Numbers& x) { return forward(x, k_c, v_c); }), 0.5f,
+                 4 * kRowTolerance);
+    expect_added(dk, derivatives(k, dy, [&](const Numbers& x) { return forward(q_c, x, v_c); }), 1, 4 * kRowTolerance);
+    expect_added(dv, derivatives(v, dy, [&](const Numbers& x) { return forward(q_c, k_c, x); }), 2, 4 * kRowTolerance);
+  }
+}
+
+}  // namespace
+}  // namespace paligemma
