@@ -131,6 +131,8 @@ class Backend {
   virtual void rms_norm(ConstView x, const Weight& weight, float eps, View y) = 0;
   // y = x.
   virtual void copy(ConstView x, View y) = 0;
+  // x = 0.
+  virtual void zero(View x) = 0;
   // x += a.
   virtual void add(ConstView a, View x) = 0;
   // Rotates each head of each row by its position, the two halves of a head as pairs ("NeoX" order):
@@ -172,6 +174,9 @@ class Backend {
   virtual void gelu_gradient(ConstView x, ConstView dy, View dx) = 0;
   // gate and up are the two factors.
   virtual void gated_gelu_gradient(ConstView gate, ConstView up, ConstView dy, View dgate, View dup) = 0;
+  // In place: an element becomes 0 with probability `rate`, else it is divided by 1 - rate. Which ones depends on the
+  // seed and on the element's row and column alone.
+  virtual void dropout(View x, float rate, std::uint64_t seed) = 0;
   // In place: y is the capped value.
   virtual void soft_cap_gradient(ConstView y, float cap, View dx) = 0;
   // dweight and dbias (1, D) may be without rows: they are not wanted.

@@ -7,6 +7,15 @@ namespace {
 
 std::string sized(const char* operation, ConstView x) { return join(operation, " ", x.rows, " x ", x.cols); }
 
+// Pairs of a row and a key that it sees.
+double pairs_of(std::span<const Sequence> sequences, const AttentionShape& shape) {
+  double pairs = 0;
+  for (const Sequence& s : sequences)
+    for (std::int64_t p = s.position; p < s.position + s.rows; ++p)
+      pairs += static_cast<double>(s.visible(p) - s.first_visible(p, shape.window));
+  return pairs;
+}
+
 }  // namespace
 
 template <class Call>
@@ -78,6 +87,10 @@ void OpClock::copy(ConstView x, View y) {
   time(sized("copy", x), [&] { backend_.copy(x, y); });
 }
 
+void OpClock::zero(View x) {
+  time(sized("zero", x), [&] { backend_.zero(x); });
+}
+
 void OpClock::add(ConstView a, View x) {
   time(sized("add", x), [&] { backend_.add(a, x); });
 }
@@ -113,15 +126,86 @@ void OpClock::attention(ConstView q, const KvCache& cache, std::int64_t layer, s
                         const AttentionShape& shape, View y, Precision precision) {
   OpTime& op =
       time(sized("attention", q), [&] { backend_.attention(q, cache, layer, sequences, shape, y, precision); });
-  double pairs = 0, keys = 0;
-  for (const Sequence& sequence : sequences) {
-    for (std::int64_t p = sequence.position; p < sequence.position + sequence.rows; ++p) {
-      pairs += static_cast<double>(sequence.visible(p) - sequence.first_visible(p, shape.window));
-    }
+  double keys = 0;
+  for (const Sequence& sequence : sequences)
     keys += static_cast<double>(sequence.visible(sequence.position + sequence.rows - 1));
-  }
-  op.work.gflop += 4e-9 * pairs * static_cast<double>(shape.heads * shape.head_size);
+  op.work.gflop += 4e-9 * pairs_of(sequences, shape) * static_cast<double>(shape.heads * shape.head_size);
   op.work.gb += 2e-9 * keys * static_cast<double>(shape.kv_heads * shape.head_size * byte_size(cache.dtype));
+}
+
+void OpClock::linear_input_gradient(ConstView dy, const Weight& weight, View dx, Precision precision) {
+  OpTime& op = time(join(sized("linear_input_gradient", dy), " -> ", dx.cols),
+                    [&] { backend_.linear_input_gradient(dy, weight, dx, precision); });
+  op.work.gflop += 2e-9 * static_cast<double>(dy.rows * dy.cols * dx.cols);
+  op.work.gb += 1e-9 * static_cast<double>(weight.bytes);
+}
+
+void OpClock::linear_weight_gradient(ConstView dy, ConstView x, View dweight, Precision precision) {
+  OpTime& op = time(join("linear_weight_gradient ", dy.rows, ": ", dy.cols, " x ", x.cols),
+                    [&] { backend_.linear_weight_gradient(dy, x, dweight, precision); });
+  op.work.gflop += 2e-9 * static_cast<double>(dy.rows * dy.cols * x.cols);
+}
+
+void OpClock::bias_gradient(ConstView dy, View dbias) {
+  time(sized("bias_gradient", dy), [&] { backend_.bias_gradient(dy, dbias); });
+}
+
+void OpClock::add_scaled(ConstView dy, float factor, View dx) {
+  time(sized("add_scaled", dy), [&] { backend_.add_scaled(dy, factor, dx); });
+}
+
+void OpClock::column_products(ConstView a, ConstView b, View sums) {
+  time(sized("column_products", a), [&] { backend_.column_products(a, b, sums); });
+}
+
+void OpClock::scale_columns(const Weight& scale, View dx) {
+  time(sized("scale_columns", dx), [&] { backend_.scale_columns(scale, dx); });
+}
+
+void OpClock::gelu_gradient(ConstView x, ConstView dy, View dx) {
+  time(sized("gelu_gradient", x), [&] { backend_.gelu_gradient(x, dy, dx); });
+}
+
+void OpClock::gated_gelu_gradient(ConstView gate, ConstView up, ConstView dy, View dgate, View dup) {
+  time(sized("gated_gelu_gradient", dy), [&] { backend_.gated_gelu_gradient(gate, up, dy, dgate, dup); });
+}
+
+void OpClock::dropout(View x, float rate, std::uint64_t seed) {
+  time(sized("dropout", x), [&] { backend_.dropout(x, rate, seed); });
+}
+
+void OpClock::soft_cap_gradient(ConstView y, float cap, View dx) {
+  time(sized("soft_cap_gradient", y), [&] { backend_.soft_cap_gradient(y, cap, dx); });
+}
+
+void OpClock::layer_norm_gradient(ConstView x, const Weight& weight, float eps, ConstView dy, View dx, View dweight,
+                                  View dbias) {
+  time(sized("layer_norm_gradient", x), [&] { backend_.layer_norm_gradient(x, weight, eps, dy, dx, dweight, dbias); });
+}
+
+void OpClock::rms_norm_gradient(ConstView x, const Weight& weight, float eps, ConstView dy, View dx, View dweight) {
+  time(sized("rms_norm_gradient", x), [&] { backend_.rms_norm_gradient(x, weight, eps, dy, dx, dweight); });
+}
+
+void OpClock::rope_gradient(View dx, std::int64_t heads, std::span<const Sequence> sequences, double theta) {
+  time(sized("rope_gradient", dx), [&] { backend_.rope_gradient(dx, heads, sequences, theta); });
+}
+
+void OpClock::embed_gradient(std::span<const std::int32_t> ids, float scale, ConstView dy, View dtable) {
+  time(sized("embed_gradient", dy), [&] { backend_.embed_gradient(ids, scale, dy, dtable); });
+}
+
+void OpClock::attention_gradient(ConstView q, const KvCache& cache, std::int64_t layer,
+                                 std::span<const Sequence> sequences, std::span<const Sequence> keys,
+                                 const AttentionShape& shape, ConstView dy, View dq, View dk, View dv) {
+  OpTime& op = time(sized("attention_gradient", q),
+                    [&] { backend_.attention_gradient(q, cache, layer, sequences, keys, shape, dy, dq, dk, dv); });
+  op.work.gflop += 10e-9 * pairs_of(sequences, shape) * static_cast<double>(shape.heads * shape.head_size);
+}
+
+void OpClock::cross_entropy(View logits, std::span<const std::int32_t> targets, std::span<const float> weights,
+                            float smoothing, std::span<float> losses) {
+  time(sized("cross_entropy", logits), [&] { backend_.cross_entropy(logits, targets, weights, smoothing, losses); });
 }
 
 }  // namespace paligemma

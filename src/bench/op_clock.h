@@ -50,6 +50,7 @@ class OpClock final : public Backend {
   void layer_norm(ConstView x, const Weight& weight, const Weight& bias, float eps, View y) override;
   void rms_norm(ConstView x, const Weight& weight, float eps, View y) override;
   void copy(ConstView x, View y) override;
+  void zero(View x) override;
   void add(ConstView a, View x) override;
   void rope(View x, std::int64_t heads, std::span<const Sequence> sequences, double theta) override;
   void embed(const Weight& table, std::span<const std::int32_t> ids, float scale, DType rounding, View y) override;
@@ -61,6 +62,27 @@ class OpClock final : public Backend {
   void kv_copy(KvCache& cache, std::int32_t from, std::int32_t to) override;
   void attention(ConstView q, const KvCache& cache, std::int64_t layer, std::span<const Sequence> sequences,
                  const AttentionShape& shape, View y, Precision precision) override;
+
+  void linear_input_gradient(ConstView dy, const Weight& weight, View dx, Precision precision) override;
+  void linear_weight_gradient(ConstView dy, ConstView x, View dweight, Precision precision) override;
+  void bias_gradient(ConstView dy, View dbias) override;
+  void add_scaled(ConstView dy, float factor, View dx) override;
+  void column_products(ConstView a, ConstView b, View sums) override;
+  void scale_columns(const Weight& scale, View dx) override;
+  void gelu_gradient(ConstView x, ConstView dy, View dx) override;
+  void gated_gelu_gradient(ConstView gate, ConstView up, ConstView dy, View dgate, View dup) override;
+  void dropout(View x, float rate, std::uint64_t seed) override;
+  void soft_cap_gradient(ConstView y, float cap, View dx) override;
+  void layer_norm_gradient(ConstView x, const Weight& weight, float eps, ConstView dy, View dx, View dweight,
+                           View dbias) override;
+  void rms_norm_gradient(ConstView x, const Weight& weight, float eps, ConstView dy, View dx, View dweight) override;
+  void rope_gradient(View dx, std::int64_t heads, std::span<const Sequence> sequences, double theta) override;
+  void embed_gradient(std::span<const std::int32_t> ids, float scale, ConstView dy, View dtable) override;
+  void attention_gradient(ConstView q, const KvCache& cache, std::int64_t layer, std::span<const Sequence> sequences,
+                          std::span<const Sequence> keys, const AttentionShape& shape, ConstView dy, View dq, View dk,
+                          View dv) override;
+  void cross_entropy(View logits, std::span<const std::int32_t> targets, std::span<const float> weights,
+                     float smoothing, std::span<float> losses) override;
 
  private:
   template <class Call>

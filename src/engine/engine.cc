@@ -123,24 +123,6 @@ std::int64_t Engine::reserve_cache(std::span<const Running> all) {
   return blocks;
 }
 
-void Engine::insert_pictures(std::span<const Running> batch, View x) {
-  const std::int64_t tokens = config_.vision.tokens();
-  std::int64_t row = 0;
-  for (const Running& running : batch) {
-    std::int64_t placeholder = 0;
-    for (const std::int32_t id : running.prompt->ids) {
-      if (id == options_.image_token) {
-        const std::int64_t picture = running.prompt->pictures[static_cast<std::size_t>(placeholder / tokens)];
-        const auto* features = reinterpret_cast<const float*>(pictures_[static_cast<std::size_t>(picture)].get());
-        backend_.copy(ConstView(features, tokens, x.cols).row_range(placeholder % tokens, 1), x.row_range(row, 1));
-        ++placeholder;
-      }
-      ++row;
-    }
-    row += static_cast<std::int64_t>(running.prompt->suffix.size());
-  }
-}
-
 // The logits that have a share in the softmax.
 std::span<const float> Engine::counted(ConstView logits, std::int64_t row) const {
   return {logits.row(row),
@@ -235,7 +217,13 @@ void Engine::prefill(std::span<Running> batch) {
   }
   Pass pass = this->pass(adapters);
   const View x = embed_text(pass, config_, network_, ids);
-  insert_pictures(batch, x);
+  for (std::size_t i = 0; i < batch.size(); ++i) {
+    std::vector<ConstView> pictures;
+    for (const std::int64_t picture : batch[i].prompt->pictures)
+      pictures.emplace_back(reinterpret_cast<const float*>(pictures_[static_cast<std::size_t>(picture)].get()),
+                            config_.vision.tokens(), x.cols);
+    insert_pictures(pass, batch[i].prompt->ids, options_.image_token, pictures, x, sequences[i].row);
+  }
   const bool whole = options_.whole_last_block || tap;
   const View y = decoder(pass, config_, network_, x, pool_.cache(), sequences,
                          whole ? std::span<const std::int64_t>{} : predicting);

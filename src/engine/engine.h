@@ -85,7 +85,6 @@ class Engine {
   void end(Running& running);
   std::int64_t reserve_cache(std::span<const Running> all);
   std::span<const float> counted(ConstView logits, std::int64_t row) const;
-  void insert_pictures(std::span<const Running> batch, View x);
   Pass pass(std::span<const AdapterRows> adapters) { return {backend_, arena_, options_.precision, tap, adapters}; }
 
   Backend& backend_;

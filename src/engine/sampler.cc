@@ -5,7 +5,7 @@
 #include <limits>
 #include <numeric>
 
-#include "engine/random.h"
+#include "base/random.h"
 
 namespace paligemma {
 namespace {

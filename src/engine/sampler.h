@@ -8,7 +8,7 @@
 //     top-p                the fewest, most probable first, whose probabilities reach p; at least one
 //     min-p                those at least so probable as p times the most probable one
 //
-// The n-th token of an answer takes the n-th number of its seed (engine/random.h) and nothing else that is random: what
+// The n-th token of an answer takes the n-th number of its seed (base/random.h) and nothing else that is random: what
 // runs beside it does not matter.
 #pragma once
 

@@ -49,7 +49,6 @@ void write_keys(Pass& pass, const DecoderRun& run, BlockName name, View k, View 
 }
 
 void decoder_block(Pass& pass, const DecoderRun& run, const DecoderBlock& block, BlockName name, View x) {
-  const ArenaScope scope(pass.arena);
   const View h1 = rms_norm(pass, x, block.norm_attention, run.config.eps);
   pass.see(name, "input_layernorm", h1);
   const Qkv qkv = qkv_linear(pass, h1, block.q, block.k, block.v);
@@ -101,6 +100,22 @@ View embed_text(Pass& pass, const Config& config, const Network& network, std::s
   return embed(pass, network.decoder.embedding, ids, round_to(type, scale), result_type(type));
 }
 
+void insert_pictures(Pass& pass, std::span<const std::int32_t> ids, std::int32_t image_token,
+                     std::span<const ConstView> pictures, View x, std::int64_t row) {
+  std::int64_t placed = 0;
+  for (std::size_t i = 0, end; i < ids.size(); i = end) {
+    const bool picture = ids[i] == image_token;
+    end = i + 1;
+    if (!picture) continue;
+    const std::int64_t tokens = pictures.front().rows, first = placed % tokens;
+    while (end < ids.size() && ids[end] == image_token && first + std::int64_t(end - i) < tokens) ++end;
+    const auto count = static_cast<std::int64_t>(end - i);
+    put_rows(pass, pictures[static_cast<std::size_t>(placed / tokens)].row_range(first, count), x,
+             row + static_cast<std::int64_t>(i));
+    placed += count;
+  }
+}
+
 View decoder(Pass& pass, const Config& config, const Network& network, View x, KvCache& cache,
              std::span<const Sequence> sequences, std::span<const std::int64_t> kept) {
   const DecoderRun run{config.decoder, cache, sequences};
@@ -113,7 +128,7 @@ View decoder(Pass& pass, const Config& config, const Network& network, View x, K
     if (!kept.empty() && i + 1 == blocks.size()) {
       x = last_block(pass, run, blocks[i], name, x, kept, rest);
     } else {
-      decoder_block(pass, run, blocks[i], name, x);
+      run_block(pass, x, [run, &block = blocks[i], name, x](Pass& pass) { decoder_block(pass, run, block, name, x); });
     }
     pass.see(name, "", x);
   }

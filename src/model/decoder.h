@@ -10,9 +10,15 @@ namespace paligemma {
 // is not scaled.
 View embed_text(Pass& pass, const Config& config, const Network& network, std::span<const std::int32_t> ids);
 
+// The rows of x, from `row` on those of `ids`, that stand for pictures become the pictures' embeddings (tokens, D) one
+// after the other.
+void insert_pictures(Pass& pass, std::span<const std::int32_t> ids, std::int32_t image_token,
+                     std::span<const ConstView> pictures, View x, std::int64_t row);
+
 // x (R, D) is the residual stream and is changed. Returns the final norm's output: of all rows (R, D), or, where `kept`
 // is given, of the last kept[i] rows of sequence i, packed in that order. Their bits are the same; the last block does
-// less. Keys and values of all rows are added to the cache.
+// less. Keys and values of all rows are added to the cache. On a tape `sequences`, the cache and the pass's adapters
+// must live until the gradients are known.
 View decoder(Pass& pass, const Config& config, const Network& network, View x, KvCache& cache,
              std::span<const Sequence> sequences, std::span<const std::int64_t> kept = {});
 

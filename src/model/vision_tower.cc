@@ -14,7 +14,6 @@ struct VisionRun {
 };
 
 void vision_block(Pass& pass, const VisionRun& run, const VisionBlock& block, BlockName name, View x) {
-  const ArenaScope scope(pass.arena);
   const VisionConfig& config = run.config;
   const AttentionShape shape{.heads = config.heads,
                              .kv_heads = config.heads,
@@ -27,8 +26,9 @@ void vision_block(Pass& pass, const VisionRun& run, const VisionBlock& block, Bl
   pass.see(name, "self_attn.q_proj", qkv.q);
   pass.see(name, "self_attn.k_proj", qkv.k);
   pass.see(name, "self_attn.v_proj", qkv.v);
-  write_kv(pass, qkv.k, qkv.v, run.cache, 0, run.sequences);
-  const View a = linear(pass, attention(pass, qkv.q, run.cache, 0, run.sequences, shape), block.out);
+  const std::int64_t layer = name.index % run.cache.layers;
+  write_kv(pass, qkv.k, qkv.v, run.cache, layer, run.sequences);
+  const View a = linear(pass, attention(pass, qkv.q, run.cache, layer, run.sequences, shape), block.out);
   pass.see(name, "self_attn.out_proj", a);
   add_in_place(pass, a, x);
 
@@ -43,20 +43,22 @@ void vision_block(Pass& pass, const VisionRun& run, const VisionBlock& block, Bl
 }  // namespace
 
 VisionMemory make_vision_memory(Backend& backend, const VisionConfig& config, std::int64_t pictures,
-                                Precision precision) {
+                                Precision precision, bool for_tape) {
   VisionMemory memory;
   memory.blocks_each = (config.tokens() + kKvBlockTokens - 1) / kKvBlockTokens;
   memory.blocks.resize(static_cast<std::size_t>(pictures * memory.blocks_each));
   std::iota(memory.blocks.begin(), memory.blocks.end(), 0);
-  memory.cache = backend.make_kv_cache(1, config.heads, config.head_size(), pictures * memory.blocks_each,
-                                       precision == Precision::f32 ? DType::f32 : DType::bf16);
+  memory.cache =
+      backend.make_kv_cache(for_tape ? config.layers : 1, config.heads, config.head_size(),
+                            pictures * memory.blocks_each, precision == Precision::f32 ? DType::f32 : DType::bf16);
   return memory;
 }
 
 View vision_tower(Pass& pass, const VisionConfig& config, const VisionTower& tower, ConstView patches,
                   VisionMemory& memory) {
   const std::int64_t tokens = config.tokens();
-  std::vector<Sequence> sequences;
+  std::vector<Sequence>& sequences = memory.sequences;
+  sequences.clear();
   for (std::int64_t row = 0; row < patches.rows; row += tokens) {
     const std::size_t first_block = static_cast<std::size_t>(row / tokens * memory.blocks_each);
     sequences.push_back(
@@ -73,7 +75,8 @@ View vision_tower(Pass& pass, const VisionConfig& config, const VisionTower& tow
   pass.see("vision.embeddings", x);
   for (std::size_t i = 0; i < tower.blocks.size(); ++i) {
     const BlockName name{"vision.layers", static_cast<std::int64_t>(i)};
-    vision_block(pass, run, tower.blocks[i], name, x);
+    run_block(pass, x,
+              [run, &block = tower.blocks[i], name, x](Pass& pass) { vision_block(pass, run, block, name, x); });
     pass.see(name, "", x);
   }
   const View y = layer_norm(pass, x, tower.norm, config.eps);

@@ -7,14 +7,16 @@
 
 namespace paligemma {
 
-// Keys and values of up to `pictures` pictures in one layer at a time; used again from layer to layer.
+// Keys and values of up to `pictures` pictures in one layer at a time, used again from layer to layer; or in all
+// layers, for a tape.
 struct VisionMemory {
   KvCache cache;
+  std::vector<Sequence> sequences;  // of the last call
   std::vector<std::int32_t> blocks;
   std::int64_t blocks_each = 0;
 };
 VisionMemory make_vision_memory(Backend& backend, const VisionConfig& config, std::int64_t pictures,
-                                Precision precision);
+                                Precision precision, bool for_tape = false);
 
 View vision_tower(Pass& pass, const VisionConfig& config, const VisionTower& tower, ConstView patches,
                   VisionMemory& memory);

@@ -2,8 +2,9 @@
 //
 // An op takes its inputs as views and gives its output as a view into the pass's arena, or changes a view in place
 // where its name says so. An op with weights gives each range of rows what the pass's adapter of that range makes of
-// them (ops/adapter.h). Shapes stand beside each parameter: R rows, D width, N query heads, K kv heads, H head size,
-// F feed-forward width, V vocabulary. Ops trust the shapes of the weights: they were checked when the model was loaded.
+// them (ops/adapter.h), and on a tape records its gradient (ops/tape.h). Shapes stand beside each parameter: R rows, D
+// width, N query heads, K kv heads, H head size, F feed-forward width, V vocabulary. Ops trust the shapes of the
+// weights: they were checked when the model was loaded.
 #pragma once
 
 #include <array>
@@ -54,16 +55,38 @@ View embed(Pass& pass, const Weight& table, std::span<const std::int32_t> ids, f
 
 void rope_in_place(Pass& pass, View x, std::int64_t heads, std::span<const Sequence> sequences, double theta);
 
+// The rows of x from `row` on become those of `from`.
+void put_rows(Pass& pass, ConstView from, View x, std::int64_t row);
+
 // The last kept[i] rows of sequence i, packed: (R, D) -> (sum of kept, D).
 View last_rows(Pass& pass, ConstView x, std::span<const Sequence> sequences, std::span<const std::int64_t> kept);
 
 // Adds the rows' keys and values (R, K H) to the cache.
-void write_kv(Pass& pass, ConstView k, ConstView v, KvCache& cache, std::int64_t layer,
-              std::span<const Sequence> sequences);
+void write_kv(Pass& pass, View k, View v, KvCache& cache, std::int64_t layer, std::span<const Sequence> sequences);
 // Attends to what the cache has, the rows' own keys and values included: q (R, N H) -> (R, N H).
 View attention(Pass& pass, ConstView q, const KvCache& cache, std::int64_t layer, std::span<const Sequence> sequences,
                const AttentionShape& shape);
 
 void soft_cap_in_place(Pass& pass, View x, float cap);
+
+// Of each row of x (R, D) the cross entropy of softmax(cap(x W^T)) with 1 - smoothing on its target and smoothing / (V
+// - 1) on every other. The loss whose gradient a tape finds is the sum of the rows' losses times their weights.
+struct CrossEntropy {
+  std::span<const std::int32_t> targets;  // (R), below V
+  std::span<const float> weights;         // (R)
+  float smoothing = 0;
+};
+void head_cross_entropy(Pass& pass, ConstView x, const Weight& head, float cap, const CrossEntropy& of,
+                        std::span<float> losses);
+
+// Calls body(pass), which changes x in place, and gives back all else that it took from the arena. On a tape what it
+// took stays until its gradients are known; or only x as it was stays, and the body runs again then.
+void run_block_on_tape(Pass& pass, View x, const std::function<void(Pass&)>& body);
+template <class Body>
+void run_block(Pass& pass, View x, const Body& body) {
+  if (pass.tape) return run_block_on_tape(pass, x, body);
+  const ArenaScope scope(pass.arena);
+  body(pass);
+}
 
 }  // namespace paligemma

@@ -10,7 +10,7 @@ View Arena::rows(std::int64_t rows, std::int64_t cols) {
       (static_cast<std::size_t>(rows * cols) * sizeof(float) + kAlignment - 1) / kAlignment * kAlignment;
   while (top_.chunk < chunks_.size() && top_.used + bytes > chunks_[top_.chunk].bytes) top_ = {top_.chunk + 1, 0};
   if (top_.chunk == chunks_.size()) {
-    const std::size_t chunk_bytes = std::max(bytes, kChunkBytes);
+    const std::size_t chunk_bytes = std::max(bytes, chunk_bytes_);
     chunks_.push_back({backend_.allocate(chunk_bytes), chunk_bytes});
   }
   auto* data = reinterpret_cast<float*>(chunks_[top_.chunk].memory.get() + top_.used);

@@ -14,9 +14,10 @@ namespace paligemma {
 // once taken from the back end is kept for the next pass, so that a decode step allocates nothing.
 class Arena {
  public:
-  static constexpr std::size_t kChunkBytes = std::size_t{4} << 20;  // the least that is taken from the back end
+  static constexpr std::size_t kChunkBytes = std::size_t{4} << 20;
 
-  explicit Arena(Backend& backend) : backend_(backend) {}
+  explicit Arena(Backend& backend, std::size_t chunk_bytes = kChunkBytes)
+      : backend_(backend), chunk_bytes_(chunk_bytes) {}
 
   // (rows, cols), uninitialised, rows contiguous, 64-byte aligned.
   View rows(std::int64_t rows, std::int64_t cols);
@@ -34,6 +35,7 @@ class Arena {
     std::size_t bytes;
   };
   Backend& backend_;
+  std::size_t chunk_bytes_;  // the least that is taken from the back end
   std::deque<Chunk> chunks_;
   Mark top_;
 };
@@ -57,6 +59,8 @@ struct BlockName {
   std::int64_t index = 0;
 };
 
+class Tape;
+
 struct Pass {
   Backend& backend;
   Arena& arena;
@@ -65,6 +69,8 @@ struct Pass {
   std::function<void(std::string_view name, ConstView value)> tap{};
   // Of the rows that the ops are called with.
   std::span<const AdapterRows> adapters{};
+  // When set, ops record there how their gradients are found.
+  Tape* tape = nullptr;
 
   void see(std::string_view name, ConstView value) const {
     if (tap) tap(name, value);

@@ -8,7 +8,7 @@
 #include <map>
 #include <vector>
 
-#include "engine/random.h"
+#include "base/random.h"
 #include "support/golden.h"
 
 namespace paligemma {

@@ -43,6 +43,7 @@ class CpuBackend final : public Backend {
   void layer_norm(ConstView x, const Weight& weight, const Weight& bias, float eps, View y) override;
   void rms_norm(ConstView x, const Weight& weight, float eps, View y) override;
   void copy(ConstView x, View y) override;
+  void zero(View x) override;
   void add(ConstView a, View x) override;
   void rope(View x, std::int64_t heads, std::span<const Sequence> sequences, double theta) override;
   void embed(const Weight& table, std::span<const std::int32_t> ids, float scale, DType rounding, View y) override;
@@ -64,6 +65,7 @@ class CpuBackend final : public Backend {
   void scale_columns(const Weight& scale, View dx) override;
   void gelu_gradient(ConstView x, ConstView dy, View dx) override;
   void gated_gelu_gradient(ConstView gate, ConstView up, ConstView dy, View dgate, View dup) override;
+  void dropout(View x, float rate, std::uint64_t seed) override;
   void soft_cap_gradient(ConstView y, float cap, View dx) override;
   void layer_norm_gradient(ConstView x, const Weight& weight, float eps, ConstView dy, View dx, View dweight,
                            View dbias) override;

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "backend/cpu/cpu_backend.h"
+#include "base/random.h"
 
 namespace paligemma {
 namespace {
@@ -60,6 +61,19 @@ void CpuBackend::gated_gelu_gradient(ConstView gate, ConstView up, ConstView dy,
   for_rows(dy.rows, 12 * dy.cols, [&](std::int64_t first, std::int64_t count) {
     for (std::int64_t r = first; r < first + count; ++r)
       kernels_.gated_gelu_gradient(dy.cols, gate.row(r), up.row(r), dy.row(r), dgate.row(r), dup.row(r));
+  });
+}
+
+void CpuBackend::dropout(View x, float rate, std::uint64_t seed) {
+  const float factor = 1 / (1 - rate);
+  for_rows(x.rows, 4 * x.cols, [&](std::int64_t first, std::int64_t count) {
+    for (std::int64_t r = first; r < first + count; ++r) {
+      const std::uint64_t row_seed = splitmix64(seed, std::uint64_t(r));
+      for (std::int64_t i = 0; i < x.cols; ++i) {
+        float& value = x.row(r)[i];
+        value = uniform(row_seed, std::uint64_t(i)) < double(rate) ? 0 : value * factor;
+      }
+    }
   });
 }
 

@@ -50,6 +50,12 @@ void CpuBackend::copy(ConstView x, View y) {
   });
 }
 
+void CpuBackend::zero(View x) {
+  for_rows(x.rows, x.cols, [&](std::int64_t first, std::int64_t count) {
+    for (std::int64_t r = first; r < first + count; ++r) std::fill_n(x.row(r), x.cols, 0.0f);
+  });
+}
+
 void CpuBackend::add(ConstView a, View x) {
   check_same(a, x, "add");
   for_rows(x.rows, x.cols, [&](std::int64_t first, std::int64_t count) {

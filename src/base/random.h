@@ -1,4 +1,5 @@
-// The random numbers of sampling: SplitMix64 (Steele, Lea and Flood 2014), read at any place without what came before.
+// The random numbers of sampling and training: SplitMix64 (Steele, Lea and Flood 2014), read at any place without what
+// came before.
 #pragma once
 
 #include <cstdint>
