@@ -1,0 +1,76 @@
+// The forward pass of some examples and their loss: the same functions that answer prompts, with a tape where gradients
+// are wanted.
+#pragma once
+
+#include <optional>
+#include <vector>
+
+#include "model/decoder.h"
+#include "model/vision_tower.h"
+#include "ops/tape.h"
+
+namespace paligemma {
+
+// One prompt with its answer.
+struct TokenExample {
+  std::vector<std::int32_t> prompt;    // image placeholders included; its tokens all see each other
+  std::vector<std::int32_t> answer;    // eos included; not empty
+  std::vector<float> token_weights{};  // of the answer's tokens; empty: all 1
+  float weight = 1;
+  std::vector<std::int64_t> pictures{};  // indices into the batch's
+};
+
+struct Batch {
+  std::vector<TokenExample> examples;
+  std::vector<float> patches;   // of all pictures (P tokens, patch values); or instead of them
+  std::vector<float> features;  // what the vision tower makes of them (P tokens, E)
+};
+
+enum class LossMean { example, token };
+
+// What the cross entropy of each answer token counts, example by example. `example` is big_vision's: the mean over
+// examples of the weighted mean over an example's tokens; `token` is transformers': the mean over all tokens.
+std::vector<std::vector<float>> loss_weights(std::span<const TokenExample> examples, LossMean mean);
+
+struct ObjectiveOptions {
+  Precision precision = Precision::f32;
+  std::int32_t image_token = -1;
+  float smoothing = 0;
+  Keep keep = Keep::intermediates;
+  std::size_t arena_bytes = Arena::kChunkBytes;
+};
+
+struct Loss {
+  double loss = 0;            // the weighted sum
+  double log_likelihood = 0;  // of all answer tokens, unweighted and unsmoothed only without smoothing
+  std::int64_t tokens = 0;
+};
+
+class Objective {
+ public:
+  // `config` and `network` must outlive it.
+  Objective(Backend& backend, const Config& config, const Network& network, const ObjectiveOptions& options);
+
+  // `weights` as of loss_weights(). With `parameters` what they train gets its gradient added.
+  Loss run(const Batch& batch, std::span<const std::vector<float>> weights, const AdapterSet* adapter,
+           const std::function<void(Tape&)>& train = {}, LoraDropout dropout = {});
+
+  // (P tokens, patch values) -> (P tokens, E), without a tape.
+  std::vector<float> features(ConstView patches, const AdapterSet* adapter);
+
+ private:
+  ConstView picture_features(Pass& pass, const Batch& batch);
+  void reserve(std::span<const Sequence> sequences);
+
+  Backend& backend_;
+  const Config& config_;
+  const Network& network_;
+  ObjectiveOptions options_;
+  Arena arena_;
+  VisionMemory vision_memory_;
+  std::int64_t vision_pictures_ = 0;
+  KvCache cache_;
+  std::vector<std::int32_t> blocks_;
+};
+
+}  // namespace paligemma

@@ -1,0 +1,166 @@
+#include "train/optimizer.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numbers>
+
+namespace paligemma {
+
+Optimizer::Optimizer(Parameters& parameters, Backend& backend, const OptimizerOptions& options)
+    : parameters_(parameters), backend_(backend), options_(options) {
+  for (const Parameter& p : parameters.all()) {
+    Moments moments;
+    const bool two = options.kind != OptimizerKind::sgd && !by_muon(p);
+    moments.first.resize(p.value.size());
+    if (two) moments.second.resize(p.value.size());
+    if (options.ema > 0) moments.average.assign(p.value.begin(), p.value.end());
+    moments_.push_back(std::move(moments));
+  }
+}
+
+StepResult Optimizer::step(const StepRates& rates) {
+  double all = 0, clipped = 0;
+  for (const Parameter& p : parameters_.all()) {
+    double square = 0;
+    for (const float value : p.gradient) square += static_cast<double>(value) * value;
+    all += square;
+    if (!(options_.clip_adamw_only && by_muon(p))) clipped += square;
+  }
+  const StepResult result{std::sqrt(all), !std::isfinite(all)};
+  if (result.skipped) return result;
+  ++steps_;
+  // torch's clip_grad_norm_.
+  const double factor = options_.clip > 0 ? std::min(1.0, options_.clip / (std::sqrt(clipped) + 1e-6)) : 1;
+  for (std::size_t i = 0; i < moments_.size(); ++i) {
+    Parameter& p = parameters_.all()[i];
+    Moments& moments = moments_[i];
+    if (by_muon(p)) {
+      muon(p, moments, rates.lr, options_.clip_adamw_only ? 1 : static_cast<float>(factor));
+    } else if (options_.kind == OptimizerKind::sgd) {
+      sgd(p, moments, rates.lr, static_cast<float>(factor));
+    } else {
+      adamw(p, moments, options_.kind == OptimizerKind::muon ? rates.lr_adamw : rates.lr, static_cast<float>(factor));
+    }
+    const auto rest = static_cast<float>(1 - options_.ema);
+    for (std::size_t j = 0; j < moments.average.size(); ++j)
+      moments.average[j] += rest * (p.value[j] - moments.average[j]);
+  }
+  return result;
+}
+
+void Optimizer::adamw(Parameter& p, Moments& moments, double lr, float scale) const {
+  const double correction1 = 1 - std::pow(options_.beta1, static_cast<double>(steps_));
+  const double correction2 = 1 - std::pow(options_.beta2, static_cast<double>(steps_));
+  const auto keep = static_cast<float>(1 - lr * decay(p)), size = static_cast<float>(lr / correction1);
+  const auto root = static_cast<float>(std::sqrt(correction2)), eps = static_cast<float>(options_.eps);
+  const auto rest1 = static_cast<float>(1 - options_.beta1), rest2 = static_cast<float>(1 - options_.beta2);
+  const auto beta2 = static_cast<float>(options_.beta2);
+  float *value = p.value.data(), *m = moments.first.data(), *v = moments.second.data();
+  const float* gradient = p.gradient.data();
+  for (std::size_t i = 0; i < p.value.size(); ++i) {
+    const float g = gradient[i] * scale;
+    m[i] += rest1 * (g - m[i]);
+    v[i] = beta2 * v[i] + rest2 * g * g;
+    value[i] = value[i] * keep - size * (m[i] / (std::sqrt(v[i]) / root + eps));
+  }
+}
+
+void Optimizer::sgd(Parameter& p, Moments& moments, double lr, float scale) const {
+  const auto decay = static_cast<float>(this->decay(p)), rate = static_cast<float>(lr);
+  const float momentum = steps_ == 1 ? 0 : static_cast<float>(options_.momentum);
+  for (std::size_t i = 0; i < p.value.size(); ++i) {
+    const float g = p.gradient[i] * scale + decay * p.value[i];
+    moments.first[i] = momentum * moments.first[i] + g;
+    p.value[i] -= rate * moments.first[i];
+  }
+}
+
+// Nesterov's momentum, made orthogonal; the rate grows with the height of a matrix that is higher than wide.
+void Optimizer::muon(Parameter& p, Moments& moments, double lr, float scale) {
+  const std::int64_t rows = p.rows(), cols = p.cols();
+  const auto momentum = static_cast<float>(options_.muon_momentum);
+  std::vector<float> update(p.value.size());
+  for (std::size_t i = 0; i < update.size(); ++i) {
+    const float g = p.gradient[i] * scale;
+    moments.first[i] += (1 - momentum) * (g - moments.first[i]);
+    update[i] = g + momentum * (moments.first[i] - g);
+  }
+  orthogonalize(update, rows, cols);
+  const auto keep = static_cast<float>(1 - lr * decay(p));
+  const auto rate =
+      static_cast<float>(lr * std::sqrt(std::max(1.0, static_cast<double>(rows) / static_cast<double>(cols))));
+  for (std::size_t i = 0; i < update.size(); ++i) p.value[i] = p.value[i] * keep - rate * update[i];
+}
+
+namespace {
+
+std::vector<float> turned_over(const std::vector<float>& matrix, std::int64_t rows, std::int64_t cols) {
+  std::vector<float> out(matrix.size());
+  for (std::int64_t r = 0; r < rows; ++r)
+    for (std::int64_t c = 0; c < cols; ++c)
+      out[static_cast<std::size_t>(c * rows + r)] = matrix[static_cast<std::size_t>(r * cols + c)];
+  return out;
+}
+
+}  // namespace
+
+// Five steps of the Newton-Schulz iteration X <- a X + (b G + c G G) X with G = X X^T, on the side that is shorter.
+void Optimizer::orthogonalize(std::vector<float>& update, std::int64_t rows, std::int64_t cols) {
+  constexpr float a = 3.4445f, b = -4.7750f, c = 2.0315f;
+  constexpr int kSteps = 5;
+  const bool turn = rows > cols;
+  std::vector<float> x = turn ? turned_over(update, rows, cols) : update;
+  const std::int64_t n = turn ? cols : rows, m = turn ? rows : cols;
+  double square = 0;
+  for (const float value : x) square += static_cast<double>(value) * value;
+  const auto factor = static_cast<float>(1 / std::max(std::sqrt(square), 1e-7));
+  for (float& value : x) value *= factor;
+  // left (n, k) times right (p, k), transposed.
+  const auto product = [this](const std::vector<float>& left, const std::vector<float>& right, std::int64_t k) {
+    const std::int64_t l = static_cast<std::int64_t>(left.size()) / k, p = static_cast<std::int64_t>(right.size()) / k;
+    Weight weight = backend_.make_matrix(p, k, DType::f32);
+    backend_.place_rows(weight, 0, {DType::f32, {p, k}, std::as_bytes(std::span(right))});
+    std::vector<float> out(static_cast<std::size_t>(l * p));
+    const LinearPart part{&weight, nullptr, View(out.data(), l, p)};
+    backend_.linear(ConstView(left.data(), l, k), {&part, 1}, Precision::f32);
+    return out;
+  };
+  for (int step = 0; step < kSteps; ++step) {
+    const std::vector<float> gram = product(x, x, m);
+    std::vector<float> polynomial = product(gram, gram, n);  // symmetric
+    for (std::size_t i = 0; i < gram.size(); ++i) polynomial[i] = b * gram[i] + c * polynomial[i];
+    const std::vector<float> change = product(polynomial, turned_over(x, n, m), n);
+    for (std::size_t i = 0; i < x.size(); ++i) x[i] = a * x[i] + change[i];
+  }
+  update = turn ? turned_over(x, n, m) : std::move(x);
+}
+
+std::map<std::string, std::span<float>> Optimizer::state() {
+  std::map<std::string, std::span<float>> out;
+  for (std::size_t i = 0; i < moments_.size(); ++i) {
+    const std::string& name = parameters_.all()[i].name;
+    if (!moments_[i].first.empty()) out[name + ".first"] = moments_[i].first;
+    if (!moments_[i].second.empty()) out[name + ".second"] = moments_[i].second;
+    if (!moments_[i].average.empty()) out[name + ".average"] = moments_[i].average;
+  }
+  return out;
+}
+
+void Optimizer::swap_with_average() {
+  for (std::size_t i = 0; i < moments_.size(); ++i)
+    std::ranges::swap_ranges(moments_[i].average, parameters_.all()[i].value.first(moments_[i].average.size()));
+}
+
+double schedule_factor(Schedule schedule, std::int64_t step, std::int64_t steps, std::int64_t warmup) {
+  if (step < warmup) return static_cast<double>(step + 1) / static_cast<double>(warmup);
+  const double done =
+      static_cast<double>(step - warmup) / static_cast<double>(std::max<std::int64_t>(1, steps - warmup));
+  switch (schedule) {
+    case Schedule::constant: return 1;
+    case Schedule::cosine: return 0.5 * (1 + std::cos(std::numbers::pi * std::min(1.0, done)));
+    case Schedule::linear: return std::max(0.0, 1 - done);
+  }
+  return 1;
+}
+
+}  // namespace paligemma
