@@ -47,6 +47,8 @@ void record_low_rank(Pass& pass, ConstView x, const LowRank& change, const LowRa
   tape->record([&backend = pass.backend, &arena = pass.arena, tape, x, &change, run] {
     const View dy = tape->gradient(run.y), dx = tape->wants(x) ? tape->gradient(x) : View{};
     if (change.scale) {
+      if (const View doffset = tape->tensor_gradient(&change.offset); doffset.rows > 0)
+        backend.bias_gradient(dy, doffset);
       if (const View dscale = tape->tensor_gradient(&change.scale); dscale.rows > 0)
         backend.column_products(dy, run.unscaled, dscale);
       backend.scale_columns(change.scale, dy);

@@ -6,6 +6,7 @@
 #include "image/resize.h"
 #include "train/objective.h"
 #include "train/optimizer.h"
+#include "train/trained_adapter.h"
 
 namespace paligemma {
 namespace {
@@ -194,6 +195,85 @@ TEST_P(GoldenTraining, TenStepsWithTheTowerFrozen) {
   EXPECT_EQ(trained.parameters.all().size(), json["after_10_steps_summary_vision_tower_frozen"].size());
   expect_ten_steps(trained, json["optimizer"], json["steps"]["example_mean_vision_tower_frozen"],
                    {.loss = 1e-3, .norm = 0.1});
+}
+
+struct TrainedLora {
+  Loaded model{"models/pg2", "", {.held = HeldAs::f32}};
+  GoldenBatch golden{model, "train/pg2"};
+  Parameters parameters{*model.backend};
+  TrainedAdapter adapter;
+  Objective objective;
+
+  explicit TrainedLora(const std::string& name)
+      : adapter(model.adapter(name), model.network, model.config, model.source, model.holding, *model.backend,
+                parameters),
+        objective(*model.backend, Trained::uncapped(model.config, false), model.network,
+                  {.image_token = *model.config.image_token}) {}
+
+  Loss gradients(LoraDropout dropout = {}) {
+    parameters.zero_gradients();
+    const auto weights = loss_weights(golden.batch.examples, LossMean::example);
+    const Loss loss =
+        objective.run(golden.batch, weights, &adapter.set(), [&](Tape& tape) { adapter.train_on(tape); }, dropout);
+    adapter.finish_gradients();
+    return loss;
+  }
+};
+
+// "x" of PEFT's key for x, or for x as a module to save.
+std::string published_key(std::string key) {
+  const auto replace = [&](std::string_view from, std::string_view to) {
+    if (const std::size_t at = key.find(from); at != std::string::npos) key.replace(at, from.size(), to);
+  };
+  replace("base_model.model.", "");
+  replace("model.language_model.", "language_model.model.");
+  replace("model.vision_tower.", "vision_tower.vision_model.");
+  replace("model.multi_modal_projector.", "multi_modal_projector.");
+  replace("lora_magnitude_vector.weight", "lora_magnitude_vector");
+  replace("modules_to_save.", "");
+  replace("default.", "");
+  return key;
+}
+
+class GoldenLora : public ::testing::TestWithParam<std::string> {};
+INSTANTIATE_TEST_SUITE_P(Adapters, GoldenLora, ::testing::Values("plain", "dora", "projector"));
+
+TEST_P(GoldenLora, GradientsAndTenSteps) {
+  TrainedLora trained(GetParam());
+  const Json json = golden_json("lora/case.json")["training"];
+  const Json& own = json[GetParam()];
+  const Safetensors expected = golden_tensors("lora/tensors.safetensors");
+  std::map<std::string, const Parameter*> by_name;
+  for (const Parameter& p : trained.parameters.all()) by_name[p.name] = &p;
+  const auto compare = [&](const std::string& prefix, auto&& use) {
+    std::size_t count = 0;
+    for (const auto& [key, tensor] : expected.tensors) {
+      if (!key.starts_with(prefix)) continue;
+      ++count;
+      const auto found = by_name.find(published_key(key.substr(prefix.size())));
+      ASSERT_NE(found, by_name.end()) << key;
+      use(*found->second, values(tensor));
+    }
+    EXPECT_EQ(count, by_name.size());
+  };
+  EXPECT_NEAR(trained.gradients().loss, own["loss"].get<double>(), 1e-4);
+  compare("train/" + GetParam() + "/gradient/", [](const Parameter& p, const std::vector<float>& gradient) {
+    EXPECT_LE(distance(p.gradient, gradient), 1e-4 * norm(gradient) + 1e-7) << p.name;
+  });
+  Optimizer adamw(trained.parameters, *trained.model.backend, options_of(json["optimizer"]));
+  const auto losses = own["steps"]["losses"].get<std::vector<double>>();
+  for (std::size_t step = 0; step < 10; ++step) {
+    EXPECT_NEAR(trained.gradients().loss, losses[step], 1e-5 * losses[step]);
+    adamw.step({.lr = json["optimizer"]["lr"].get<double>()});
+    trained.adapter.place();
+  }
+  const double noise = own["rounding_noise_after_10_steps"].get<double>();
+  compare("train/" + GetParam() + "/after_10_steps/", [&](const Parameter& p, const std::vector<float>& after) {
+    double most = 0;
+    for (std::size_t i = 0; i < after.size(); ++i)
+      most = std::max(most, std::fabs(static_cast<double>(p.value[i]) - after[i]));
+    EXPECT_LE(most, std::max(3 * noise, 1e-5)) << p.name;
+  });
 }
 
 }  // namespace
