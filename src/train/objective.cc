@@ -4,7 +4,6 @@
 #include <numeric>
 
 #include "base/error.h"
-#include "engine/budget.h"
 
 namespace paligemma {
 namespace {
@@ -63,7 +62,10 @@ Objective::Objective(Backend& backend, const Config& config, const Network& netw
       network_(network),
       options_(options),
       arena_(backend, options.arena_bytes),
-      cache_(cache_like(config, options.precision)) {}
+      cache_{.layers = config.decoder.layers,
+             .kv_heads = config.decoder.kv_heads,
+             .head_size = config.decoder.head_size,
+             .dtype = options.precision == Precision::f32 ? DType::f32 : DType::bf16} {}
 
 void Objective::reserve(std::span<const Sequence> sequences) {
   std::int64_t blocks = 0;
