@@ -12,7 +12,7 @@ namespace paligemma {
 namespace {
 
 constexpr double kWidth = 360, kHeight = 190;
-constexpr double kLeft = 46, kRight = 352, kTop = 10, kBottom = 166;  // of the area of the lines
+constexpr double kLeft = 56, kRight = 338, kTop = 10, kBottom = 166;  // of the area of the lines
 constexpr int kTicksAcross = 5, kTicksUp = 5;
 
 struct CurveRange {

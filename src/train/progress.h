@@ -1,4 +1,5 @@
-// What a run says of itself while it works, for one line.
+// What a run says of itself while it works, for one line: what stands behind the bar, which has the steps and the time
+// that is left.
 #pragma once
 
 #include <cstdint>

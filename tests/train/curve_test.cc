@@ -18,7 +18,7 @@ std::size_t count(const std::string& text, std::string_view part) {
 
 TEST(Curve, GoesFromCornerToCorner) {
   const std::string svg = curve_svg({"loss", {{{{0, 0}, {50, 1}, {100, 4}}}}});
-  EXPECT_THAT(svg, HasSubstr("class=\"strong\" d=\"M46.0 166.0L199.0 127.0L352.0 10.0\""));
+  EXPECT_THAT(svg, HasSubstr("class=\"strong\" d=\"M56.0 166.0L197.0 127.0L338.0 10.0\""));
   EXPECT_THAT(svg, HasSubstr("aria-label=\"loss by step\""));
   for (const char* tick : {">0<", ">20<", ">100<", ">4<"}) EXPECT_THAT(svg, HasSubstr(tick));
 }

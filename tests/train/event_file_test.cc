@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <cstdlib>
+
+#include "image/encode.h"
 #include "support/errors.h"
 #include "support/scratch.h"
 
@@ -51,6 +54,21 @@ TEST(EventFile, SaysWhereItCannotWrite) {
   const Scratch scratch;
   const std::string file = scratch.write("file", "");
   expect_error(ErrorKind::failure, "write_failed", file, [&] { EventFile(file, 1, 0); });
+}
+
+// Two runs, of which the second resumes at step 61: the first one's numbers from there on are void. With
+// PALIGEMMA_KEEP_EVENTS they are left there for tests/interop/events.py.
+TEST(EventFile, IsKeptForTensorBoard) {
+  const Scratch scratch;
+  const char* keep = std::getenv("PALIGEMMA_KEEP_EVENTS");
+  const std::filesystem::path folder = keep ? keep : scratch.folder();
+  EventFile first(folder, 1, 1700000000);
+  for (int step = 1; step <= 100; ++step) first.add_scalar("train/loss", step, 1.0 / step, 1700000000 + step);
+  EventFile second(folder, 61, 1700001000);
+  for (int step = 61; step <= 300; ++step) second.add_scalar("train/loss", step, 2.0 / step, 1700001000 + step);
+  const std::vector<std::byte> picture = encode_gray_png(std::vector<std::uint8_t>{0, 255}, 2, 1);
+  second.add_picture("samples/0", 300, picture, 2, 1, 1700001300);
+  EXPECT_EQ(files_in(folder).size(), 2);
 }
 
 }  // namespace
