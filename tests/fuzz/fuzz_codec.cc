@@ -1,4 +1,4 @@
-// seeds: codec/tiny.safetensors io/*.npz
+// seeds: codec/tiny.safetensors codec/tiny_both.safetensors io/*.npz
 #include "detect/mask_codec.h"
 #include "json_mutator.h"
 
