@@ -53,9 +53,25 @@ std::string check_text(const MergeCheck& check) {
               " tokens of a caption are equal\n");
 }
 
-Json check_json(const MergeSettings& settings, const MergeCheck& check) {
-  return {{"schema", "paligemma.merge/1"}, {"output", settings.output}, {"difference", check.difference},
-          {"effect", check.effect},        {"tokens", check.tokens},    {"equal_tokens", check.equal_tokens}};
+// What is not finite, or was not found out, is null.
+Json check_json(const MergeSettings& settings, const std::optional<MergeCheck>& check) {
+  Json json = {{"schema", "paligemma.merge/1"}, {"output", settings.output}};
+  for (const auto& [key, number] : {std::pair{"difference", &MergeCheck::difference}, {"effect", &MergeCheck::effect}})
+    json[key] = check ? Json((*check).*number) : nullptr;
+  for (const auto& [key, count] :
+       {std::pair{"tokens", &MergeCheck::tokens}, {"equal_tokens", &MergeCheck::equal_tokens}})
+    json[key] = check ? Json((*check).*count) : nullptr;
+  return json;
+}
+
+// Nothing, and a warning, where the model is merged well but cannot answer here.
+std::optional<MergeCheck> try_check(const ComparedModel& attached, const std::string& merged, Session& session) try {
+  session.console.detail("answering with the adapter attached and merged");
+  return check_merge(attached, merged, interrupted);
+} catch (const Error& error) {
+  if (error.kind() != ErrorKind::resource && error.code() != "no_tokenizer") throw;
+  session.console.warning(join("the merged model was not asked: ", error.what()));
+  return {};
 }
 
 int run_merge(const Command& command, std::span<const std::string> line, Session& session) {
@@ -73,11 +89,12 @@ int run_merge(const Command& command, std::span<const std::string> line, Session
   });
 
   options.adapters = {settings.adapter};
-  session.console.detail("answering with the adapter attached and merged");
-  const MergeCheck check = check_merge({model, options}, settings.output, interrupted);
-  const bool text = session.output.format == Format::text;
-  session.output.write(text ? check_text(check) : dump_json(check_json(settings, check)) + "\n");
-  if (!check.keeps_adapter())
+  const std::optional<MergeCheck> check = try_check({model, options}, settings.output, session);
+  if (session.output.format != Format::text)
+    session.output.write(dump_json(check_json(settings, check)) + "\n");
+  else if (check)
+    session.output.write(check_text(*check));
+  if (check && !check->keeps_adapter())
     session.console.warning("the adapter is lost in the rounding of the weights. Try: --save-type f32");
   return 0;
 }

@@ -43,11 +43,14 @@ ProbedAnswer probe(Pipeline& pipeline, Request request, const std::vector<std::i
   return out;
 }
 
+// Infinite where one has a logit that is not finite and the other another one.
 double largest_difference(const ProbedAnswer& a, const ProbedAnswer& b) {
   double largest = 0;
   for (std::size_t row = 0; row < std::min(a.rows.size(), b.rows.size()); ++row)
-    for (std::size_t i = 0; i < a.rows[row].size(); ++i)
-      largest = std::max(largest, std::abs(double{a.rows[row][i]} - double{b.rows[row][i]}));
+    for (std::size_t i = 0; i < a.rows[row].size(); ++i) {
+      const double difference = std::abs(double{a.rows[row][i]} - double{b.rows[row][i]});
+      largest = std::max(largest, std::isfinite(difference) ? difference : INFINITY);
+    }
   return largest;
 }
 

@@ -44,6 +44,19 @@ TEST(MergeCommand, SaysHowNearItIs) {
   EXPECT_THAT(made.out, HasSubstr(" tokens of a caption are equal\n"));
 }
 
+// Merging needs no tokenizer, and asking does.
+TEST(MergeCommand, IsDoneWhereTheModelCannotBeAsked) {
+  const Scratch scratch;
+  for (const std::string& name : files_in(kModel))
+    if (name.find("token") == name.npos) scratch.write("model/" + name, Scratch::bytes_of(kModel + "/" + name));
+  const Ended made = run_program(
+      {"merge", "-m", scratch.path("model"), "--adapter", kAdapter, "-o", scratch.path("merged"), "--json"});
+  EXPECT_EQ(made.code, 0) << made.err;
+  EXPECT_THAT(made.err, HasSubstr("warning: the merged model was not asked: no tokenizer"));
+  EXPECT_TRUE(json_of(made)["difference"].is_null());
+  EXPECT_THAT(files_in(scratch.path("merged")), IsSupersetOf({"config.json", "model.safetensors"}));
+}
+
 TEST(MergeCommand, SaysWhatIsWrong) {
   const Scratch scratch;
   const auto expect = [&](std::vector<std::string> words, int code, const std::string& part) {
