@@ -43,6 +43,11 @@ void Console::detail(std::string_view message) {
   if (verbose && !quiet) line("", "", message);
 }
 
+void Console::begin_progress(std::size_t done) {
+  started_ = Clock::now();
+  begun_at_ = done;
+}
+
 void Console::show_progress(std::size_t done, std::size_t total, std::string_view current) {
   using namespace std::chrono_literals;
   const Clock::time_point now = Clock::now();
@@ -52,10 +57,10 @@ void Console::show_progress(std::size_t done, std::size_t total, std::string_vie
   if (!first_bar && now - shown_ < (terminal ? Clock::duration(100ms) : Clock::duration(10s))) return;
   shown_ = now;
   const double elapsed = std::chrono::duration<double>(now - started_).count();
-  std::string status = join(done, "/", total, "  ", fixed(elapsed, 0), " s");
-  if (done > 0) {
-    const auto left = static_cast<double>(total - done) / static_cast<double>(done) * elapsed;
-    status += join(", ", fixed(left, 0), " s left");
+  std::string status = join(done, "/", total, "  ", readable_time(elapsed));
+  if (done > begun_at_) {
+    const auto left = static_cast<double>(total - done) / static_cast<double>(done - begun_at_) * elapsed;
+    status += join(", ", readable_time(left), " left");
   }
   status += "  " + printable(current);
   if (!terminal) {

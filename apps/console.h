@@ -22,6 +22,8 @@ class Console {
   void note(std::string_view message);     // unless quiet
   void detail(std::string_view message);   // if verbose
 
+  // Work begins now, of which `done` is done already: what is left is judged by what follows.
+  void begin_progress(std::size_t done);
   // `done` of `total` pictures are ready and `current` is being worked on. On a terminal a bar that is redrawn at most
   // ten times a second, else a line every 10 s.
   void show_progress(std::size_t done, std::size_t total, std::string_view current);
@@ -34,6 +36,7 @@ class Console {
   using Clock = std::chrono::steady_clock;
   Clock::time_point started_ = Clock::now();
   Clock::time_point shown_ = started_;
+  std::size_t begun_at_ = 0;
   bool bar_visible_ = false;
 };
 

@@ -19,8 +19,7 @@ void apply(Switch choice, float& cap, float when_on) {
 // What the options say beyond the configuration. In `options` it takes the place of `automatic`.
 void choose_numerics(Form form, Config& config, ModelOptions& options) {
   DecoderConfig& decoder = config.decoder;
-  apply(options.final_softcap, decoder.final_cap, 30);
-  apply(options.attention_softcap, decoder.attention_cap, 50);
+  choose_softcaps(options, decoder);
   if (options.window == Window::hf) decoder.window = decoder.declared_window;
   if (options.numerics == Numerics::automatic && form == Form::big_vision) options.numerics = Numerics::bv;
   if (options.numerics != Numerics::bv) return;
@@ -63,6 +62,11 @@ std::vector<Adapter> read_adapters(const ModelOptions& options, const Config& co
 }
 
 }  // namespace
+
+void choose_softcaps(const ModelOptions& options, DecoderConfig& decoder) {
+  apply(options.final_softcap, decoder.final_cap, 30);
+  apply(options.attention_softcap, decoder.attention_cap, 50);
+}
 
 Holding holding_of(const ModelOptions& options) {
   const HeldAs held = held_as(options.weights);

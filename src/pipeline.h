@@ -42,6 +42,9 @@ struct Pipeline {
 // What `weights` and `compute` say. Throws Error{usage, "compute"} where they do not go together.
 Holding holding_of(const ModelOptions& options);
 
+// What the options say of soft caps beyond the configuration.
+void choose_softcaps(const ModelOptions& options, DecoderConfig& decoder);
+
 // Loads an opened model. Throws as Model::open does.
 std::unique_ptr<Pipeline> open_pipeline(const ModelFiles& files, std::string name, const ModelOptions& options);
 

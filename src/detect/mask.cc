@@ -24,7 +24,54 @@ void cut(std::span<const float> map, std::span<std::uint8_t> inside) {
   std::transform(map.begin(), map.end(), inside.begin(), [](float value) { return value > 0; });
 }
 
+// The pixels between two edges, as crop_mask() rounds them.
+PixelRange cropped(double low, double high) {
+  const PixelRange range{static_cast<int>(std::nearbyint(low)), static_cast<int>(std::nearbyint(high))};
+  if (range.size() > 0) return range;
+  const int middle = static_cast<int>(std::floor((low + high) / 2));
+  return {middle, middle + 1};
+}
+
+void check_box(const std::array<double, 4>& box) {
+  constexpr double kMaxPixels = 1 << 30;
+  const auto& [x1, y1, x2, y2] = box;
+  if (x1 >= 0 && y1 >= 0 && x2 > x1 && y2 > y1 && x2 < kMaxPixels && y2 < kMaxPixels &&
+      (x2 - x1 + 1) * (y2 - y1 + 1) < kMaxPixels)
+    return;
+  fail(ErrorKind::usage, "mask", "cropping a mask: expected a box x1 y1 x2 y2 with an inside in a picture, got ", x1,
+       " ", y1, " ", x2, " ", y2);
+}
+
+// Row y of the picture between the columns `xs`, 1 inside the mask.
+void copy_row(const Mask& mask, int y, const PixelRange& xs, float* row) {
+  std::fill(row, row + xs.size(), 0.0f);
+  if (y < mask.y || y - mask.y >= mask.height) return;
+  const int first = std::max(xs.first, mask.x);
+  const int last = static_cast<int>(std::min<std::int64_t>(xs.last, std::int64_t{mask.x} + mask.width));
+  const auto from = mask.inside.begin() + std::ptrdiff_t(y - mask.y) * mask.width;
+  for (int x = first; x < last; ++x) row[x - xs.first] = from[x - mask.x] != 0;
+}
+
 }  // namespace
+
+std::vector<float> crop_mask(const Mask& mask, const std::array<double, 4>& box) {
+  check_mask(mask);
+  check_box(box);
+  const PixelRange xs = cropped(box[0], box[2]), ys = cropped(box[1], box[3]);
+  // One strip of rows after the other: the floats of a mask as large as the largest picture would be 700 MB.
+  constexpr int kStripFloats = 1 << 22;
+  const int strip_rows = std::max(kStripFloats / xs.size(), 1);
+  std::vector<float> strip, narrow;
+  narrow.reserve(std::size_t(ys.size()) * kSide);
+  for (int first = ys.first; first < ys.last; first += strip_rows) {
+    const int rows = std::min(strip_rows, ys.last - first);
+    strip.resize(std::size_t(rows) * xs.size());
+    for (int y = 0; y < rows; ++y) copy_row(mask, first + y, xs, &strip[std::size_t(y) * xs.size()]);
+    const std::vector<float> part = resample_bilinear(strip, xs.size(), rows, kSide, rows);
+    narrow.insert(narrow.end(), part.begin(), part.end());
+  }
+  return resample_bilinear(narrow, kSide, ys.size(), kSide, kSide);
+}
 
 PixelRange pixels_between(double low, double high, int side) {
   const PixelRange range{static_cast<int>(std::floor(low + 0.5)), static_cast<int>(std::floor(high + 0.5))};

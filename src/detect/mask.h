@@ -9,7 +9,9 @@
 //                vanishes so makes an empty mask
 #pragma once
 
+#include <array>
 #include <span>
+#include <vector>
 
 #include "detect/parse.h"
 
@@ -27,6 +29,13 @@ PixelRange pixels_between(double low, double high, int side);
 // `map` is (MaskCodec::kSide, MaskCodec::kSide). The object's box lies in the frame. Throws Error{usage, "mask"} for a
 // map of another size.
 Mask paste_mask(std::span<const float> map, const Object& object, const Frame& frame, MaskProfile profile);
+
+// The other way, as big_vision makes targets: the pixels of a mask inside `box`, x1 y1 x2 y2 in pixels of the picture,
+// resized with TensorFlow's antialiased bilinear filter -> coverages (MaskCodec::kSide, MaskCodec::kSide) in 0..1.
+// Edges are rounded to pixels, halves to the even one; a side that vanishes so becomes the one pixel that holds its
+// middle. What lies outside of the mask's rectangle is outside of the object. Throws Error{usage, "mask"} for a box
+// without an inside or of more than 2^30 pixels, and as check_mask().
+std::vector<float> crop_mask(const Mask& mask, const std::array<double, 4>& box);
 
 // Throws Error{usage, "mask"} when the mask's pixels are not width * height.
 void check_mask(const Mask& mask);

@@ -1,7 +1,9 @@
 #include "report/printable.h"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
+#include <cmath>
 #include <cstdint>
 
 namespace paligemma {
@@ -88,6 +90,19 @@ std::string fixed(double value, int decimals) {
   const auto end =
       std::to_chars(digits.data(), digits.data() + digits.size(), value, std::chars_format::fixed, decimals);
   return {digits.data(), end.ptr};
+}
+
+std::string readable_time(double seconds) {
+  constexpr double kMinute = 60, kHour = 60 * kMinute, kDay = 24 * kHour;
+  if (!(seconds >= 99.5)) return fixed(std::isfinite(seconds) ? std::max(seconds, 0.0) : 0.0, 0) + " s";
+  const double minutes = std::round(seconds / kMinute);
+  if (minutes < 100) return fixed(minutes, 0) + " min";
+  if (seconds < 2 * kDay) {
+    const double rest = std::fmod(minutes, 60);
+    return fixed(std::floor(minutes / 60), 0) + (rest < 10 ? " h 0" : " h ") + fixed(rest, 0) + " min";
+  }
+  const double hours = std::round(seconds / kHour);
+  return fixed(std::floor(hours / 24), 0) + " d " + fixed(std::fmod(hours, 24), 0) + " h";
 }
 
 }  // namespace paligemma

@@ -21,4 +21,7 @@ std::string printable_markup(std::string_view text);
 // `value` with `decimals` digits after the point, in any locale.
 std::string fixed(double value, int decimals);
 
+// "34 s", "12 min", "3 h 05 min", "2 d 7 h": as exactly as people care.
+std::string readable_time(double seconds);
+
 }  // namespace paligemma

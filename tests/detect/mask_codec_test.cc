@@ -139,7 +139,15 @@ TEST(MaskCodec, RefusesArraysThatDoNotFit) {
   expect("decoder.12.weight", zeros({2, 2, 1, 1}), "decoder.12.weight: expected shape [1, 2, 1, 1]");
   expect("decoder.12.bias", {"I32", {1}, std::string(4, '\0')},
          "decoder.12.bias: expected f32, f16 or bf16 numbers, got I32");
+  expect("encoder.0.weight", zeros({6, 2, 4, 4}), "encoder.0.weight: expected shape [-1, 1, -1, -1] (-1: any), got");
+  expect("encoder.2.weight", zeros({10, 6, 3, 4}), "encoder.2.weight: expected a square kernel of at most 8 by 8, got");
+  expect("encoder.4.weight", zeros({12, 10, 9, 9}), "got [12, 10, 9, 9]");
+  expect("encoder.9.net.4.weight", zeros({15, 16, 1, 1}), "encoder.9.net.4.weight: expected shape [16, 16, 1, 1]");
+  expect("encoder.10.weight", zeros({23, 16, 3, 3}), "encoder.10.weight: expected shape [24, 16, -1, -1]");
   Arrays arrays = good;
+  arrays.erase("encoder.6.bias");
+  expect_refused([&] { read(arrays); }, "encoder.6.bias: expected f32, f16 or bf16 numbers, got none");
+  arrays = good;
   arrays.erase("decoder.8.bias");
   expect_refused([&] { read(arrays); },
                  "codec.safetensors: decoder.8.bias: expected f32, f16 or bf16 numbers, got none");

@@ -1,13 +1,15 @@
-"""Random adapters written by peft, attached by transformers with peft and by the program.
+"""Random adapters written by peft, attached by transformers with peft and by the program, and merged by the program into
+folders that transformers loads without peft.
 
     python tests/interop/adapters.py build/release/apps/paligemma [--count 24] [--seed 1]
 
 Each adapter lies on a random checkpoint of its own (see checkpoints.py), and the ids must be peft's up to the first
-near-tie.
+near-tie, whoever answers.
 """
 
 import pathlib
 import random
+import subprocess
 import tempfile
 
 import peft
@@ -55,6 +57,15 @@ def attach(folder, adapter, rng, seed):
     return f"r {config.r}, alpha {config.lora_alpha}, {' '.join(kind)}, {config.target_modules}"
 
 
+def merged(program, folder, adapter, to, questions):
+    """What transformers alone says of the folder that `merge` makes, or why there is none."""
+    command = [program, "merge", "-m", folder, "--adapter", adapter, "-o", to, "--save-type", "f32", "-q"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode != 0:
+        return done.stderr.strip()
+    return [(ids, logprobs) for ids, logprobs, _ in checkpoints.reference(to, questions)]
+
+
 def main():
     options = checkpoints.arguments(24)
     questions = [(checkpoints.GOLDEN / "pictures" / p, q) for p in checkpoints.PICTURES for q in checkpoints.PROMPTS[:2]]
@@ -70,6 +81,8 @@ def main():
             expected = checkpoints.reference(folder, questions, lambda model: peft.PeftModel.from_pretrained(model, adapter))
             got = checkpoints.ours(options.program, folder, questions, pathlib.Path(name), ["--adapter", adapter])
             tally.add(f"{index}: {what}", expected, got)
+            alone = merged(options.program, folder, adapter, pathlib.Path(name) / "merged", questions)
+            tally.add(f"{index}: merged", expected, alone)
     tally.end("adapters")
 
 

@@ -51,5 +51,20 @@ TEST(Fixed, RoundsAndPads) {
   EXPECT_EQ(fixed(std::numeric_limits<double>::max(), 3).size(), 313u);  // 309 digits, the point, 3 digits
 }
 
+TEST(Printable, Times) {
+  for (const auto& [seconds, text] : {std::pair{0.2, "0 s"},
+                                      {34.4, "34 s"},
+                                      {99.4, "99 s"},
+                                      {99.6, "2 min"},
+                                      {5900.0, "98 min"},
+                                      {5999.0, "1 h 40 min"},
+                                      {11100.0, "3 h 05 min"},
+                                      {172800.0, "2 d 0 h"},
+                                      {198000.0, "2 d 7 h"},
+                                      {-1.0, "0 s"},
+                                      {0.0 / 0.0, "0 s"}})
+    EXPECT_EQ(readable_time(seconds), text);
+}
+
 }  // namespace
 }  // namespace paligemma
