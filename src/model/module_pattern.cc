@@ -32,22 +32,26 @@ std::string message_of(int error) {
 
 struct ModulePattern::Compiled {
   std::string expression, where;
+  Of of;
   Owned<pcre2_code> code;
   Owned<pcre2_match_context> limits;
   Owned<pcre2_match_data> data;
 
   [[noreturn]] void refuse(std::string_view reason) const {
-    fail(ErrorKind::model, "adapter_config", "cannot use the adapter: ", where, ": ", expression.substr(0, kMaxLength),
+    const bool usage = of == Of::whole;
+    fail(usage ? ErrorKind::usage : ErrorKind::model, usage ? "pattern" : "adapter_config",
+         usage ? "bad pattern: " : "cannot use the adapter: ", where, ": ", expression.substr(0, kMaxLength),
          ": expected a regular expression of at most ", kMaxLength, " letters: ", reason);
   }
 };
 
-ModulePattern::ModulePattern(const std::string& expression, std::string_view where)
-    : compiled_(new Compiled{.expression = expression, .where = std::string(where), .code{}, .limits{}, .data{}}) {
+ModulePattern::ModulePattern(const std::string& expression, std::string_view where, Of of)
+    : compiled_(
+          new Compiled{.expression = expression, .where = std::string(where), .of = of, .code{}, .limits{}, .data{}}) {
   if (expression.size() > kMaxLength) compiled_->refuse(join("got ", expression.size()));
   const Owned<pcre2_compile_context> context(pcre2_compile_context_create(nullptr));
   if (context) pcre2_set_parens_nest_limit(context.get(), kMaxNesting);
-  const std::string whole = "(.*\\.)?(" + expression + ")$";
+  const std::string whole = (of == Of::whole ? "(" : "(.*\\.)?(") + expression + ")$";
   int error = 0;
   PCRE2_SIZE at = 0;
   compiled_->code.reset(pcre2_compile(reinterpret_cast<PCRE2_SPTR>(whole.data()), whole.size(),

@@ -1,4 +1,5 @@
-// The keys of PEFT's rank_pattern and alpha_pattern: regular expressions that name modules of a network.
+// Regular expressions that name modules and tensors of a network: the keys of PEFT's rank_pattern and alpha_pattern,
+// and what is trained or stays.
 //
 // peft utils/other.py get_pattern_key: a key stands for the modules whose whole name, or whose part behind a dot, it
 // matches. Expressions come from a file, so all that they may cost is bounded: their length, and the steps of a match.
@@ -12,13 +13,16 @@ namespace paligemma {
 
 class ModulePattern {
  public:
-  // `where` names the field in messages. Throws Error{model, "adapter_config"} for what is no regular expression.
-  ModulePattern(const std::string& expression, std::string_view where);
+  enum class Of { whole_or_end, whole };  // what of a name it has to match
+
+  // `where` names the field in messages. Throws for what is no regular expression: Error{model, "adapter_config"}, or
+  // of whole names, which people give, Error{usage, "pattern"}.
+  ModulePattern(const std::string& expression, std::string_view where, Of of = Of::whole_or_end);
   ~ModulePattern();
   ModulePattern(ModulePattern&&) noexcept;
   ModulePattern& operator=(ModulePattern&&) noexcept;
 
-  // Throws Error{model, "adapter_config"} when the match takes too long.
+  // Throws the same when the match takes too long.
   bool matches(std::string_view module) const;
 
  private:

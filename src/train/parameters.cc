@@ -1,7 +1,6 @@
 #include "train/parameters.h"
 
 #include <algorithm>
-#include <regex>
 
 #include "base/blocks.h"
 #include "base/error.h"
@@ -59,23 +58,12 @@ void Parameters::place() {
   }
 }
 
-struct NamePatterns::Compiled {
-  std::vector<std::regex> all;
-};
-
-NamePatterns::NamePatterns(std::span<const std::string> patterns) {
-  auto compiled = std::make_shared<Compiled>();
-  for (const std::string& pattern : patterns) try {
-      compiled->all.emplace_back(pattern, std::regex::ECMAScript | std::regex::optimize);
-    } catch (const std::regex_error& error) {
-      fail(ErrorKind::usage, "pattern", "bad pattern: expected a regular expression for whole tensor names, got ",
-           pattern, " (", error.what(), ")");
-    }
-  compiled_ = std::move(compiled);
+NamePatterns::NamePatterns(std::span<const std::string> patterns, std::string_view where) {
+  for (const std::string& pattern : patterns) all_.emplace_back(pattern, where, ModulePattern::Of::whole);
 }
 
-bool NamePatterns::match(const std::string& name) const {
-  return std::ranges::any_of(compiled_->all, [&](const std::regex& one) { return std::regex_match(name, one); });
+bool NamePatterns::match(std::string_view name) const {
+  return std::ranges::any_of(all_, [&](const ModulePattern& one) { return one.matches(name); });
 }
 
 void add_network(Parameters& parameters, Network& network, const Config& config, const TensorSource& source,

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "model/load.h"
+#include "model/module_pattern.h"
 #include "ops/tape.h"
 
 namespace paligemma {
@@ -49,16 +50,15 @@ class Parameters {
   std::vector<std::unique_ptr<float[]>> memory_;
 };
 
-// Regular expressions (ECMAScript), each of which matches whole names.
+// Regular expressions, each of which matches whole names.
 class NamePatterns {
  public:
-  // Throws Error{usage, "pattern"}.
-  explicit NamePatterns(std::span<const std::string> patterns);
-  bool match(const std::string& name) const;
+  // `where` names the setting in messages. Throws Error{usage, "pattern"}.
+  explicit NamePatterns(std::span<const std::string> patterns, std::string_view where = "--freeze");
+  bool match(std::string_view name) const;
 
  private:
-  struct Compiled;
-  std::shared_ptr<const Compiled> compiled_;
+  std::vector<ModulePattern> all_;
 };
 
 // Those tensors of the network whose published names match none of `frozen`.

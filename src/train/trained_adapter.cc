@@ -34,7 +34,7 @@ std::vector<float> uniform_a(std::int64_t rank, std::int64_t in, std::uint64_t s
 std::vector<std::string> lora_modules(const Config& config, const LoraOptions& options) {
   std::vector<std::string> targets = options.targets;
   if (targets.empty()) targets = {"language_model\\..*_proj"};
-  const NamePatterns patterns(targets);
+  const NamePatterns patterns(targets, "--targets");
   std::vector<std::string> modules;
   visit_modules(config, [&](const std::string& module, const Shape&) {
     if (patterns.match(module) || patterns.match(module + std::string(kWeight))) modules.push_back(module);

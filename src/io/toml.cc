@@ -1,0 +1,84 @@
+#include "io/toml.h"
+
+#define TOML_HEADER_ONLY 0
+#define TOML_ENABLE_FORMATTERS 1
+#include <toml++/toml.h>
+
+#include <cmath>
+#include <sstream>
+
+namespace paligemma {
+namespace {
+
+struct TomlPlace {
+  std::string_view where;
+  ErrorKind kind;
+
+  [[noreturn]] void refuse(const toml::source_position& at, std::string_view why) const {
+    fail(kind, "toml", "not valid TOML: ", where, ": line ", at.line, ", column ", at.column, ": ", why);
+  }
+};
+
+Json to_json(const toml::node& node, const TomlPlace& place) {
+  if (const toml::table* table = node.as_table()) {
+    Json out = Json::object();
+    for (const auto& [key, value] : *table) out[std::string(key.str())] = to_json(value, place);
+    return out;
+  }
+  if (const toml::array* array = node.as_array()) {
+    Json out = Json::array();
+    for (const toml::node& value : *array) out.push_back(to_json(value, place));
+    return out;
+  }
+  if (const auto* text = node.as_string()) return text->get();
+  if (const auto* whole = node.as_integer()) return whole->get();
+  if (const auto* truth = node.as_boolean()) return truth->get();
+  if (const auto* real = node.as_floating_point(); real && std::isfinite(real->get())) return real->get();
+  place.refuse(node.source().begin, "expected text, a finite number, true or false, a list or a table");
+}
+
+template <class Add>
+void add_node(const Json& value, const Add& add);
+
+toml::table to_table(const Json& object) {
+  toml::table out;
+  for (const auto& [key, value] : object.items())
+    add_node(value, [&](auto&& node) { out.insert_or_assign(key, std::forward<decltype(node)>(node)); });
+  return out;
+}
+
+toml::array to_array(const Json& list) {
+  toml::array out;
+  for (const Json& value : list)
+    add_node(value, [&](auto&& node) { out.push_back(std::forward<decltype(node)>(node)); });
+  return out;
+}
+
+template <class Add>
+void add_node(const Json& value, const Add& add) {
+  if (value.is_object()) return add(to_table(value));
+  if (value.is_array()) return add(to_array(value));
+  if (value.is_string()) return add(value.get<std::string>());
+  if (value.is_boolean()) return add(value.get<bool>());
+  if (value.is_number_integer()) return add(value.get<std::int64_t>());
+  add(value.get<double>());
+}
+
+}  // namespace
+
+Json parse_toml(std::string_view text, std::string_view where, ErrorKind kind) {
+  const TomlPlace place{where, kind};
+  try {
+    return to_json(toml::parse(text), place);
+  } catch (const toml::parse_error& error) {
+    place.refuse(error.source().begin, error.description());
+  }
+}
+
+std::string dump_toml(const Json& object) {
+  std::ostringstream out;
+  out << to_table(object) << '\n';
+  return out.str();
+}
+
+}  // namespace paligemma
