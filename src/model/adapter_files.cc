@@ -26,15 +26,6 @@ void leave_out(std::string& name, std::string_view level) {
     name.erase(at, level.size() + 1);
 }
 
-// The name that transformers 5 gives a module in memory, and the adapters trained with it in their files.
-std::string current_name(std::string name) {
-  for (const auto& [published, current] : {std::pair{"language_model.model.", "model.language_model."},
-                                           std::pair{"vision_tower.vision_model.", "model.vision_tower."},
-                                           std::pair{"multi_modal_projector.", "model.multi_modal_projector."}})
-    if (name.starts_with(published)) return name.replace(0, std::string_view(published).size(), current);
-  return name;
-}
-
 [[noreturn]] void refuse_second(const AdapterFiles& files, std::string_view key, std::string_view name) {
   fail(ErrorKind::model, "tensor_twice", "a tensor stands twice: ", files.where, ": ", key, ": ", name);
 }
@@ -61,6 +52,15 @@ void sort_in(AdapterFiles& files, const std::string& key, const HostTensor& tens
 }
 
 }  // namespace
+
+std::string current_module_name(std::string_view published) {
+  std::string name(published);
+  for (const auto& [before, now] : {std::pair{"language_model.model.", "model.language_model."},
+                                    std::pair{"vision_tower.vision_model.", "model.vision_tower."},
+                                    std::pair{"multi_modal_projector.", "model.multi_modal_projector."}})
+    if (name.starts_with(before)) return name.replace(0, std::string_view(before).size(), now);
+  return name;
+}
 
 AdapterFiles read_adapter_files(const Folder& folder) {
   if (!folder.has(kAdapterConfigFile))
@@ -103,7 +103,7 @@ void require_parts(const AdapterFiles& files, const AdapterModule& module, bool 
 }
 
 std::vector<std::string> pattern_names(const AdapterModule& module, std::string_view weight) {
-  return {module.module, current_name(std::string(weight.substr(0, weight.rfind('.'))))};
+  return {module.module, current_module_name(std::string(weight.substr(0, weight.rfind('.'))))};
 }
 
 std::string adapter_key(const AdapterModule& module, std::string_view suffix) {

@@ -46,6 +46,9 @@ void require_parts(const AdapterFiles& files, const AdapterModule& module, bool 
 // The names by which the keys of patterns find a module.
 std::vector<std::string> pattern_names(const AdapterModule& module, std::string_view weight);
 
+// The name that transformers 5 gives a module in memory, and adapters trained with it have in their files.
+std::string current_module_name(std::string_view published);
+
 // The key of one of the module's tensors.
 std::string adapter_key(const AdapterModule& module, std::string_view suffix);
 std::string_view a_suffix(bool table);
