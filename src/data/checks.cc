@@ -89,6 +89,10 @@ void check_objects(Reading& reading, Sample& sample) {
                   runs.height));
       object.shape = {};
     }
+    if (sample.task == SampleTask::segment && object.shape.empty() && !object.seg) {
+      report(reading, "no_mask", place_of(sample), object.label + ": expected a mask, got a box alone");
+      return true;
+    }
     const char* problem = fit_box(object.box, width, height, shares ? 0.005 : 1);
     if (!problem) return false;
     report(reading, problem, place_of(sample),
@@ -130,6 +134,17 @@ void check_pictures(Reading& reading) {
   });
 }
 
+// Without any mask all would be taught to find nothing.
+void check_masks(const Dataset& data) {
+  const auto has_object = [](const Sample& sample) {
+    return sample.task == SampleTask::segment && !sample.objects.empty();
+  };
+  const auto missing = std::ranges::count(data.problems, "no_mask", &Problem::code);
+  if (missing > 0 && std::ranges::none_of(data.samples, has_object))
+    fail(ErrorKind::usage, "data_no_masks", "cannot learn masks from the data: ", data.root.native(),
+         ": expected polygons or run lengths, got ", missing, " boxes alone. Try: the task detect");
+}
+
 [[noreturn]] void refuse_empty(const Dataset& data) {
   const auto empty = std::ranges::count(data.problems, "empty_answer", &Problem::code);
   if (empty > 0 && std::size_t(empty) * 2 >= data.problems.size())
@@ -165,6 +180,7 @@ void check_samples(Reading& reading) {
   give_ids(reading);
   check_answers(reading);
   for (Sample& sample : data.samples) check_objects(reading, sample);
+  check_masks(data);
   std::erase_if(data.samples, [](const Sample& sample) {
     return sample.task == SampleTask::refer && sample.objects.empty();  // reported with its box
   });

@@ -73,10 +73,9 @@ void settle(FilesByForm& forms) {
 }
 
 fs::path instances_beside(const fs::path& pickle, const FilesByForm& forms) {
+  const fs::path wanted = pickle.parent_path() / "instances.json";
   const auto documents = forms.find(Form::coco);
-  if (documents != forms.end())
-    for (const fs::path& document : documents->second)
-      if (document.parent_path() == pickle.parent_path()) return document;
+  if (documents != forms.end() && std::ranges::count(documents->second, wanted) > 0) return wanted;
   fail(ErrorKind::usage, "data_unknown", "cannot read the data: ", pickle.native(),
        ": expected instances.json beside it, got none");
 }

@@ -1,9 +1,8 @@
 // A data set in whatever form it comes. The form is told from the contents of DATA, a file or a folder:
 //
-//   rows            prefix and suffix (big_vision, Roboflow), a caption, a question with answers (TextVQA, DocVQA),
-//   objects
-//                   (Hugging Face's metadata.jsonl and .csv), conversations (LLaVA, ShareGPT, messages): lines of JSON,
-//                   a list in JSON, or CSV
+//   rows            prefix and suffix (big_vision, Roboflow), a caption, a question with answers (TextVQA, DocVQA), or
+//                   objects (Hugging Face's metadata.jsonl and .csv), conversations (LLaVA, ShareGPT, messages): lines
+//                   of JSON, a list in JSON, or CSV
 //   coco            detection and instances; captions; Karpathy's captions
 //   voc, yolo, labelme
 //   questions       VQAv2 with its annotations; GQA
@@ -27,7 +26,7 @@ namespace paligemma {
 //
 //   picture_missing, picture_unreadable, picture_url, picture_ambiguous    the sample is left out
 //   duplicate_id, empty_answer, bad_row                                    the sample is left out
-//   box_empty, box_outside, unknown_class, bad_shape                       the object is left out, or its shape
+//   box_empty, box_outside, unknown_class, bad_shape, no_mask              the object is left out, or its shape
 //   box_clipped                                                            the box is cut at the picture's edge
 //   suffix_text                                                            tokens that are no objects: kept as text
 struct Problem {
@@ -51,15 +50,15 @@ struct Dataset {
 };
 
 // Throws Error{usage}: "data_not_found", "data_unknown" (no form is recognised, or several), "data_empty",
-// "data_parquet", "data_no_suffix", "bad_class", or what the parser of a form throws for a file that is damaged as a
-// whole.
+// "data_parquet", "data_no_suffix", "data_no_masks", "bad_class", or what the parser of a form throws for a file that
+// is damaged as a whole.
 Dataset open_dataset(const std::filesystem::path& path, const DatasetOptions& options = {});
 
 std::size_t count_of(const Dataset& data, Split split);
 
-// Makes the samples of `share` of the pictures validation where no sample is. Which ones follows from the pictures'
-// names and the seed alone, so that a data set that grows keeps them, and no picture is on both sides. At least one
-// picture, and not all, of those that are not for tests.
+// Makes samples of no split ones to train on, and where no sample is for validation, those of about `share` of the
+// pictures. Which ones follows from the pictures' names and the seed alone, so that a data set that grows keeps them,
+// and no picture is on both sides: at least one picture, and not all, of those that are not for tests.
 void hold_out(Dataset& data, double share, std::uint64_t seed);
 
 // A number that changes with any sample's text, objects, weight, split or picture (by its name and size in bytes), and

@@ -9,8 +9,8 @@ namespace {
 
 // Keys of a row of any kind; data/row.h reads them.
 bool is_row_key(std::string_view key) {
-  for (const std::string_view name :
-       {"prefix", "suffix", "file_name", "image_file_name", "question", "caption", "conversations", "messages"})
+  for (const std::string_view name : {"image", "prefix", "suffix", "file_name", "image_file_name", "objects",
+                                      "question", "caption", "conversations", "messages"})
     if (key == name) return true;
   return false;
 }

@@ -84,7 +84,10 @@ std::size_t count_of(const Dataset& data, Split split) {
 void hold_out(Dataset& data, double share, std::uint64_t seed) {
   if (!(share >= 0 && share < 1))
     fail(ErrorKind::usage, "bad_value", "cannot hold data out: expected a share from 0 to below 1, got ", share);
-  if (share == 0 || count_of(data, Split::validation) > 0) return;
+  const bool has_own = share == 0 || count_of(data, Split::validation) > 0;
+  for (Sample& sample : data.samples)
+    if (sample.split == Split::none) sample.split = Split::train;
+  if (has_own) return;
   std::map<std::string, double> draws;
   for (const Sample& sample : data.samples)
     if (sample.split != Split::test) draws.emplace(sample.picture.name, draw_of(sample.picture.name, seed));
