@@ -1,8 +1,5 @@
 #include "data/decoded.h"
 
-#include <algorithm>
-#include <cmath>
-
 #include "base/error.h"
 #include "data/checks.h"
 #include "data/labelme.h"
@@ -52,8 +49,9 @@ DecodedSample place_sample(const Sample& sample, Picture picture) {
          sample.width, " x ", sample.height, " as its boxes say, got ", picture.width, " x ", picture.height);
   DecodedSample decoded{.task = sample.task, .prefix = sample.prefix, .answers = sample.answers};
   for (SampleObject& object : placed.objects) {
-    const char* problem = fit_box(object.box, picture.width, picture.height, INFINITY);
-    if (problem || object.crowd) continue;
+    const char* problem = fit_box(object.box, picture.width, picture.height, 0);
+    const bool is_seen = !problem || problem == std::string_view("box_clipped");
+    if (!is_seen || object.crowd) continue;
     decoded.objects.push_back(decoded_object(object, placed, picture));
   }
   decoded.picture = std::move(picture);

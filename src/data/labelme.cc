@@ -51,18 +51,19 @@ std::optional<RunLengths> mask_runs(const Json& shape, const Points& points, int
   const Picture inside = decode_picture(*png, {.apply_exif = false, .max_pixels = std::int64_t{width} * height});
   const int left = static_cast<int>(points[0]), top = static_cast<int>(points[1]);
   if (left < 0 || top < 0 || inside.width > width - left || inside.height > height - top) return {};
-  RunLengths runs{.width = width, .height = height};
-  bool in = false;
-  std::uint32_t run = 0;
-  for (int x = 0; x < width; ++x)
-    for (int y = 0; y < height; ++y) {
-      const int column = x - left, row = y - top;
-      const bool here = column >= 0 && row >= 0 && column < inside.width && row < inside.height &&
-                        inside.rgb[3 * (std::size_t(row) * inside.width + column)] != 0;
-      if (here != in) runs.counts.push_back(std::exchange(run, 0)), in = here;
-      ++run;
-    }
-  runs.counts.push_back(run);
+  RunLengths runs{.width = width, .height = height, .counts = {0}};
+  const auto add = [&](bool here, std::int64_t count) {
+    if (count == 0) return;
+    if (here != (runs.counts.size() % 2 == 0)) runs.counts.push_back(0);
+    runs.counts.back() += static_cast<std::uint32_t>(count);
+  };
+  add(false, std::int64_t{left} * height);
+  for (int x = 0; x < inside.width; ++x) {
+    add(false, top);
+    for (int y = 0; y < inside.height; ++y) add(inside.rgb[3 * (std::size_t(y) * inside.width + x)] != 0, 1);
+    add(false, height - top - inside.height);
+  }
+  add(false, (std::int64_t{width} - left - inside.width) * height);
   return runs;
 }
 
@@ -121,7 +122,8 @@ void read_labelme(Reading& reading, const fs::path& file) {
     return value && value->is_number_integer() && *value > 0 && *value <= 1'000'000 ? value->get<int>() : 0;
   };
   sample.width = side("imageWidth"), sample.height = side("imageHeight");
-  if (sample.width == 0 || sample.height == 0) sample.width = sample.height = 0;
+  const std::int64_t pixels = std::int64_t{sample.width} * sample.height;
+  if (pixels == 0 || pixels > UINT32_MAX) sample.width = sample.height = 0;  // more than run lengths hold
   sample.split = split_of(reading, file);
   std::map<std::string, std::size_t> groups;
   for (const Json& shape : *shapes) {
