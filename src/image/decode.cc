@@ -17,15 +17,20 @@ bool is_pnm(std::string_view head) {
          (head[2] == ' ' || (head[2] >= '\t' && head[2] <= '\r'));
 }
 
-Decoder decoder_of(Bytes file) {
+// A null pointer for what none reads.
+Decoder decoder_for(Bytes file) {
   const std::string_view head(reinterpret_cast<const char*>(file.data()), file.size());
   if (head.starts_with("\x89PNG\r\n\x1a\n")) return decode_png;
   if (head.starts_with("\xff\xd8\xff")) return decode_jpeg;
   if (head.starts_with("RIFF") && head.substr(0, 12).ends_with("WEBP")) return decode_webp;
   if (head.starts_with("GIF87a") || head.starts_with("GIF89a")) return decode_gif;
   if (head.starts_with("BM")) return decode_bmp;
-  if (is_pnm(head)) return decode_pnm;
-  if (head.empty()) fail_decode("the file is empty");
+  return is_pnm(head) ? decode_pnm : nullptr;
+}
+
+Decoder decoder_of(Bytes file) {
+  if (const Decoder decoder = decoder_for(file)) return decoder;
+  if (file.empty()) fail_decode("the file is empty");
   fail_decode("expected PNG, JPEG, WebP, GIF, BMP or PPM, got something else");
 }
 
@@ -58,6 +63,8 @@ FileBytes open_picture(const std::filesystem::path& path) {
 }
 
 }  // namespace
+
+bool is_picture(Bytes head) { return decoder_for(head) != nullptr; }
 
 void continue_gray(Palette& palette, std::size_t count) {
   for (std::size_t i = 0; i < count; ++i) {

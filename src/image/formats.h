@@ -32,6 +32,9 @@ Decoded decode_gif(Bytes file, std::int64_t max_pixels);   // the first frame on
 Decoded decode_bmp(Bytes file, std::int64_t max_pixels);
 Decoded decode_pnm(Bytes file, std::int64_t max_pixels);  // P1 to P6
 
+// Whether a file that begins so is for one of them.
+bool is_picture(Bytes head);
+
 template <class... Parts>
 [[noreturn]] void fail_decode(Parts&&... parts) {
   fail(ErrorKind::input, "image_decode", std::forward<Parts>(parts)...);

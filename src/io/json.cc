@@ -15,11 +15,12 @@ constexpr std::size_t kMaxDepth = 128;
 // hash set would be quadratic again for keys chosen to collide.)
 class Builder : public nlohmann::json_sax<Json> {
  public:
-  // Without `use` the whole value is kept in root().
-  explicit Builder(const JsonMember* use) : use_(use) {}
+  // Without `use` the whole value is kept in root(). `items` is whether long lists are handed over piece by piece.
+  Builder(const JsonItem* use, bool items) : use_(use), items_(items) {}
 
   Json& root() { return root_; }
   const std::string& problem() const { return problem_; }
+  bool stopped() const { return stopped_; }  // by `use`
 
   bool null() override { return put(nullptr); }
   bool boolean(bool value) override { return put(value); }
@@ -31,7 +32,7 @@ class Builder : public nlohmann::json_sax<Json> {
 
   bool start_object(std::size_t) override { return enter(Json::object()); }
   bool start_array(std::size_t) override {
-    if (use_ && open_.empty()) return refuse("expected an object, got an array");
+    if (use_ && !items_ && open_.empty()) return refuse("expected an object, got an array");
     return enter(Json::array());
   }
   bool key(string_t& value) override {
@@ -90,36 +91,53 @@ class Builder : public nlohmann::json_sax<Json> {
     return complete();
   }
 
-  // A value has ended: hands over and forgets a member of the outermost object.
+  // A value has ended: hands it over and forgets it, where it is a piece.
   bool complete() {
-    if (!use_ || open_.size() != 1) return true;
-    const auto& [key, value] = members(root_).front();
-    (*use_)(key, value);
-    members(root_).clear();
-    return true;
+    if (!use_ || open_.empty() || open_.size() > 2) return true;
+    if (open_.size() == 2 && !(items_ && root_.is_object() && open_.back()->is_array())) return true;
+    if (open_.back()->is_array()) {
+      Json::array_t& list = open_.back()->get_ref<Json::array_t&>();
+      stopped_ = !(*use_)(root_.is_object() ? members(root_).front().first : std::string(), list.front());
+      list.clear();
+    } else {
+      const auto& [key, value] = members(root_).front();
+      if (!items_ || !value.is_array()) stopped_ = !(*use_)(key, value);
+      members(root_).clear();
+    }
+    return !stopped_;
   }
 
-  const JsonMember* use_;
+  const JsonItem* use_;
+  bool items_, stopped_ = false;
   Json root_;
   std::vector<Json*> open_;  // containers that are not complete yet, the outermost first
   std::string key_;
   std::string problem_;
 };
 
-Json parse(std::string_view text, std::string_view where, ErrorKind kind, const JsonMember* use) {
-  Builder builder(use);
-  if (!Json::sax_parse(text, &builder)) fail(kind, "json", "cannot read JSON: ", where, ": ", builder.problem());
+Json parse(std::string_view text, std::string_view where, ErrorKind kind, const JsonItem* use, bool items) {
+  Builder builder(use, items);
+  if (!Json::sax_parse(text, &builder) && !builder.stopped())
+    fail(kind, "json", "cannot read JSON: ", where, ": ", builder.problem());
   return std::move(builder.root());
 }
 
 }  // namespace
 
 Json parse_json(std::string_view text, std::string_view where, ErrorKind kind) {
-  return parse(text, where, kind, nullptr);
+  return parse(text, where, kind, nullptr, false);
 }
 
 void parse_json_members(std::string_view text, std::string_view where, ErrorKind kind, const JsonMember& use) {
-  parse(text, where, kind, &use);
+  const JsonItem go_on = [&](const std::string& key, const Json& value) {
+    use(key, value);
+    return true;
+  };
+  parse(text, where, kind, &go_on, false);
+}
+
+void parse_json_items(std::string_view text, std::string_view where, ErrorKind kind, const JsonItem& use) {
+  parse(text, where, kind, &use, true);
 }
 
 double shortest_decimal(float value) {

@@ -23,6 +23,13 @@ Json parse_json(std::string_view text, std::string_view where, ErrorKind kind);
 using JsonMember = std::function<void(const std::string& key, const Json& value)>;
 void parse_json_members(std::string_view text, std::string_view where, ErrorKind kind, const JsonMember& use);
 
+// Calls use(key, value) for the items of the outermost value, in order, and holds one at a time: the elements of an
+// array (without a key), or the members of an object, of which one that is an array gives its elements one by one.
+// `use` says whether to go on. For documents whose lists are very long; an empty one is not seen. Duplicate keys as
+// above.
+using JsonItem = std::function<bool(const std::string& key, const Json& value)>;
+void parse_json_items(std::string_view text, std::string_view where, ErrorKind kind, const JsonItem& use);
+
 // The shortest decimal number that is this float: 1e-06, where the float itself is 9.999999974752427e-07.
 double shortest_decimal(float value);
 

@@ -87,5 +87,32 @@ TEST(Json, MembersComeOneByOne) {
 
 TEST(Json, InvalidUtf8IsReplacedWhenPrinted) { EXPECT_EQ(dump_json(Json("a\xff")), "\"a\xef\xbf\xbd\""); }
 
+using Items = std::vector<std::pair<std::string, std::string>>;
+
+Items items(std::string_view text, std::size_t most = 100) {
+  Items seen;
+  parse_json_items(text, "a.json", ErrorKind::usage, [&](const std::string& key, const Json& value) {
+    seen.emplace_back(key, dump_json(value));
+    return seen.size() < most;
+  });
+  return seen;
+}
+
+TEST(JsonItems, AreTheElementsOfTheOutermostLists) {
+  EXPECT_EQ(
+      items(R"({"a":1,"b":[2,[3],{"c":[4]}],"d":{"e":[5,6]},"f":[],"g":"x"})"),
+      (Items{{"a", "1"}, {"b", "2"}, {"b", "[3]"}, {"b", R"({"c":[4]})"}, {"d", R"({"e":[5,6]})"}, {"g", "\"x\""}}));
+  EXPECT_EQ(items(R"([1,[2,3],{"a":[4]},[]])"), (Items{{"", "1"}, {"", "[2,3]"}, {"", R"({"a":[4]})"}, {"", "[]"}}));
+  EXPECT_EQ(items("{}"), Items());
+  EXPECT_EQ(items("[]"), Items());
+}
+
+TEST(JsonItems, EndWhereTheyAreNoLongerWanted) {
+  EXPECT_EQ(items(R"({"a":[1,2,3],"b":[no json)", 2), (Items{{"a", "1"}, {"a", "2"}}));
+  expect_error(ErrorKind::usage, "json", "a.json", [] { items(R"({"a":[1,2,3],"b":[no json)"); });
+  expect_error(ErrorKind::usage, "json", "got a single value", [] { items("7"); });
+  expect_error(ErrorKind::usage, "json", "twice", [] { items(R"([{"a":1,"a":2}])"); });
+}
+
 }  // namespace
 }  // namespace paligemma
