@@ -21,7 +21,7 @@ struct CocoImage {
 struct CocoAnnotation {
   std::int64_t id = -1, image = 0, category = 0;
   std::array<double, 4> box{};
-  Shape shape{};
+  ObjectShape shape{};
   bool crowd = false;
 };
 

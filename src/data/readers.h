@@ -44,7 +44,7 @@ std::string member_text(const Json& object, std::string_view key);  // empty for
 // x y width height -> a box; nothing unless that is four finite numbers.
 std::optional<std::array<double, 4>> box_of_bbox(const Json& value);
 // COCO's "segmentation": polygons or run lengths of either kind. Nothing for what is none.
-std::optional<Shape> shape_of_coco(const Json& value);
+std::optional<ObjectShape> shape_of_coco(const Json& value);
 
 void read_rows(Reading& reading, const std::filesystem::path& file);
 void read_table(Reading& reading, const std::filesystem::path& file);

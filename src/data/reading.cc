@@ -77,9 +77,9 @@ std::optional<std::array<double, 4>> box_of_bbox(const Json& value) {
   return std::array{box[0], box[1], box[0] + box[2], box[1] + box[3]};
 }
 
-std::optional<Shape> shape_of_coco(const Json& value) {
+std::optional<ObjectShape> shape_of_coco(const Json& value) {
   constexpr double kFarthest = 1e6;
-  Shape shape;
+  ObjectShape shape;
   if (value.is_array()) {
     for (const Json& polygon : value) {
       if (!polygon.is_array() || polygon.size() < 6 || polygon.size() % 2 != 0) return {};

@@ -33,7 +33,7 @@ struct RunLengths {
 };
 
 // The part of a picture that an object covers: the pixels in any of the polygons (x1 y1 x2 y2 ...), or in the runs.
-struct Shape {
+struct ObjectShape {
   std::vector<std::vector<double>> polygons{};
   RunLengths runs{};
   bool empty() const { return polygons.empty() && runs.counts.empty(); }
@@ -42,7 +42,7 @@ struct Shape {
 struct SampleObject {
   std::string label{};
   std::array<double, 4> box{};  // x1 y1 x2 y2, x2 and y2 exclusive
-  Shape shape{};
+  ObjectShape shape{};
   std::optional<std::array<int, 16>> seg{};  // mask codes that the data itself holds
   bool crowd = false;                        // several things in one: no target, and nothing that a metric misses
 };

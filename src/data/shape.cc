@@ -146,7 +146,7 @@ bool fits(const RunLengths& runs) {
   return sum == static_cast<std::uint64_t>(runs.width) * static_cast<std::uint64_t>(runs.height);
 }
 
-Mask rasterize(const Shape& shape, int width, int height) {
+Mask rasterize(const ObjectShape& shape, int width, int height) {
   std::vector<Interval> inside;
   if (!shape.runs.counts.empty()) {
     RunLengths runs = shape.runs;

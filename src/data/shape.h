@@ -19,7 +19,7 @@ bool fits(const RunLengths& runs);
 
 // The pixels of a shape in a picture of this size, cut to the smallest rectangle that holds them all; an empty mask for
 // none. Run lengths without a size are of this picture. Throws Error{usage, "mask"} for runs of another size.
-Mask rasterize(const Shape& shape, int width, int height);
+Mask rasterize(const ObjectShape& shape, int width, int height);
 
 // The rectangle around all points of the polygons; nothing without any.
 std::optional<std::array<double, 4>> hull(const std::vector<std::vector<double>>& polygons);

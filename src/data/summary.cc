@@ -7,8 +7,8 @@
 #include <unordered_set>
 
 #include "base/error.h"
-#include "data/dataset.h"
 #include "base/random.h"
+#include "data/dataset.h"
 #include "report/printable.h"
 
 namespace paligemma {

@@ -45,10 +45,9 @@ std::vector<std::string> lora_modules(const Config& config, const LoraOptions& o
   return modules;
 }
 
-TrainedAdapter::TrainedAdapter(const LoraOptions& options, std::uint64_t seed, Network& network, const Config& config,
-                               const TensorSource& source, const Holding& holding, Backend& backend,
-                               Parameters& parameters)
-    : backend_(backend), parameters_(parameters), source_(source) {
+TrainedAdapter::TrainedAdapter(const LoraOptions& options, std::uint64_t seed, const Place& place)
+    : backend_(place.backend), parameters_(place.parameters), source_(place.source), set_(place.set) {
+  const Config& config = place.config;
   adapter_.tied_head = config.decoder.tied_head;
   const double factor = options.alpha / (options.rslora ? std::sqrt(static_cast<double>(options.rank))
                                                         : static_cast<double>(options.rank));
@@ -66,28 +65,31 @@ TrainedAdapter::TrainedAdapter(const LoraOptions& options, std::uint64_t seed, N
         .b = {DType::f32, {shape[0], options.rank}, std::as_bytes(std::span(b))},
         .factor = factor};
   });
-  begin(network, config, holding);
+  begin(place);
 }
 
-TrainedAdapter::TrainedAdapter(Adapter adapter, Network& network, const Config& config, const TensorSource& source,
-                               const Holding& holding, Backend& backend, Parameters& parameters)
-    : backend_(backend), parameters_(parameters), source_(source), adapter_(std::move(adapter)) {
-  begin(network, config, holding);
+TrainedAdapter::TrainedAdapter(Adapter adapter, const Place& place)
+    : backend_(place.backend),
+      parameters_(place.parameters),
+      source_(place.source),
+      adapter_(std::move(adapter)),
+      set_(place.set) {
+  begin(place);
 }
 
 // Makes parameters of the adapter's tensors, and lets the adapter borrow from those.
-void TrainedAdapter::begin(Network& network, const Config& config, const Holding& holding) {
+void TrainedAdapter::begin(const Place& place) {
   if (!adapter_.tables.empty())
     fail(ErrorKind::usage, "adapter", "cannot train the adapter ", adapter_.name,
          ": expected changes of projections, got one of the embedding as a table");
-  set_ = place_adapter(adapter_, network, config, source_, holding, backend_);
+  set_ = place_adapter(adapter_, place.network, place.config, source_, place.holding, backend_);
   const auto train = [&](const std::string& name, HostTensor& tensor, Weight& placed, Parameter parameter) {
     parameter.name = name, parameter.shape = tensor.shape, parameter.placed = &placed;
     parameters_.add(std::move(parameter), tensor);
     tensor.dtype = DType::f32;
     tensor.bytes = std::as_bytes(parameters_.all().back().value);
   };
-  visit(network, config, [&](const std::string& name, Weight& weight, const Shape&, Weight::Form form) {
+  visit(place.network, place.config, [&](const std::string& name, Weight& weight, const Shape&, Weight::Form form) {
     if (const auto found = adapter_.products.find(name); found != adapter_.products.end()) {
       LowRankTensors& change = found->second;
       LowRank& placed = set_.products.at(&weight);

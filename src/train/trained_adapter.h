@@ -20,12 +20,20 @@ std::vector<std::string> lora_modules(const Config& config, const LoraOptions& o
 
 class TrainedAdapter {
  public:
+  // What it is part of. `set` becomes what the forward pass computes with; all must stay where they are.
+  struct Place {
+    Network& network;
+    const Config& config;
+    const TensorSource& source;
+    const Holding& holding;
+    Backend& backend;
+    Parameters& parameters;
+    AdapterSet& set;
+  };
   // One that changes nothing yet: A is uniform in +-1/sqrt(in) as PEFT begins it, B is 0.
-  TrainedAdapter(const LoraOptions& options, std::uint64_t seed, Network& network, const Config& config,
-                 const TensorSource& source, const Holding& holding, Backend& backend, Parameters& parameters);
+  TrainedAdapter(const LoraOptions& options, std::uint64_t seed, const Place& place);
   // Goes on from one that is there. Throws Error{usage, "adapter"} for what cannot be trained: tables.
-  TrainedAdapter(Adapter adapter, Network& network, const Config& config, const TensorSource& source,
-                 const Holding& holding, Backend& backend, Parameters& parameters);
+  TrainedAdapter(Adapter adapter, const Place& place);
 
   const AdapterSet& set() const { return set_; }
   // The tensors as they are now; borrows from the parameters.
@@ -43,13 +51,13 @@ class TrainedAdapter {
     LowRank* change;
     std::vector<float> bias, offset_gradient;  // of the layer; empty without a bias
   };
-  void begin(Network& network, const Config& config, const Holding& holding);
+  void begin(const Place& place);
 
   Backend& backend_;
   Parameters& parameters_;
   TensorSource source_;
   Adapter adapter_;
-  AdapterSet set_;
+  AdapterSet& set_;
   std::vector<Dora> doras_;
 };
 

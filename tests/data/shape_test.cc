@@ -13,7 +13,7 @@ namespace {
 
 // Of pycocotools 2.0.11: random polygons, inside of the picture, beyond its edges and of whole numbers, several for one
 // object, and both kinds of run lengths.
-TEST(Shape, HasThePixelsOfPycocotools) {
+TEST(ObjectShape, HasThePixelsOfPycocotools) {
   for (const Json& one : golden_json("data/shapes.json")) {
     SCOPED_TRACE(dump_json(one).substr(0, 200));
     const auto shape = shape_of_coco(one["segmentation"]);
@@ -25,7 +25,7 @@ TEST(Shape, HasThePixelsOfPycocotools) {
   }
 }
 
-TEST(Shape, IsCutToItsPixels) {
+TEST(ObjectShape, IsCutToItsPixels) {
   const Mask mask = rasterize({.polygons = {{2, 1, 5, 1, 5, 3, 2, 3}}}, 8, 4);
   EXPECT_EQ((std::array{mask.x, mask.y, mask.width, mask.height}), (std::array{2, 1, 3, 2}));
   EXPECT_EQ(mask.inside, std::vector<std::uint8_t>(6, 1));
@@ -33,7 +33,7 @@ TEST(Shape, IsCutToItsPixels) {
   EXPECT_TRUE(rasterize({}, 8, 4).inside.empty());
 }
 
-TEST(Shape, FarOutsideTakesNoTime) {
+TEST(ObjectShape, FarOutsideTakesNoTime) {
   const Mask mask = rasterize({.polygons = {{-1e6, -1e6, 1e6, -1e6, 1e6, 1e6, -1e6, 1e6}}}, 8, 4);
   EXPECT_EQ(mask.inside, std::vector<std::uint8_t>(32, 1));
 }
@@ -55,7 +55,7 @@ TEST(RunLengths, ThatDoNotFitTheirPictureAreRefused) {
                [] { rasterize({.runs = {.width = 4, .height = 8, .counts = {32}}}, 8, 4); });
 }
 
-TEST(Shape, OfCocoIsCheckedNumberByNumber) {
+TEST(ObjectShape, OfCocoIsCheckedNumberByNumber) {
   for (const char* text :
        {R"([[1,2,3,4]])", R"([[1,2,3,4,5,6,7]])", R"([[1,2,3,4,5,"6"]])", R"([[1,2,3,4,5,1e7]])", R"([1,2,3,4,5,6])",
         R"({"size":[4],"counts":[32]})", R"({"size":[0,8],"counts":[]})", R"({"size":[4,8],"counts":[-1,33]})",

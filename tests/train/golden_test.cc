@@ -201,12 +201,13 @@ struct TrainedLora {
   Loaded model{"models/pg2", "", {.held = HeldAs::f32}};
   GoldenBatch golden{model, "train/pg2"};
   Parameters parameters{*model.backend};
+  AdapterSet set;
   TrainedAdapter adapter;
   Objective objective;
 
   explicit TrainedLora(const std::string& name)
-      : adapter(model.adapter(name), model.network, model.config, model.source, model.holding, *model.backend,
-                parameters),
+      : adapter(model.adapter(name),
+                {model.network, model.config, model.source, model.holding, *model.backend, parameters, set}),
         objective(*model.backend, Trained::uncapped(model.config, false), model.network,
                   {.image_token = *model.config.image_token}) {}
 
