@@ -1,0 +1,94 @@
+#include "train/validation.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "base/error.h"
+#include "image/patches.h"
+
+namespace paligemma {
+namespace {
+
+constexpr std::size_t kAtOnce = 8;  // examples that are answered or scored together
+
+}  // namespace
+
+std::vector<float> patches_of(const Pipeline& pipeline, const Picture& picture) {
+  const VisionConfig& vision = pipeline.config.vision;
+  std::vector<float> patches(static_cast<std::size_t>(vision.tokens() * vision.patch_values()));
+  write_patches(picture, static_cast<int>(vision.patch), pipeline.preprocessor.normalization,
+                {patches.data(), vision.tokens(), vision.patch_values()});
+  return patches;
+}
+
+std::vector<ValidationAnswer> answer_samples(Pipeline& pipeline, const Dataset& data, const ValidationOptions& options,
+                                             const std::function<void(std::size_t done)>& progress,
+                                             const std::function<bool()>& stop) {
+  std::vector<ValidationAnswer> answers;
+  std::vector<Request> requests;
+  std::size_t asked = 0;
+  const auto flush = [&] {
+    std::vector<Result> results = answer(pipeline, requests, {}, stop);
+    for (std::size_t i = 0; i < results.size(); ++i)
+      answers[answers.size() - results.size() + i].result = std::move(results[i]);
+    requests.clear();
+    if (progress) progress(asked);
+  };
+  for (const std::size_t place : options.places) {
+    ++asked;
+    try {
+      const Sample& sample = data.samples[place];
+      ValidationAnswer one{.place = place, .truth = decode_sample(sample, options.loader.decode)};
+      Dice dice(0);
+      one.target = make_target(one.truth, data.classes, options.loader.target, dice, 0, 0);
+      Request request{.task = Task::run};
+      request.text = one.target.prefix;
+      request.pictures = {{.path = sample.picture.name, .pixels = SharedPicture(one.truth.picture)}};
+      request.max_tokens = static_cast<int>(options.answer_tokens);
+      request.logprobs = true;
+      if (answers.size() >= options.drawn) one.truth.picture = {};
+      answers.push_back(std::move(one));
+      requests.push_back(std::move(request));
+    } catch (const Error& error) {
+      if (error.kind() != ErrorKind::input) throw;
+      continue;
+    }
+    if (requests.size() == kAtOnce) flush();
+  }
+  if (!requests.empty()) flush();
+  return answers;
+}
+
+LossValue validation_loss(Objective& objective, Pipeline& pipeline, const Dataset& data,
+                          const ValidationOptions& options, const AdapterSet* adapter) {
+  double loss = 0, log_likelihood = 0;
+  std::int64_t examples = 0, tokens = 0;
+  Batch batch;
+  const auto flush = [&] {
+    if (batch.examples.empty()) return;
+    const auto weights = loss_weights(batch.examples, LossMean::example);
+    const Loss part = objective.run(batch, weights, adapter);
+    loss += part.loss * static_cast<double>(batch.examples.size());
+    examples += std::ssize(batch.examples);
+    log_likelihood += part.log_likelihood, tokens += part.tokens;
+    batch = {};
+  };
+  for (const std::size_t place : options.places) {
+    try {
+      const Example example = make_example(data, place, options.loader, 0);
+      TokenExample one = tokenize(*pipeline.tokenizer, example.target, options.tokens).example;
+      one.pictures = {std::ssize(batch.examples)};
+      const std::vector<float> patches = patches_of(pipeline, example.picture);
+      batch.patches.insert(batch.patches.end(), patches.begin(), patches.end());
+      batch.examples.push_back(std::move(one));
+    } catch (const Error& error) {
+      if (error.kind() != ErrorKind::input) throw;
+    }
+    if (batch.examples.size() == kAtOnce) flush();
+  }
+  flush();
+  if (examples == 0) return {NAN, NAN};
+  return {loss / static_cast<double>(examples), std::exp(-log_likelihood / static_cast<double>(tokens))};
+}
+
+}  // namespace paligemma
