@@ -1,11 +1,9 @@
 #include "io/toml.h"
 
 #define TOML_HEADER_ONLY 0
-#define TOML_ENABLE_FORMATTERS 1
 #include <toml++/toml.h>
 
 #include <cmath>
-#include <sstream>
 
 namespace paligemma {
 namespace {
@@ -37,33 +35,6 @@ Json to_json(const toml::node& node, const TomlPlace& place) {
   place.refuse(node.source().begin, "expected text, a finite number, true or false, a list or a table");
 }
 
-template <class Add>
-void add_node(const Json& value, const Add& add);
-
-toml::table to_table(const Json& object) {
-  toml::table out;
-  for (const auto& [key, value] : object.items())
-    add_node(value, [&](auto&& node) { out.insert_or_assign(key, std::forward<decltype(node)>(node)); });
-  return out;
-}
-
-toml::array to_array(const Json& list) {
-  toml::array out;
-  for (const Json& value : list)
-    add_node(value, [&](auto&& node) { out.push_back(std::forward<decltype(node)>(node)); });
-  return out;
-}
-
-template <class Add>
-void add_node(const Json& value, const Add& add) {
-  if (value.is_object()) return add(to_table(value));
-  if (value.is_array()) return add(to_array(value));
-  if (value.is_string()) return add(value.get<std::string>());
-  if (value.is_boolean()) return add(value.get<bool>());
-  if (value.is_number_integer()) return add(value.get<std::int64_t>());
-  add(value.get<double>());
-}
-
 }  // namespace
 
 Json parse_toml(std::string_view text, std::string_view where, ErrorKind kind) {
@@ -75,10 +46,11 @@ Json parse_toml(std::string_view text, std::string_view where, ErrorKind kind) {
   }
 }
 
+// Values are written as JSON writes them, which TOML reads.
 std::string dump_toml(const Json& object) {
-  std::ostringstream out;
-  out << to_table(object) << '\n';
-  return out.str();
+  std::string text;
+  for (const auto& [key, value] : object.items()) text += key + " = " + dump_json(value) + "\n";
+  return text;
 }
 
 }  // namespace paligemma

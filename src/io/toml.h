@@ -1,4 +1,4 @@
-// The only place that knows the TOML library. Tables become JSON objects and back.
+// The only place that knows the TOML library. Tables become JSON objects, and flat ones are written.
 #pragma once
 
 #include <string>
@@ -12,7 +12,7 @@ namespace paligemma {
 // with the place and the reason.
 Json parse_toml(std::string_view text, std::string_view where, ErrorKind kind);
 
-// Of an object of strings, numbers, booleans, lists of these, and objects of the same. In the order of their names.
+// Of an object of strings, finite numbers, booleans and lists of these, whose names are letters, digits and _.
 std::string dump_toml(const Json& object);
 
 }  // namespace paligemma

@@ -15,6 +15,9 @@ View Arena::rows(std::int64_t rows, std::int64_t cols) {
   }
   auto* data = reinterpret_cast<float*>(chunks_[top_.chunk].memory.get() + top_.used);
   top_.used += bytes;
+  std::size_t in_use = top_.used;
+  for (std::size_t i = 0; i < top_.chunk; ++i) in_use += chunks_[i].bytes;
+  most_ = std::max(most_, in_use);
   return {data, rows, cols};
 }
 

@@ -27,6 +27,7 @@ class Arena {
     std::size_t used = 0;
   };
   Mark mark() const { return top_; }
+  std::size_t most_bytes() const { return most_; }  // that were in use at once
   void restore(Mark mark) { top_ = mark; }
 
  private:
@@ -38,6 +39,7 @@ class Arena {
   std::size_t chunk_bytes_;  // the least that is taken from the back end
   std::deque<Chunk> chunks_;
   Mark top_;
+  std::size_t most_ = 0;
 };
 
 // Gives back at its end what was taken from the arena since its beginning.

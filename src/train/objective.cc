@@ -85,7 +85,7 @@ ConstView Objective::picture_features(Pass& pass, const Batch& batch) {
   const auto rows = static_cast<std::int64_t>(batch.patches.size()) / config_.vision.patch_values();
   if (rows / tokens > vision_pictures_) {
     vision_pictures_ = rows / tokens;
-    const bool for_tape = pass.tape && options_.keep == Keep::intermediates;
+    const bool for_tape = pass.tape && options_.tower_trained && options_.keep == Keep::intermediates;
     vision_memory_ = make_vision_memory(backend_, config_.vision, vision_pictures_, options_.precision, for_tape);
   }
   return vision_tower(pass, config_.vision, network_.vision,

@@ -37,6 +37,7 @@ struct ObjectiveOptions {
   std::int32_t image_token = -1;
   float smoothing = 0;
   Keep keep = Keep::intermediates;
+  bool tower_trained = true;  // else nothing of it is kept
   std::size_t arena_bytes = Arena::kChunkBytes;
 };
 
@@ -54,6 +55,9 @@ class Objective {
   // `weights` as of loss_weights(). With `parameters` what they train gets its gradient added.
   Loss run(const Batch& batch, std::span<const std::vector<float>> weights, const AdapterSet* adapter,
            const std::function<void(Tape&)>& train = {}, LoraDropout dropout = {});
+
+  // Of activations and their gradients, up to now.
+  std::size_t most_bytes() const { return arena_.most_bytes(); }
 
   // (P tokens, patch values) -> (P tokens, E), without a tape.
   std::vector<float> features(ConstView patches, const AdapterSet* adapter);

@@ -72,10 +72,10 @@ bool Trainee::tower_is_frozen() const {
   return true;
 }
 
-std::unique_ptr<Trainee> open_trainee(const Recipe& recipe, const std::filesystem::path& adapter) {
+std::unique_ptr<Trainee> open_trainee(const Recipe& recipe, ModelFiles files, const std::filesystem::path& adapter) {
   auto trainee = std::make_unique<Trainee>();
   const ModelOptions options = model_options(recipe);
-  trainee->files = find_model(recipe.model);
+  trainee->files = std::move(files);
   ModelOptions opened = options;
   if (recipe.model.empty() && opened.compute == Compute::automatic) opened.compute = Compute::f32;
   const std::string name = recipe.model.empty() ? "pocket" : folder_name(recipe.model);

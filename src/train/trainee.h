@@ -34,7 +34,8 @@ OptimizerOptions optimizer_options(const Recipe& recipe);
 
 // Opens the recipe's model; `adapter` is one to go on from, empty: a new one. Throws as open_pipeline() does, and
 // Error{usage} for what cannot be trained so.
-std::unique_ptr<Trainee> open_trainee(const Recipe& recipe, const std::filesystem::path& adapter = {});
+std::unique_ptr<Trainee> open_trainee(const Recipe& recipe, ModelFiles files,
+                                      const std::filesystem::path& adapter = {});
 
 // The tensors of the network as they are trained, for who saves them. Borrows from the trainee.
 TensorSource trained_source(const Trainee& trainee);

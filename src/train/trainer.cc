@@ -6,6 +6,7 @@
 #include <map>
 
 #include "base/error.h"
+#include "base/memory.h"
 #include "io/output_folder.h"
 #include "train/event_file.h"
 #include "train/run_log.h"
@@ -128,17 +129,19 @@ void Run::begin() {
     adapter = last_checkpoint(out_);
   else if (recipe_.mode != "full")
     adapter = recipe_.init;
-  trainee_ = open_trainee(recipe_, recipe_.mode == "full" ? fs::path() : adapter);
-  settle_recipe(recipe_, data_, trainee_->pipeline->info.parameters);
+  ModelFiles files = find_model(recipe_.model);
+  settle_recipe(recipe_, data_, parameter_count(files.config));
+  const MemoryPlan plan = settle_memory(recipe_, files, data_);
+  trainee_ = open_trainee(recipe_, std::move(files), recipe_.mode == "full" ? fs::path() : adapter);
   Pipeline& pipeline = *trainee_->pipeline;
 
-  const OptimizerOptions optimizer = optimizer_options(recipe_);
-  (void)optimizer;
   objective_.emplace(*pipeline.backend, pipeline.config, pipeline.network,
                      ObjectiveOptions{.precision = holding_of(pipeline.options).precision,
                                       .image_token = *pipeline.tokenizer->image(),
                                       .smoothing = static_cast<float>(recipe_.label_smoothing),
-                                      .keep = recipe_.checkpointing == "off" ? Keep::intermediates : Keep::inputs});
+                                      .keep = recipe_.checkpointing == "off" ? Keep::intermediates : Keep::inputs,
+                                      .tower_trained = !trainee_->tower_is_frozen(),
+                                      .arena_bytes = plan.activations});
   const LoaderOptions loading = loader_options(recipe_, pipeline);
   loader_.emplace(data_.data, data_.training, loading);
   tokens_ = {.image_tokens = static_cast<int>(pipeline.config.vision.tokens()),
@@ -416,6 +419,40 @@ void settle_recipe(Recipe& recipe, const RunData& data, std::uint64_t parameters
     if (recipe.optimizer == "muon") recipe.lr = 0.01;
   }
   if (recipe.lr_adamw == 0) recipe.lr_adamw = recipe.optimizer == "muon" ? recipe.lr / 10 : recipe.lr;
+}
+
+PlannedRows planned_rows(const RunData& data, const Recipe& recipe) {
+  // Of bytes: a token has at least one.
+  std::size_t prompt = 0, answer = 0;
+  std::string classes;
+  for (const std::string& name : data.data.classes) classes += name + " ; ";
+  for (const std::size_t place : data.training) {
+    const Sample& sample = data.data.samples[place];
+    prompt = std::max(prompt, sample.prefix.size() + (sample.objects.empty() ? 0 : classes.size()));
+    std::size_t length = 0;
+    for (const std::string& text : sample.answers) length = std::max(length, text.size());
+    if (sample.task != SampleTask::text)
+      for (const SampleObject& object : sample.objects)
+        length += object.label.size() + 6 + (sample.task == SampleTask::detect ? 0 : 16);
+    answer = std::max(answer, length);
+  }
+  // A piece of text is some four letters long.
+  return {static_cast<std::int64_t>(prompt / 4 + 8),
+          std::min(recipe.answer_tokens, static_cast<std::int64_t>(answer / 2 + 8))};
+}
+
+MemoryPlan settle_memory(Recipe& recipe, const ModelFiles& files, const RunData& data) {
+  const PlannedRows rows = planned_rows(data, recipe);
+  const std::uint64_t available = available_memory();
+  if (recipe.checkpointing == "auto") {
+    recipe.checkpointing = "off";
+    const MemoryPlan stored = plan_memory(recipe, files, rows);
+    if (available == 0 || stored.total() <= available / 10 * 8) return stored;
+    recipe.checkpointing = "on";
+  }
+  const MemoryPlan plan = plan_memory(recipe, files, rows);
+  require_plan(plan, recipe, files, rows, available);
+  return plan;
 }
 
 RunResult train(Recipe recipe, bool resume, const RunHooks& hooks) {

@@ -7,6 +7,7 @@
 
 #include "data/dataset.h"
 #include "train/checkpoint.h"
+#include "train/memory_plan.h"
 #include "train/progress.h"
 #include "train/recipe.h"
 #include "train/validation.h"
@@ -32,6 +33,11 @@ RunData open_run_data(const Recipe& recipe, const RunHooks& hooks);
 
 // Steps, rates and the like that the recipe leaves open, from the size of model and data: what recipe.toml then says.
 void settle_recipe(Recipe& recipe, const RunData& data, std::uint64_t parameters);
+
+// The longest rows that the data makes, as well as its letters tell.
+PlannedRows planned_rows(const RunData& data, const Recipe& recipe);
+// Says whether blocks are kept or run again where the recipe leaves it open. Throws as require_plan() does.
+MemoryPlan settle_memory(Recipe& recipe, const ModelFiles& files, const RunData& data);
 
 struct RunResult {
   RunPosition position;
