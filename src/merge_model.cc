@@ -1,6 +1,7 @@
 #include "merge_model.h"
 
 #include "model/merge.h"
+#include "model/trained_numerics.h"
 
 namespace paligemma {
 
@@ -8,7 +9,9 @@ std::vector<std::string> merge_model(ModelFiles from, const std::filesystem::pat
                                      const std::filesystem::path& to, const ModelOptions& model_options,
                                      ConvertOptions options, const ConvertProgress& progress,
                                      const std::function<bool()>& stop) {
-  const Adapter added = read_adapter(Folder::on_disk(adapter, ErrorKind::model), folder_name(adapter), from.config);
+  const Folder folder = Folder::on_disk(adapter, ErrorKind::model);
+  const Adapter added = read_adapter(folder, folder_name(adapter), from.config);
+  if (const auto numerics = read_trained_numerics(folder)) apply(*numerics, from.config);
   const auto backend = make_cpu_backend({.threads = model_options.threads});
   // Said at the source, so that what was merged is rounded once. Whole tensors of an adapter are held as the model's.
   auto dtype = from.source.dtype;

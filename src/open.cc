@@ -6,6 +6,7 @@
 #include "model/gguf_model.h"
 #include "model/merge.h"
 #include "model/pocket.h"
+#include "model/trained_numerics.h"
 #include "pipeline.h"
 
 namespace paligemma {
@@ -52,6 +53,19 @@ HeldAs held_as(WeightType type) {
     case WeightType::automatic: break;
   }
   return HeldAs::as_in_file;
+}
+
+// What the adapters were trained with, where they say so.
+void take_trained_numerics(const ModelOptions& options, Config& config) {
+  std::optional<TrainedNumerics> taken;
+  for (const std::filesystem::path& path : options.adapters) {
+    const auto own = read_trained_numerics(Folder::on_disk(path, ErrorKind::model));
+    if (own && taken && *own != *taken)
+      fail(ErrorKind::model, "trained_numerics", "adapters do not go together: ", path.string(),
+           ": expected the soft caps and divisor of the one before, got others. Try: one at a time");
+    if (own) taken = own;
+  }
+  if (taken) apply(*taken, config);
 }
 
 std::vector<Adapter> read_adapters(const ModelOptions& options, const Config& config) {
@@ -173,6 +187,7 @@ std::unique_ptr<Pipeline> open_pipeline(const ModelFiles& files, std::string nam
   TensorSource source = files.source;
   Config& config = pipeline->config;
   config = files.config;
+  take_trained_numerics(options, config);
   choose_numerics(files.form, config, pipeline->options);
   pipeline->tokenizer = open_tokenizer(files, options.tokenizer);
   const Tokenizer& tokenizer = *pipeline->tokenizer;

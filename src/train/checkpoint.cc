@@ -11,6 +11,7 @@
 #include "io/output_folder.h"
 #include "io/safetensors.h"
 #include "model/adapter_files.h"
+#include "model/trained_numerics.h"
 
 namespace paligemma {
 namespace {
@@ -50,13 +51,7 @@ void write_tensors(const OutputFolder& folder, const char* name, std::vector<Str
 // What a checkpoint is beside its weights.
 void write_state(const fs::path& folder_path, Trainee& trainee, const RunPosition& position) {
   OutputFolder folder(folder_path);
-  const DecoderConfig& decoder = trainee.pipeline->config.decoder;
-  const auto cap = [](float value) { return value > 0 ? Json(shortest_decimal(value)) : Json(); };
-  folder.write(kTrainedNumericsFile, Json({{"final_logit_softcapping", cap(decoder.final_cap)},
-                                           {"attn_logit_softcapping", cap(decoder.attention_cap)},
-                                           {"paligemma_loc_divisor", trainee.pipeline->config.loc_divisor}})
-                                             .dump(1) +
-                                         "\n");
+  folder.write(kTrainedNumericsFile, to_json(trained_numerics(trainee.pipeline->config)).dump(1) + "\n");
   folder.write(kStateFile, Json({{"schema", "paligemma.run/1"},
                                  {"step", position.step},
                                  {"epoch", position.epoch},

@@ -23,7 +23,7 @@ struct RunPosition {
   std::uint64_t data = 0;  // the data set's fingerprint
 };
 
-inline constexpr const char *kLastLink = "last", *kBestLink = "best", *kTrainedNumericsFile = "paligemma.json";
+inline constexpr const char *kLastLink = "last", *kBestLink = "best";
 
 // Saves the trainee as it is and points `last` to it, and `best` if it is. Of older checkpoints `keep` stay, and the
 // best. Throws Error{failure, "write_failed"}; then all that was there before still is.
