@@ -116,9 +116,9 @@ void check_pictures(Reading& reading) {
     if (!sample.picture.in_labelme && places.emplace(sample.picture.path.native(), paths.size()).second)
       paths.push_back(&sample.picture.path);
   std::vector<char> good(paths.size());
-  // What costs time is waiting for the disk.
-  constexpr int kReaders = 8;
-  ThreadPool pool(kReaders);
+  // What costs time is waiting for the disk: more threads than there are cores.
+  constexpr std::size_t kMostReaders = 8, kWorthAReader = 64;
+  ThreadPool pool(static_cast<int>(std::clamp(paths.size() / kWorthAReader, std::size_t{1}, kMostReaders)));
   pool.run(static_cast<std::int64_t>(paths.size()), [&](std::int64_t i, int) {
     good[static_cast<std::size_t>(i)] = begins_like_a_picture(*paths[static_cast<std::size_t>(i)]);
   });
