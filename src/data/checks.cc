@@ -116,9 +116,9 @@ void check_pictures(Reading& reading) {
     if (!sample.picture.in_labelme && places.emplace(sample.picture.path.native(), paths.size()).second)
       paths.push_back(&sample.picture.path);
   std::vector<char> good(paths.size());
-  // What costs time is waiting for the disk.
-  constexpr int kReaders = 8;
-  ThreadPool pool(kReaders);
+  // What costs time is waiting for the disk: more threads than there are cores.
+  constexpr std::size_t kMostReaders = 8, kWorthAReader = 64;
+  ThreadPool pool(static_cast<int>(std::clamp(paths.size() / kWorthAReader, std::size_t{1}, kMostReaders)));
   pool.run(static_cast<std::int64_t>(paths.size()), [&](std::int64_t i, int) {
     good[static_cast<std::size_t>(i)] = begins_like_a_picture(*paths[static_cast<std::size_t>(i)]);
   });
@@ -134,15 +134,26 @@ void check_pictures(Reading& reading) {
   });
 }
 
-// Without any mask all would be taught to find nothing.
-void check_masks(const Dataset& data) {
-  const auto has_object = [](const Sample& sample) {
-    return sample.task == SampleTask::segment && !sample.objects.empty();
-  };
-  const auto missing = std::ranges::count(data.problems, "no_mask", &Problem::code);
-  if (missing > 0 && std::ranges::none_of(data.samples, has_object))
+bool is_of_objects(const Problem& problem) {
+  return problem.code.starts_with("box_") || problem.code == "unknown_class" || problem.code == "no_mask";
+}
+
+// Where no object is left, all pictures would teach that there is nothing to find.
+void check_any_object(const Dataset& data) {
+  const auto has_object = [](const Sample& sample) { return !sample.objects.empty(); };
+  const auto first = std::ranges::find_if(data.problems, is_of_objects);
+  if (first == data.problems.end() || std::ranges::any_of(data.samples, has_object)) return;
+  const auto without = std::ranges::count(data.problems, "no_mask", &Problem::code);
+  if (without > 0)
     fail(ErrorKind::usage, "data_no_masks", "cannot learn masks from the data: ", data.root.native(),
-         ": expected polygons or run lengths, got ", missing, " boxes alone. Try: the task detect");
+         ": expected polygons or run lengths, got ", without, " boxes alone. Try: the task detect");
+  const bool finds = std::ranges::all_of(data.samples, [](const Sample& sample) {
+    return sample.task == SampleTask::detect || sample.task == SampleTask::refer;
+  });
+  if (finds)
+    fail(ErrorKind::usage, "data_no_objects", "cannot learn boxes from the data: ", data.root.native(),
+         ": expected objects, got none that can be used, the first problem: ", first->where, ": ", first->code, ": ",
+         first->text);
 }
 
 [[noreturn]] void refuse_empty(const Dataset& data) {
@@ -180,7 +191,7 @@ void check_samples(Reading& reading) {
   give_ids(reading);
   check_answers(reading);
   for (Sample& sample : data.samples) check_objects(reading, sample);
-  check_masks(data);
+  check_any_object(data);
   std::erase_if(data.samples, [](const Sample& sample) {
     return sample.task == SampleTask::refer && sample.objects.empty();  // reported with its box
   });

@@ -50,8 +50,8 @@ struct Dataset {
 };
 
 // Throws Error{usage}: "data_not_found", "data_unknown" (no form is recognised, or several), "data_empty",
-// "data_parquet", "data_no_suffix", "data_no_masks", "bad_class", or what the parser of a form throws for a file that
-// is damaged as a whole.
+// "data_parquet", "data_no_suffix", "data_no_masks", "data_no_objects", "bad_class", or what the parser of a form
+// throws for a file that is damaged as a whole.
 Dataset open_dataset(const std::filesystem::path& path, const DatasetOptions& options = {});
 
 std::size_t count_of(const Dataset& data, Split split);

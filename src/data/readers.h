@@ -21,6 +21,7 @@ struct Reading {
   const DatasetOptions& options;
   PictureFinder& pictures;
   std::unordered_map<std::string, std::size_t> class_places{};
+  std::optional<std::vector<std::string>> names_of_numbers{};  // where classes are numbers, read when one is met
 };
 
 // The whole file, at most 8 GiB.

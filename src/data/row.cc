@@ -4,6 +4,7 @@
 #include <charconv>
 #include <cmath>
 
+#include "data/class_names.h"
 #include "data/target.h"
 #include "detect/parse.h"
 #include "text/prompt.h"
@@ -82,6 +83,15 @@ Sample row_frame(const Reading& reading, const Json& row, const std::filesystem:
   return sample;
 }
 
+// A text, or the name that a number stands for; nothing where it has none.
+std::optional<std::string> class_of(Reading& reading, const Json& value) {
+  if (!value.is_number_integer()) return scalar_of(value);
+  if (!reading.names_of_numbers) reading.names_of_numbers = names_of_numbers(reading.data.root);
+  const auto place = value.get<std::int64_t>();
+  if (place < 0 || place >= static_cast<std::int64_t>(reading.names_of_numbers->size())) return {};
+  return (*reading.names_of_numbers)[static_cast<std::size_t>(place)];
+}
+
 // False where the row's objects are none.
 bool read_row_objects(Reading& reading, const Json& objects, Sample& sample, const std::string& where) {
   const Json* boxes = objects.is_object() ? first_member(objects, {"bbox", "bboxes", "boxes"}) : nullptr;
@@ -91,13 +101,14 @@ bool read_row_objects(Reading& reading, const Json& objects, Sample& sample, con
     return false;
   for (std::size_t i = 0; i < boxes->size(); ++i) {
     const auto box = box_of_bbox((*boxes)[i]);
-    const auto label = labels ? scalar_of((*labels)[i]) : std::string("object");
+    const auto label = labels ? class_of(reading, (*labels)[i]) : std::string("object");
     if (!box) {
       report(reading, "box_empty", where,
              "expected [x, y, width, height], got " + dump_json((*boxes)[i]).substr(0, 100));
     } else if (!label) {
       report(reading, "unknown_class", where,
-             "expected the name of a class, got " + dump_json((*labels)[i]).substr(0, 100));
+             "expected a class, or a number that classes.txt or README.md names, got " +
+                 dump_json((*labels)[i]).substr(0, 100));
     } else {
       add_class(reading, *label);
       sample.objects.push_back({.label = *label, .box = *box});
@@ -167,11 +178,13 @@ bool read_row_text(Reading& reading, const Json& row, Sample& sample, const std:
     return true;
   }
   const Json* caption = first_member(row, {"caption", "captions", "text", "description"});
-  if (const Json* label = caption ? nullptr : member(row, "label"); label && label->is_string()) {
-    add_class(reading, label->get<std::string>());
+  if (const Json* label = caption ? nullptr : member(row, "label")) {
+    const auto name = class_of(reading, *label);
+    if (!name) return false;
+    add_class(reading, *name);
     sample.prefix = reading.options.question;
     sample.task = SampleTask::answer;
-    sample.answers = {label->get<std::string>()};
+    sample.answers = {*name};
     return true;
   }
   if (!caption) return false;

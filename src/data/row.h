@@ -8,7 +8,7 @@
 //   objects        {"bbox": [[x, y, width, height], ...], "categories" | "category" | "labels" | "label": [...]}
 //   question       with answers, answer, multiple_choice_answer or label_for_paligemma
 //   caption        captions, text, description: a text, or a list
-//   label          a class
+//   label          a class; here and in objects a number is one that data/class_names.h names
 //
 // Beside them id, question_id, questionId or uid; weight; split, set_name or data_split; width and height; answer_type.
 // A leading <image> of a prefix says what is known and is left out.

@@ -104,6 +104,30 @@ TEST(Rows, OfImageFoldersAreWhatTheirColumnsSay) {
   EXPECT_THAT(summary(data, "list.txt"), HasSubstr("3 pictures, 2 classes, 1 without boxes\n"));
 }
 
+TEST(Rows, WhoseClassesAreNumbersNeedTheirNames) {
+  const std::string row = R"({"file_name":"a.png","objects":{"bbox":[[1,1,4,2],[0,0,2,2]],"category":[1,2]}})";
+  const std::pair<const char*, const char*> kNames[] = {
+      {"classes.txt", "cow\ndog\r\n"},
+      {"README.md",
+       "---\nlicense: mit\ndataset_info:\n  features:\n  - name: objects\n    sequence:\n    - name: category\n"
+       "      dtype:\n        class_label:\n          names:\n            '0': cow\n            '1': dog\n---\n# "
+       "Cows\n"}};
+  for (const auto& [file, text] : kNames) {
+    const DataFolder folder;
+    folder.picture("a.png");
+    folder.write("metadata.jsonl", row), folder.write(file, text);
+    const Dataset data = folder.open();
+    EXPECT_THAT(boxes(data.samples[0]), ElementsAre("dog 1 1 5 3"));
+    ASSERT_THAT(codes(data), ElementsAre("unknown_class"));
+    EXPECT_EQ(data.problems[0].text, "expected a class, or a number that classes.txt or README.md names, got 2");
+  }
+  const DataFolder folder;
+  folder.picture("a.png");
+  folder.write("metadata.jsonl", row), folder.write("README.md", "---\na: [\n---\n");
+  expect_error(ErrorKind::usage, "data_no_objects", "the first problem: metadata.jsonl:1: unknown_class",
+               [&] { folder.open(); });
+}
+
 TEST(Rows, OfMetadataInCsvAreRead) {
   const DataFolder folder;
   folder.picture("a.png"), folder.picture("b.png");

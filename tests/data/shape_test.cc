@@ -20,8 +20,8 @@ TEST(ObjectShape, HasThePixelsOfPycocotools) {
     ASSERT_TRUE(shape.has_value());
     const int width = one["width"], height = one["height"];
     const Mask mask = rasterize(*shape, width, height);
-    EXPECT_EQ(coco_rle(mask, width, height), one["counts"]);
-    EXPECT_EQ(std::ranges::count_if(mask.inside, std::identity()), one["area"]);
+    EXPECT_EQ(coco_rle(mask, width, height), one["counts"].get<std::string>());
+    EXPECT_EQ(std::ranges::count_if(mask.inside, std::identity()), one["area"].get<int>());
   }
 }
 

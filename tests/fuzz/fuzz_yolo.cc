@@ -24,6 +24,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   } catch (const Error& error) {
     data_folder::require(error.code() == "yaml");
   }
+  if (text.find('/') != text.npos) return 0;  // folders of the machine
   data_folder::read(data, size, "data.yaml", {{"a.txt", "0 0.5 0.5 0.5 0.5\n1 0.1 0.1 0.5 0.1 0.5 0.9\n"}});
   return 0;
 }
