@@ -21,7 +21,8 @@ TEST(RunLengths, PolygonsAsPycocotools) {
     EXPECT_EQ(run_lengths_text(runs), one["counts"]);
     EXPECT_TRUE(fits(runs));
     EXPECT_EQ(pixels_inside(runs), one["area"]);
-    const RunLengths other{.width = runs.width, .height = runs.height,
+    const RunLengths other{.width = runs.width,
+                           .height = runs.height,
                            .counts = read_run_lengths(one["other"].get<std::string>()).value()};
     const double both = pixels_inside(runs, other);
     const double either = one["crowd"] == 1 ? pixels_inside(runs) : pixels_inside(runs) + pixels_inside(other) - both;
