@@ -6,6 +6,7 @@ pkg_check_modules(PICTURES REQUIRED IMPORTED_TARGET GLOBAL libpng libjpeg libweb
 find_package(GIF REQUIRED)
 pkg_check_modules(PCRE2 REQUIRED IMPORTED_TARGET GLOBAL libpcre2-8)
 pkg_check_modules(LIBZIP REQUIRED IMPORTED_TARGET GLOBAL libzip)
+pkg_check_modules(UTF8PROC REQUIRED IMPORTED_TARGET GLOBAL libutf8proc)
 if(PALIGEMMA_DRAW)
   pkg_check_modules(PANGOCAIRO REQUIRED IMPORTED_TARGET GLOBAL pangocairo cairo)
 endif()

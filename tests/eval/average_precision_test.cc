@@ -8,14 +8,13 @@
 #include <map>
 
 #include "support/golden.h"
+#include "support/tolerances.h"
 
 namespace paligemma::test {
 namespace {
 
 using ::testing::DoubleNear;
 using ::testing::Pointwise;
-
-constexpr double kTolerance = 1e-6;
 
 RunLengths runs_of(const Json& segmentation, int width, int height) {
   if (segmentation.is_array())
@@ -102,13 +101,16 @@ void expect_scores(const DetectionScores& scores, const Json& expected) {
                                                 {"AR_medium", scores.ar_medium},
                                                 {"AR_large", scores.ar_large}};
   ASSERT_EQ(expected["stats"].size(), actual.size());
-  for (const auto& [name, value] : expected["stats"].items()) EXPECT_NEAR(actual.at(name), value, kTolerance) << name;
-  EXPECT_THAT(scores.ap_of_iou, Pointwise(DoubleNear(kTolerance), expected["AP_per_iou"].get<std::vector<double>>()));
+  for (const auto& [name, value] : expected["stats"].items())
+    EXPECT_NEAR(actual.at(name), value, kMetricTolerance) << name;
+  EXPECT_THAT(scores.ap_of_iou,
+              Pointwise(DoubleNear(kMetricTolerance), expected["AP_per_iou"].get<std::vector<double>>()));
   ASSERT_EQ(scores.classes.size(), expected["AP_per_class"].size());
   for (const ClassPrecision& one : scores.classes)
-    EXPECT_NEAR(one.ap, expected["AP_per_class"][one.label].get<double>(), kTolerance) << one.label;
-  EXPECT_THAT(scores.classes[0].precision[0],
-              Pointwise(DoubleNear(kTolerance), expected["precision_at_iou50_class1"].get<std::vector<double>>()));
+    EXPECT_NEAR(one.ap, expected["AP_per_class"][one.label].get<double>(), kMetricTolerance) << one.label;
+  EXPECT_THAT(
+      scores.classes[0].precision[0],
+      Pointwise(DoubleNear(kMetricTolerance), expected["precision_at_iou50_class1"].get<std::vector<double>>()));
 }
 
 TEST(AveragePrecision, AsPycocotools) {
