@@ -3,8 +3,8 @@
 
 # To build and to run. The fonts are for labels in the languages of the demo.
 packages_build='cmake g++ ninja-build pkg-config nlohmann-json3-dev libzip-dev libpcre2-dev libtomlplusplus-dev
-  libexpat1-dev libyaml-dev libjpeg62-turbo-dev libpng-dev libwebp-dev libgif-dev libcairo2-dev libpango1.0-dev
-  libcli11-dev fonts-dejavu-core fonts-noto-cjk'
+  libexpat1-dev libyaml-dev libutf8proc-dev libjpeg62-turbo-dev libpng-dev libwebp-dev libgif-dev libcairo2-dev
+  libpango1.0-dev libcli11-dev fonts-dejavu-core fonts-noto-cjk'
 # To test as well: clang for sanitizers and fuzzing, llvm to name the lines in what they report;
 # simde to run AVX-512 kernels on processors without it.
 packages_test='libgtest-dev libgmock-dev clang-19 libclang-rt-19-dev llvm-19 clang-format-19 libsimde-dev'

@@ -1,10 +1,9 @@
-// COCO's run lengths. The pixels of the whole picture, column by column, are runs of 0 and 1 in turn, beginning with 0.
-// A run is written as its difference to the run two before it (from the fourth run on), in groups of five bits, lowest
-// first, as characters from '0' on: bit 5 says that more follow, bit 4 of the last one is the sign.
+// The runs of a mask. A picture may be large and its mask small: what is outside of the mask's rectangle takes no time.
 #include <algorithm>
 
 #include "base/error.h"
 #include "detect/mask.h"
+#include "detect/run_lengths.h"
 
 namespace paligemma {
 namespace {
@@ -15,41 +14,22 @@ class RunWriter {
   void add(bool inside, std::int64_t count) {
     if (count == 0) return;
     if (inside != inside_) {
-      end_run();
+      counts_.push_back(0);
       inside_ = inside;
     }
-    run_ += count;
+    counts_.back() += static_cast<std::uint32_t>(count);
   }
 
-  std::string finish() {
-    end_run();
-    return std::move(counts_);
-  }
+  std::vector<std::uint32_t> finish() { return std::move(counts_); }
 
  private:
-  void end_run() {
-    std::int64_t value = runs_ > 2 ? run_ - before_[1] : run_;
-    bool more = true;
-    while (more) {
-      const int bits = static_cast<int>(value & 0x1f);
-      value >>= 5;
-      more = value != ((bits & 0x10) != 0 ? -1 : 0);
-      counts_.push_back(static_cast<char>('0' + bits + (more ? 0x20 : 0)));
-    }
-    before_ = {run_, before_[0]};
-    ++runs_;
-    run_ = 0;
-  }
-
-  std::string counts_;
   bool inside_ = false;
-  std::int64_t run_ = 0, runs_ = 0;
-  std::array<std::int64_t, 2> before_{};  // the runs one and two before
+  std::vector<std::uint32_t> counts_ = {0};
 };
 
 }  // namespace
 
-std::string coco_rle(const Mask& mask, int picture_width, int picture_height) {
+RunLengths run_lengths(const Mask& mask, int picture_width, int picture_height) {
   check_mask(mask);
   if (mask.x < 0 || mask.y < 0 || mask.width > picture_width - mask.x || mask.height > picture_height - mask.y)
     fail(ErrorKind::usage, "mask", "writing run lengths: expected a mask inside ", picture_width, " x ", picture_height,
@@ -76,7 +56,11 @@ std::string coco_rle(const Mask& mask, int picture_width, int picture_height) {
     }
   }
   writer.add(false, (std::int64_t{picture_width} - mask.x - mask.width) * height);
-  return writer.finish();
+  return {.width = picture_width, .height = picture_height, .counts = writer.finish()};
+}
+
+std::string coco_rle(const Mask& mask, int picture_width, int picture_height) {
+  return run_lengths_text(run_lengths(mask, picture_width, picture_height));
 }
 
 }  // namespace paligemma

@@ -66,6 +66,10 @@ std::vector<std::optional<std::size_t>> match_objects(std::span<const Object> a,
   return matches;
 }
 
+double log_probability(std::span<const float> logits, int token) {
+  return static_cast<double>(logits[static_cast<std::size_t>(token)]) - log_of_sum(logits);
+}
+
 double kl_divergence(std::span<const float> a, std::span<const float> b) {
   const double total_a = log_of_sum(a), total_b = log_of_sum(b);
   double sum = 0;

@@ -22,6 +22,9 @@ double mask_iou(const Mask& a, const Mask& b);
 // `b`.
 std::vector<std::optional<std::size_t>> match_objects(std::span<const Object> a, std::span<const Object> b);
 
+// The natural logarithm of the softmax of a row of logits at a token, in double precision.
+double log_probability(std::span<const float> logits, int token);
+
 // KL(A || B) = sum of p_A log(p_A / p_B) in nats, of the softmax of two rows of logits of one size, in double
 // precision.
 double kl_divergence(std::span<const float> a, std::span<const float> b);

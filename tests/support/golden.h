@@ -3,10 +3,12 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <filesystem>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "io/json.h"
@@ -19,6 +21,18 @@ inline std::filesystem::path golden(const std::string& name) { return std::files
 inline Json golden_json(const std::string& name) {
   const FileBytes file = FileBytes::map(golden(name), ErrorKind::failure);
   return parse_json(file.text(), name, ErrorKind::failure);
+}
+
+// A value a line.
+inline std::vector<Json> golden_lines(const std::string& name) {
+  const FileBytes file = FileBytes::map(golden(name), ErrorKind::failure);
+  std::vector<Json> values;
+  for (std::string_view rest = file.text(); !rest.empty();) {
+    const std::string_view line = rest.substr(0, rest.find('\n'));
+    if (!line.empty()) values.push_back(parse_json(line, name, ErrorKind::failure));
+    rest.remove_prefix(std::min(line.size() + 1, rest.size()));
+  }
+  return values;
 }
 
 inline Safetensors golden_tensors(const std::string& name) {

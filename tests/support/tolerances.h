@@ -22,4 +22,7 @@ constexpr double kFlippedShare = 0.25;
 // Below this distance between the two best logits the order is decided by rounding.
 constexpr double kNearTie = 1e-3;
 
+// Of metrics to what the reference implementations compute.
+inline constexpr double kMetricTolerance = 1e-6;
+
 }  // namespace paligemma::test
