@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <deque>
 
 #include "base/error.h"
 #include "base/random.h"
@@ -53,7 +54,7 @@ TrainedAdapter::TrainedAdapter(const LoraOptions& options, std::uint64_t seed, N
   const double factor = options.alpha / (options.rslora ? std::sqrt(static_cast<double>(options.rank))
                                                         : static_cast<double>(options.rank));
   const std::vector<std::string> modules = lora_modules(config, options);
-  std::vector<std::vector<float>> numbers;  // until they are parameters
+  std::deque<std::vector<float>> numbers;  // until they are parameters
   visit_modules(config, [&](const std::string& module, const Shape& shape) {
     if (std::ranges::find(modules, module) == modules.end()) return;
     const std::int64_t in = product(shape, 1);
