@@ -24,11 +24,19 @@ class TurnedPanel {
   void make(std::int64_t first, std::int64_t count, std::int64_t column, std::byte* out) const {
     const std::int64_t bytes = panel_data(kPanel, as_), stride = panel_bytes(weight_.cols, weight_.dtype);
     const std::byte* panel = weight_.storage.get() + first / kPanel * stride;
-    const bool whole = column + kPanel <= round_up(weight_.cols, 2);
+    const bool pairs = weight_.dtype == DType::bf16 && column + kPanel <= round_up(weight_.cols, 2);
+    const std::int64_t scales =
+        panel_data(weight_.cols, weight_.dtype) + column / block_length(weight_.dtype) * kPanel * 2;
+    alignas(64) std::uint16_t widened[kPanel * kPanel];
     for (std::int64_t at = 0; at < count; at += kPanel, panel += stride, out += bytes) {
-      if (weight_.dtype == DType::bf16 && as_ == DType::bf16 && whole) {
-        kernels_.turn_bf16(reinterpret_cast<const std::uint16_t*>(panel + panel_data(column, DType::bf16)),
-                           reinterpret_cast<std::uint16_t*>(out));
+      auto* turned = reinterpret_cast<std::uint16_t*>(out);
+      if (as_ == DType::bf16 && pairs) {
+        kernels_.turn_bf16(reinterpret_cast<const std::uint16_t*>(panel + panel_data(column, DType::bf16)), turned);
+      } else if (as_ == DType::bf16 && in_blocks(weight_.dtype)) {
+        const bool halves = weight_.dtype == DType::q4;
+        kernels_.widen_blocks[halves](panel + column * kPanel / (halves ? 2 : 1),
+                                      reinterpret_cast<const std::uint16_t*>(panel + scales), widened);
+        kernels_.turn_bf16(widened, turned);
       } else {
         turn(panel, column, std::min(kPanel, count - at), out);
       }
