@@ -116,11 +116,12 @@ struct Steps {
     forward.add(ms(passes[1].start, passes[2].start), passes[1].ops);
     backward.add(ms(passes[2].start, end), later);
     vision_work = work_of(passes[0].ops), forward_work = work_of(passes[1].ops), backward_work = work_of(later);
-    for (const OpClock::Pass& pass : passes)
-      for (const auto& [name, op] : pass.ops)
-        if (op.work.gflop > 0) add_ops({{name, op}}, multiplying);
     double seconds = 0;
-    for (const auto& [name, op] : multiplying) seconds += op.seconds;
+    for (const auto& [name, op] : of_kinds()) {
+      if (op.work.gflop == 0) continue;
+      multiplying[name] = op;
+      seconds += op.seconds;
+    }
     products.add(1000 * seconds, multiplying);
   }
   static Work work_of(const OpClock::Ops& ops) {

@@ -23,8 +23,8 @@ struct TrainBenchOptions {
 };
 
 // Stages: the step, of which are vision (the tower and the projector), forward (the decoder and the head), backward and
-// optimiser; and products, which is all that multiplies matrices. Of the step the ops are kinds of calls, of the others
-// calls of one shape. The same errors as run_bench().
+// optimiser; and products, which is all that multiplies matrices. Of the step and of products the ops are kinds of
+// calls, of the others calls of one shape. The same errors as run_bench().
 BenchReport run_train_bench(const TrainBenchOptions& options);
 // The same for any sizes; options.shape is their name.
 BenchReport run_train_bench(const Config& config, const TrainBenchOptions& options);
