@@ -52,6 +52,15 @@ std::uint64_t available_memory() {
   return least == std::numeric_limits<std::uint64_t>::max() ? 0 : least;
 }
 
+std::uint64_t peak_memory() {
+  if (const auto kib = read_number("/proc/self/status", "VmHWM:")) return *kib * 1024;
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  return static_cast<std::uint64_t>(usage.ru_maxrss) * 1024;
+}
+
+void forget_peak_memory() { std::ofstream("/proc/self/clear_refs") << 5; }
+
 std::string readable_bytes(std::uint64_t bytes) {
   constexpr std::array units{"B", "KiB", "MiB", "GiB", "TiB"};
   double value = static_cast<double>(bytes);

@@ -1,9 +1,5 @@
 #include "bench/bench.h"
 
-#include <sys/resource.h>
-
-#include <random>
-
 #include "base/memory.h"
 #include "engine/engine.h"
 #include "pipeline.h"
@@ -30,24 +26,6 @@ std::vector<EnginePrompt> make_prompts(const Config& config, const BenchOptions&
     prompt.max_tokens = options.generated_tokens;
   }
   return prompts;
-}
-
-std::vector<float> make_patches(const Config& config, int pictures) {
-  std::vector<float> patches(
-      static_cast<std::size_t>(pictures * config.vision.tokens() * config.vision.patch_values()));
-  std::mt19937 random(1);
-  for (float& value : patches) value = static_cast<float>(random() % 256) / 127.5f - 1.0f;
-  return patches;
-}
-
-void add_ops(const OpClock::Ops& pass, OpClock::Ops& sum) {
-  for (const auto& [name, op] : pass) {
-    OpTime& total = sum[name];
-    total.calls += op.calls;
-    total.seconds += op.seconds;
-    total.work.gflop += op.work.gflop;
-    total.work.gb += op.work.gb;
-  }
 }
 
 // The stages of one answer after another, and their times.
@@ -102,15 +80,7 @@ struct Repetitions {
 
 }  // namespace
 
-BenchReport run_bench(const BenchOptions& options) {
-  const auto config = shape_config(options.shape);
-  if (!config) {
-    std::string names;
-    for (const std::string& name : shape_names()) names += (names.empty() ? "" : ", ") + name;
-    fail(ErrorKind::usage, "shape", "unknown shape: expected one of ", names, ", got ", options.shape);
-  }
-  return run_bench(*config, options);
-}
+BenchReport run_bench(const BenchOptions& options) { return run_bench(published_config(options.shape), options); }
 
 BenchReport run_bench(const Config& config, const BenchOptions& options) {
   const auto backend = make_cpu_backend({.threads = options.threads});
@@ -133,7 +103,7 @@ BenchReport run_bench(const Config& config, const BenchOptions& options) {
                  .real_vocabulary = *config.image_token,
                  .whole_last_block = options.whole_last_block,
                  .draft_rows = 1});
-  const std::vector<float> patches = make_patches(config, options.batch);
+  const std::vector<float> patches = random_patches(config, options.batch);
   const ConstView view{patches.data(), options.batch * config.vision.tokens(), config.vision.patch_values()};
   LimitProbes probes(*backend, options.threads);
   Repetitions measured{options, clock, engine, view, make_prompts(config, options)};
@@ -165,9 +135,7 @@ BenchReport run_bench(const Config& config, const BenchOptions& options) {
   add("prefill", measured.prefill, prefill);
   add("picture + prefill", measured.picture_prefill, {vision.gflop + prefill.gflop, vision.gb + prefill.gb});
   add("decode", measured.decode, decode);
-  rusage usage{};
-  getrusage(RUSAGE_SELF, &usage);
-  report.peak_rss_bytes = static_cast<std::uint64_t>(usage.ru_maxrss) * 1024;
+  report.peak_rss_bytes = peak_memory();
   return report;
 }
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -26,6 +27,20 @@ struct BenchOptions {
   std::function<void(const std::string&)> progress{};  // told what begins
 };
 
+enum class TrainMode { lora, qlora, full };
+
+constexpr std::string_view name(TrainMode mode) {
+  return mode == TrainMode::lora ? "lora" : mode == TrainMode::qlora ? "qlora" : "full";
+}
+
+// What train_bench.h measured.
+struct TrainBenchReport {
+  TrainMode mode = TrainMode::lora;
+  int rank = 0;  // 0: no LoRA
+  bool checkpoint = false, cached_features = false;
+  std::int64_t parameters = 0;  // that are trained
+};
+
 struct BenchReport {
   std::string shape, backend, weights, compute;
   Config config;
@@ -33,7 +48,8 @@ struct BenchReport {
   MachineLimits limits;
   double load_s = 0;  // making and packing the weights
   std::uint64_t weight_bytes = 0;
-  std::uint64_t peak_rss_bytes = 0;
+  std::uint64_t peak_rss_bytes = 0;          // of training: since the weights were loaded
+  std::optional<TrainBenchReport> training;  // generated_tokens are then those of an answer
   // vision: all pictures. prefill: all prompts. picture + prefill: both, as one follows the other. decode: a token of
   // each answer; every step is a sample. Empty when the limits alone were measured.
   std::vector<BenchStage> stages;

@@ -42,9 +42,9 @@ std::string stage_table(const BenchReport& report) {
     out += line("%-18s %5zu %10.1f %16s %8.1f %9.1f %7.1f %5.0f %%", stage.name.c_str(), stage.ms.samples,
                 stage.ms.median, range("%.1f-%.1f", stage.ms.q1, stage.ms.q3).c_str(), stage.ms.min, stage.rate.gflops,
                 stage.rate.gbs, 100 * stage.rate.share);
-  const std::size_t prompts = report.stages[1].ms.samples;
-  if (prompts < static_cast<std::size_t>(report.repetitions))
-    out += line("time was up after %zu of %d prompts", prompts, report.repetitions);
+  const std::size_t done = report.stages[1].ms.samples;
+  if (done < static_cast<std::size_t>(report.repetitions))
+    out += line("time was up after %zu of %d %s", done, report.repetitions, report.training ? "steps" : "prompts");
   return out;
 }
 
@@ -57,6 +57,15 @@ std::string op_table(const BenchStage& stage) {
                 op.ms.median, range("%.2f-%.2f", op.ms.q1, op.ms.q3).c_str(), 100 * op.ms.median / stage.ms.median,
                 op.rate.gflops, op.rate.gbs, 100 * op.rate.share);
   return out;
+}
+
+std::string training_line(const BenchReport& report) {
+  const TrainBenchReport& training = *report.training;
+  const std::string rank = training.rank > 0 ? " of rank " + std::to_string(training.rank) : "";
+  return line("%s%s, %.1f M parameters, answers of %d tokens, %s, %s", std::string(name(training.mode)).c_str(),
+              rank.c_str(), static_cast<double>(training.parameters) / 1e6, report.generated_tokens,
+              training.checkpoint ? "blocks run again" : "intermediates kept",
+              training.cached_features ? "pictures' features given" : "vision tower in the step");
 }
 
 Json spread_json(const Spread& spread) {
@@ -89,6 +98,7 @@ std::string bench_table(const BenchReport& report) {
                report.prompt_tokens) +
           line("peak memory %s, weights made in %.1f s", readable_bytes(report.peak_rss_bytes).c_str(), report.load_s) +
           "\n";
+  if (report.training) out += training_line(report) + "\n";
   out += limits_table(report.limits);
   if (report.stages.empty()) return out;
   out += "\n";
@@ -121,6 +131,12 @@ Json bench_json(const BenchReport& report) {
                {"weight_bytes", report.weight_bytes},
                {"peak_rss_bytes", report.peak_rss_bytes},
                {"stages", std::move(stages)}};
+  if (report.training)
+    json["training"] = {{"mode", name(report.training->mode)},
+                        {"rank", report.training->rank},
+                        {"checkpoint", report.training->checkpoint},
+                        {"cached_features", report.training->cached_features},
+                        {"parameters", report.training->parameters}};
   if (!report.stages.empty()) json["config"] = config_json(report.config, DType::bf16);
   return json;
 }

@@ -18,6 +18,16 @@ double pairs_of(std::span<const Sequence> sequences, const AttentionShape& shape
 
 }  // namespace
 
+void add_ops(const OpClock::Ops& more, OpClock::Ops& sum) {
+  for (const auto& [name, op] : more) {
+    OpTime& total = sum[name];
+    total.calls += op.calls;
+    total.seconds += op.seconds;
+    total.work.gflop += op.work.gflop;
+    total.work.gb += op.work.gb;
+  }
+}
+
 template <class Call>
 OpTime& OpClock::time(const std::string& name, const Call& call) {
   OpTime& op = passes_.back().ops[name];
@@ -206,6 +216,7 @@ void OpClock::attention_gradient(ConstView q, const KvCache& cache, std::int64_t
 void OpClock::cross_entropy(View logits, std::span<const std::int32_t> targets, std::span<const float> weights,
                             float smoothing, std::span<float> losses) {
   time(sized("cross_entropy", logits), [&] { backend_.cross_entropy(logits, targets, weights, smoothing, losses); });
+  passes_.push_back({Clock::now(), {}});
 }
 
 }  // namespace paligemma

@@ -17,12 +17,15 @@ struct OpTime {
   Work work;  // weights are read once a call
 };
 
+// Adds the calls of `more`, kind by kind.
+void add_ops(const std::map<std::string, OpTime>& more, std::map<std::string, OpTime>& sum);
+
 class OpClock final : public Backend {
  public:
   using Clock = std::chrono::steady_clock;
   // By name: "linear 260 x 2304 -> 9216".
   using Ops = std::map<std::string, OpTime>;
-  // Ends where the next begins to embed its ids.
+  // Ends where the next begins to embed its ids, and behind a cross entropy.
   struct Pass {
     Clock::time_point start;
     Ops ops;
@@ -31,7 +34,8 @@ class OpClock final : public Backend {
   // `backend` must outlive the clock.
   explicit OpClock(Backend& backend) : backend_(backend) {}
 
-  // The passes since the last call of reset(): what comes before any ids are embedded, then one for each embed().
+  // The passes since the last call of reset(): what comes before any ids are embedded, then one from each embed() and
+  // each cross_entropy() on.
   const std::vector<Pass>& passes() const { return passes_; }
   void reset() { passes_.assign(1, {Clock::now(), {}}); }
 

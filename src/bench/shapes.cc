@@ -3,7 +3,9 @@
 #include <cmath>
 #include <map>
 #include <memory>
+#include <random>
 
+#include "base/error.h"
 #include "model/network.h"
 
 namespace paligemma {
@@ -96,6 +98,13 @@ std::optional<Config> shape_config(std::string_view name) {
   return {};
 }
 
+Config published_config(std::string_view name) {
+  if (const auto config = shape_config(name)) return *config;
+  std::string names;
+  for (const std::string& known : shape_names()) names += (names.empty() ? "" : ", ") + known;
+  fail(ErrorKind::usage, "shape", "unknown shape: expected one of ", names, ", got ", name);
+}
+
 TensorSource random_source(const Config& config, std::uint64_t seed) {
   const auto tensors = std::make_shared<RandomTensors>(config, seed);
   return {
@@ -109,6 +118,14 @@ TensorSource random_source(const Config& config, std::uint64_t seed) {
                         std::int64_t count) { return tensors->rows(name, first, count); },
       .release = [](std::string_view) {},
   };
+}
+
+std::vector<float> random_patches(const Config& config, int pictures) {
+  std::vector<float> patches(
+      static_cast<std::size_t>(pictures * config.vision.tokens() * config.vision.patch_values()));
+  std::mt19937 random(1);
+  for (float& value : patches) value = static_cast<float>(random() % 256) / 127.5f - 1.0f;
+  return patches;
 }
 
 }  // namespace paligemma

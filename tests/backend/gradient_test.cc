@@ -2,9 +2,8 @@
 // two near numbers in it, where the definition is not linear.
 #include <complex>
 #include <functional>
-#include <numeric>
 
-#include "fixture.h"
+#include "gradient_fixture.h"
 
 namespace paligemma {
 namespace {
@@ -30,20 +29,6 @@ std::vector<double> derivatives(const std::vector<float>& x, const std::vector<f
     value = value.real();
   }
   return out;
-}
-
-View view(std::vector<float>& values, std::int64_t rows) {
-  return {values.data(), rows, std::int64_t(values.size()) / rows};
-}
-
-// Against the norm of what is expected, as an element may be small by chance. `start` was there before.
-void expect_added(const std::vector<float>& got, const std::vector<double>& expected, float start, double tolerance) {
-  double norm = 0;
-  for (const double value : expected) norm += value * value;
-  norm = std::sqrt(norm / double(expected.size())) + std::fabs(start);
-  ASSERT_EQ(got.size(), expected.size());
-  for (std::size_t i = 0; i < got.size(); ++i)
-    EXPECT_NEAR(got[i], expected[i] + start, tolerance * (norm + std::fabs(expected[i]))) << i;
 }
 
 Complex gelu_of(Complex x) { return x / (1.0 + std::exp(-2 * std::sqrt(2 / M_PI) * (x + 0.044715 * x * x * x))); }
@@ -207,79 +192,22 @@ TEST_P(GradientTest, TablesAndSums) {
   }
 }
 
-double rounded(float value, DType weights, Precision precision) {
-  return precision == Precision::f32 || (weights == DType::f32) ? value : round_to_bf16(value);
-}
-
-TEST_P(GradientTest, Products) {
-  struct Case {
-    std::int64_t rows, n, k;
-  };
-  for (const Case& c : {Case{1, 1, 1}, {5, 17, 37}, {33, 40, 130}, {70, 530, 19}, {580, 33, 48}, {3, 1100, 16}}) {
-    std::vector<float> dy = numbers(c.rows * c.n, 11), x = numbers(c.rows * c.k, 12);
-    for (const DType type : {DType::f32, DType::bf16, DType::q8, DType::q4}) {
-      const HostMatrix host(c.n, c.k, type == DType::bf16 ? type : DType::f32, numbers(c.n * c.k, 13));
-      const Weight weight = place(backend, host, type);
-      std::vector<float> values(host.values.size());  // as they are held
-      std::vector<std::int32_t> rows(std::size_t(c.n));
-      std::iota(rows.begin(), rows.end(), 0);
-      backend.embed(weight, rows, 1, DType::f32, view(values, c.n));
-      for (const Precision precision : {Precision::f32, Precision::bf16}) {
-        std::vector<float> dx(x.size(), 0.5f);
-        backend.linear_input_gradient(view(dy, c.rows), weight, view(dx, c.rows), precision);
-        std::vector<double> expected(x.size(), 0.0);
-        for (std::int64_t r = 0; r < c.rows; ++r)
-          for (std::int64_t i = 0; i < c.n; ++i)
-            for (std::int64_t j = 0; j < c.k; ++j)
-              expected[std::size_t(r * c.k + j)] +=
-                  (precision == Precision::f32 ? dy[std::size_t(r * c.n + i)]
-                                               : round_to_bf16(dy[std::size_t(r * c.n + i)])) *
-                  rounded(values[std::size_t(i * c.k + j)], type, precision);
-        expect_added(dx, expected, 0.5f, 4 * product_tolerance(c.n));
-      }
-    }
-    for (const Precision precision : {Precision::f32, Precision::bf16}) {
-      const auto round = [&](float value) { return precision == Precision::f32 ? value : round_to_bf16(value); };
-      std::vector<float> dweight(std::size_t(c.n * c.k), 0.5f);
-      backend.linear_weight_gradient(view(dy, c.rows), view(x, c.rows), view(dweight, c.n), precision);
-      std::vector<double> expected(dweight.size(), 0.0);
-      for (std::int64_t r = 0; r < c.rows; ++r)
-        for (std::int64_t i = 0; i < c.n; ++i)
-          for (std::int64_t j = 0; j < c.k; ++j)
-            expected[std::size_t(i * c.k + j)] +=
-                double(round(dy[std::size_t(r * c.n + i)])) * round(x[std::size_t(r * c.k + j)]);
-      expect_added(dweight, expected, 0.5f, 4 * product_tolerance(c.rows));
-    }
-  }
-}
-
-// A sum over rows in two calls, and on another number of threads, is the same bits.
-TEST_P(GradientTest, SumsOverRowsContinue) {
-  const std::int64_t rows = 44, n = 70, k = 83;
-  std::vector<float> dy = numbers(rows * n, 14), x = numbers(rows * k, 15);
-  CpuBackend alone(GetParam(), 1);
-  for (const Precision precision : {Precision::f32, Precision::bf16}) {
-    std::vector<float> once(std::size_t(n * k)), twice(once.size());
-    backend.linear_weight_gradient(view(dy, rows), view(x, rows), view(once, n), precision);
-    for (const std::int64_t first : {0, 18}) {
-      const std::int64_t count = first == 0 ? 18 : rows - 18;
-      alone.linear_weight_gradient(view(dy, rows).row_range(first, count), view(x, rows).row_range(first, count),
-                                   view(twice, n), precision);
-    }
-    EXPECT_TRUE(same_bits(view(once, n), view(twice, n)));
-  }
-}
-
 struct AttentionCase {
   std::int64_t heads, kv_heads, size;
   float cap;
   std::int64_t window;
   std::int64_t skipped;  // rows at the beginning of the first sequence without queries
+  DType cache = DType::f32;
 };
 
 TEST_P(GradientTest, Attention) {
-  for (const AttentionCase& c :
-       {AttentionCase{2, 2, 5, 0, 0, 0}, {4, 2, 8, 3, 0, 0}, {3, 1, 24, 0, 3, 0}, {2, 1, 16, 2, 0, 60}}) {
+  for (const AttentionCase& c : {AttentionCase{2, 2, 5, 0, 0, 0},
+                                 {4, 2, 8, 3, 0, 0},
+                                 {3, 1, 24, 0, 3, 0},
+                                 {2, 1, 16, 2, 0, 60},
+                                 {2, 2, 5, 0, 0, 0, DType::bf16},
+                                 {4, 2, 24, 3, 0, 0, DType::bf16},
+                                 {2, 1, 16, 2, 0, 60, DType::bf16}}) {
     const std::int64_t first_rows = c.skipped + 9, keys = first_rows + 4;
     const std::int64_t q_rows = keys - c.skipped;
     const AttentionShape shape{c.heads, c.kv_heads, c.size, 0.4f, c.cap, c.window};
@@ -290,6 +218,9 @@ TEST_P(GradientTest, Attention) {
                                   {.row = 9, .rows = 4, .prefix = 4, .blocks = {blocks + 2, 1}}};
     std::vector<float> q = numbers(q_rows * c.heads * c.size, 16), dy = numbers(q_rows * c.heads * c.size, 17);
     std::vector<float> k = numbers(keys * c.kv_heads * c.size, 18), v = numbers(keys * c.kv_heads * c.size, 19);
+
+    for (std::vector<float>* values : {&k, &v})
+      for (float& value : *values) value = round_to(c.cache, value);
 
     const auto forward = [&](const Numbers& q_c, const Numbers& k_c, const Numbers& v_c) {
       Numbers y(q_c.size(), 0.0);
@@ -322,7 +253,7 @@ TEST_P(GradientTest, Attention) {
       return y;
     };
 
-    KvCache cache = backend.make_kv_cache(2, c.kv_heads, c.size, 4, DType::f32);
+    KvCache cache = backend.make_kv_cache(2, c.kv_heads, c.size, 4, c.cache);
     backend.kv_write(cache, 1, view(k, keys), view(v, keys), key_rows);
     std::vector<float> dq(q.size(), 0.5f), dk(k.size(), 1.0f), dv(v.size(), 2.0f);
     backend.attention_gradient(view(q, q_rows), cache, 1, sequences, key_rows, shape, view(dy, q_rows),
@@ -333,6 +264,26 @@ TEST_P(GradientTest, Attention) {
     expect_added(dk, derivatives(k, dy, [&](const Numbers& x) { return forward(q_c, x, v_c); }), 1, 4 * kRowTolerance);
     expect_added(dv, derivatives(v, dy, [&](const Numbers& x) { return forward(q_c, k_c, x); }), 2, 4 * kRowTolerance);
   }
+}
+
+TEST_P(GradientTest, AttentionOnAnyThreads) {
+  const AttentionShape shape{4, 2, 40, 0.2f, 3, 0};
+  const std::int64_t rows = 150;  // several tasks of lanes and of keys
+  const std::int32_t blocks[] = {2, 0, 1};
+  const Sequence sequence{.row = 0, .rows = rows, .prefix = 100, .blocks = blocks};
+  std::vector<float> q = numbers(rows * 160, 23), dy = numbers(rows * 160, 24);
+  std::vector<float> k = numbers(rows * 80, 25), v = numbers(rows * 80, 26);
+  KvCache cache = backend.make_kv_cache(1, 2, 40, 3, DType::bf16);
+  backend.kv_write(cache, 0, view(k, rows), view(v, rows), {&sequence, 1});
+  const auto compute = [&](CpuBackend& with) {
+    std::vector<std::vector<float>> all = {std::vector<float>(q.size()), std::vector<float>(k.size()),
+                                           std::vector<float>(v.size())};
+    with.attention_gradient(view(q, rows), cache, 0, {&sequence, 1}, {&sequence, 1}, shape, view(dy, rows),
+                            view(all[0], rows), view(all[1], rows), view(all[2], rows));
+    return all;
+  };
+  CpuBackend alone(GetParam(), 1);
+  EXPECT_EQ(compute(backend), compute(alone));
 }
 
 }  // namespace

@@ -4,6 +4,8 @@
 // some: probabilities P and the gradient dS of the scores, which give dq = dS K. Both are left turned over, (keys,
 // lanes), for the second phase, whose tasks are keys: dv = P^T dy and dk = dS^T q.
 #include <algorithm>
+#include <bit>
+#include <cstring>
 
 #include "backend/cpu/attention_cache.h"
 #include "backend/cpu/cpu_backend.h"
@@ -11,7 +13,7 @@
 namespace paligemma {
 namespace {
 
-constexpr std::int64_t kTaskLanes = 48, kTaskKeys = 64;
+constexpr std::int64_t kTaskLanes = 48, kTaskKeys = 48;
 
 // Parts of one piece of memory, each on its own cache lines. Without memory it only counts.
 class Parts {
@@ -29,46 +31,73 @@ class Parts {
   std::int64_t bytes_ = 0;
 };
 
-// Rows (n, k) as panels of 16 rows.
-void pack_rows(const float* rows, std::int64_t n, std::int64_t k, float* panels) {
-  std::fill_n(panels, round_up(n, kPanel) * k, 0.0f);
-  for (std::int64_t first = 0; first < n; first += kPanel)
-    pack_panel(reinterpret_cast<const std::byte*>(rows + first * k), DType::f32, std::min(kPanel, n - first), k,
-               reinterpret_cast<std::byte*>(panels + first * k), DType::f32);
-}
+// Tiles of 16 x 16 of a panel of the cache, from element `k` of its inner axis on, as f32: [16 of k][16 rows], or
+// turned over. What is read beyond the inner axis lies in the same head and is never used.
+class CacheTiles {
+ public:
+  CacheTiles(DType type, const Kernels& kernels) : type_(type), kernels_(kernels) {}
 
-// Rows (k, n) as panels of 16 columns.
-void pack_columns(const float* rows, std::int64_t k, std::int64_t n, float* panels) {
-  std::fill_n(panels, round_up(n, kPanel) * k, 0.0f);
-  for (std::int64_t first = 0; first < n; first += kPanel)
-    for (std::int64_t i = 0; i < k; ++i)
-      std::copy_n(rows + i * n + first, std::min(kPanel, n - first), panels + first * k + i * kPanel);
-}
+  void copy(const std::byte* panel, std::int64_t k, float* out) const {
+    const std::byte* from = panel + panel_data(k, type_);
+    if (type_ == DType::f32) {
+      std::memcpy(out, from, kPanel * kPanel * sizeof(float));
+    } else {
+      widen_pairs(reinterpret_cast<const std::uint16_t*>(from), out);
+    }
+  }
+  void turn(const std::byte* panel, std::int64_t k, float* out) const {
+    const std::byte* from = panel + panel_data(k, type_);
+    if (type_ == DType::f32) {
+      const auto* lines = reinterpret_cast<const float*>(from);
+      for (std::int64_t r = 0; r < kPanel; ++r)
+        for (std::int64_t c = 0; c < kPanel; ++c) out[r * kPanel + c] = lines[c * kPanel + r];
+    } else {
+      alignas(64) std::uint16_t turned[kPanel * kPanel];
+      kernels_.turn_bf16(reinterpret_cast<const std::uint16_t*>(from), turned);
+      widen_pairs(turned, out);
+    }
+  }
 
-// What one head of one sequence needs between the phases; n lanes, s keys.
+ private:
+  static void widen_pairs(const std::uint16_t* pairs, float* out) {
+    for (std::int64_t line = 0; line < kPanel; line += 2)
+      for (std::int64_t i = 0; i < kPanel; ++i) {
+        std::uint32_t pair;
+        std::memcpy(&pair, pairs + line * kPanel + 2 * i, sizeof pair);
+        out[line * kPanel + i] = std::bit_cast<float>(pair << 16);
+        out[(line + 1) * kPanel + i] = std::bit_cast<float>(pair & 0xffff0000u);
+      }
+  }
+
+  DType type_;
+  const Kernels& kernels_;
+};
+
+// What one head of one sequence needs between the phases; n lanes, s keys. Panels are as kernels.h wants them, with
+// room for whole tiles.
 struct HeadMemory {
-  std::int64_t lanes, keys, size, width;
-  float *q, *dy, *k, *v;               // (lanes, H), (lanes, H), (keys, H), (keys, H)
-  float *k_rows, *v_rows, *k_columns;  // panels
-  float *q_columns, *dy_columns;       // panels
-  float *turned_p, *turned_ds;         // (keys, lanes)
+  std::int64_t lanes, keys, size, width, whole_keys, turned_stride;
+  float *q, *dy;                       // (lanes, H)
+  float *k_rows, *v_rows, *k_columns;  // panels of 16 keys [H][16], and of 16 columns [keys][16]
+  float *q_columns, *dy_columns;       // panels of 16 columns [lanes][16]
+  float *turned_p, *turned_ds;         // (keys, lanes), of which each task has lines of its own
 
   HeadMemory(Parts& parts, std::int64_t lanes, std::int64_t keys, std::int64_t size)
       : lanes(lanes),
         keys(keys),
         size(size),
         width(round_up(size, kPanel)),
+        whole_keys(round_up(keys, kPanel)),
+        turned_stride((round_up(lanes, kPanel) / kPanel | 1) * kPanel),
         q(parts.take(lanes * size)),
         dy(parts.take(lanes * size)),
-        k(parts.take(keys * size)),
-        v(parts.take(keys * size)),
-        k_rows(parts.take(round_up(keys, kPanel) * size)),
-        v_rows(parts.take(round_up(keys, kPanel) * size)),
-        k_columns(parts.take(width * keys)),
+        k_rows(parts.take(whole_keys * width)),
+        v_rows(parts.take(whole_keys * width)),
+        k_columns(parts.take(width * whole_keys)),
         q_columns(parts.take(width * lanes)),
         dy_columns(parts.take(width * lanes)),
-        turned_p(parts.take(keys * lanes)),
-        turned_ds(parts.take(keys * lanes)) {}
+        turned_p(parts.take(keys * turned_stride)),
+        turned_ds(parts.take(keys * turned_stride)) {}
 };
 
 // What all tasks of a call share.
@@ -82,12 +111,13 @@ struct GradientCall {
   CacheLayout layout{cache};
   std::int64_t group = shape.heads / shape.kv_heads;
 
-  void multiply(const float* a, std::int64_t a_stride, const float* panels, std::int64_t k, View c,
+  // Panels have `room` elements of k.
+  void multiply(const float* a, std::int64_t a_stride, const float* panels, std::int64_t k, std::int64_t room, View c,
                 bool accumulate) const {
     kernels.product[0][0].run({.a = a,
                                .a_stride = a_stride,
                                .b = panels,
-                               .b_stride = k * kPanel * std::int64_t(sizeof(float)),
+                               .b_stride = room * kPanel * std::int64_t(sizeof(float)),
                                .c = c.data,
                                .c_stride = c.stride,
                                .rows = c.rows,
@@ -110,25 +140,28 @@ class HeadGradient {
       std::copy_n(call_.dy.row(sequence_.row + r) + head_ * floats, floats, m_.dy + r * floats);
     }
   }
-  void gather_keys(std::int64_t first, std::int64_t count) const {
-    const CacheLayout& layout = call_.layout;
-    for (std::int64_t s = first; s < first + count; ++s) {
-      const std::byte* block =
-          head_of(call_.cache, layout, sequence_.blocks[std::size_t(s / kKvBlockTokens)], call_.layer, head_);
-      const std::int64_t at = s % kKvBlockTokens;
-      unpack_elements(block + at / kPanel * layout.key_panel, layout.dtype, at % kPanel, m_.size, 0, m_.size,
-                      m_.k + s * m_.size);
-      for (std::int64_t h = 0; h < m_.size; ++h)
-        unpack_elements(block + layout.keys + h / kPanel * layout.value_panel, layout.dtype, h % kPanel, kKvBlockTokens,
-                        at, 1, m_.v + s * m_.size + h);
-    }
+  void gather_columns(std::int64_t column) const {
+    const std::int64_t count = std::min(kPanel, m_.size - column);
+    for (const auto& [from, to] : {std::pair{call_.q, m_.q_columns}, {call_.dy, m_.dy_columns}})
+      for (std::int64_t lane = 0; lane < m_.lanes; ++lane) {
+        const std::int64_t head = head_ * call_.group + lane % call_.group;
+        std::copy_n(from.row(sequence_.row + lane / call_.group) + head * m_.size + column, count,
+                    to + column * m_.lanes + lane * kPanel);
+      }
   }
-  void pack() const {
-    pack_rows(m_.k, m_.keys, m_.size, m_.k_rows);
-    pack_rows(m_.v, m_.keys, m_.size, m_.v_rows);
-    pack_columns(m_.k, m_.keys, m_.size, m_.k_columns);
-    pack_columns(m_.q, m_.lanes, m_.size, m_.q_columns);
-    pack_columns(m_.dy, m_.lanes, m_.size, m_.dy_columns);
+  // The 16 keys from `first` on.
+  void gather_keys(std::int64_t first) const {
+    const CacheLayout& layout = call_.layout;
+    const CacheTiles tiles(layout.dtype, call_.kernels);
+    const std::byte* block =
+        head_of(call_.cache, layout, sequence_.blocks[std::size_t(first / kKvBlockTokens)], call_.layer, head_);
+    const std::int64_t at = first % kKvBlockTokens;
+    const std::byte* keys = block + at / kPanel * layout.key_panel;
+    for (std::int64_t h = 0; h < m_.size; h += kPanel) {
+      tiles.copy(keys, h, m_.k_rows + first * m_.width + h * kPanel);
+      tiles.turn(keys, h, m_.k_columns + h * m_.whole_keys + first * kPanel);
+      tiles.turn(block + layout.keys + h / kPanel * layout.value_panel, at, m_.v_rows + first * m_.width + h * kPanel);
+    }
   }
 
   static std::int64_t lane_floats(std::int64_t keys) { return 3 * round_up(keys, kPanel); }
@@ -137,32 +170,36 @@ class HeadGradient {
   void run_lanes(std::int64_t first, std::int64_t count, float* memory) const {
     const std::int64_t stride = round_up(m_.keys, kPanel);
     float *p = memory, *ds = p + count * stride, *capped = ds + count * stride;
-    call_.multiply(m_.q + first * m_.size, m_.size, m_.k_rows, m_.size, {p, count, stride}, false);
-    call_.multiply(m_.dy + first * m_.size, m_.size, m_.v_rows, m_.size, {ds, count, stride}, false);
+    call_.multiply(m_.q + first * m_.size, m_.size, m_.k_rows, m_.size, m_.width, {p, count, stride}, false);
+    call_.multiply(m_.dy + first * m_.size, m_.size, m_.v_rows, m_.size, m_.width, {ds, count, stride}, false);
     for (std::int64_t i = 0; i < count; ++i)
       lane(sequence_.position + (first + i) / call_.group, p + i * stride, ds + i * stride, capped);
-    for (std::int64_t s = 0; s < m_.keys; ++s) {
-      for (std::int64_t i = 0; i < count; ++i) {
-        m_.turned_p[s * m_.lanes + first + i] = p[i * stride + s];
-        m_.turned_ds[s * m_.lanes + first + i] = ds[i * stride + s];
-      }
-    }
+    turn_over(p, count, stride, m_.turned_p + first);
+    turn_over(ds, count, stride, m_.turned_ds + first);
     for (std::int64_t g = 0; g < call_.group; ++g) {
       const View dq = call_.dq.row_range(sequence_.row + first / call_.group, count / call_.group)
                           .col_range((head_ * call_.group + g) * m_.size, m_.size);
-      call_.multiply(ds + g * stride, call_.group * stride, m_.k_columns, m_.keys, dq, true);
+      call_.multiply(ds + g * stride, call_.group * stride, m_.k_columns, m_.keys, m_.whole_keys, dq, true);
     }
   }
 
-  void run_keys(std::int64_t first, std::int64_t count) const {
-    const auto rows = [&](View all) {
-      return all.row_range(first_key_row_ + first, count).col_range(head_ * m_.size, m_.size);
-    };
-    call_.multiply(m_.turned_p + first * m_.lanes, m_.lanes, m_.dy_columns, m_.lanes, rows(call_.dv), true);
-    call_.multiply(m_.turned_ds + first * m_.lanes, m_.lanes, m_.q_columns, m_.lanes, rows(call_.dk), true);
+  void run_keys(std::int64_t first, std::int64_t count, bool values) const {
+    const View sums = (values ? call_.dv : call_.dk).row_range(first_key_row_ + first, count);
+    call_.multiply((values ? m_.turned_p : m_.turned_ds) + first * m_.turned_stride, m_.turned_stride,
+                   values ? m_.dy_columns : m_.q_columns, m_.lanes, m_.lanes, sums.col_range(head_ * m_.size, m_.size),
+                   true);
   }
 
  private:
+  // Lanes (count, keys) to (keys, lanes), line by line.
+  void turn_over(const float* lanes, std::int64_t count, std::int64_t stride, float* turned) const {
+    for (std::int64_t first = 0; first < m_.keys; first += kPanel)
+      for (std::int64_t lane = 0; lane < count; lane += kPanel)
+        for (std::int64_t s = first; s < std::min(first + kPanel, m_.keys); ++s)
+          for (std::int64_t i = lane; i < std::min(lane + kPanel, count); ++i)
+            turned[s * m_.turned_stride + i] = lanes[i * stride + s];
+  }
+
   // Scores become probabilities, and the gradient of those becomes that of the scores; both 0 where nothing is seen.
   void lane(std::int64_t position, float* p, float* ds, float* capped) const {
     const Kernels& kernels = call_.kernels;
@@ -220,18 +257,22 @@ void CpuBackend::attention_gradient(ConstView q, const KvCache& cache, std::int6
       scratch.reserve(std::size_t(in_task * call.group * HeadGradient::lane_floats(seen)) * sizeof(float));
     for (std::int64_t head = 0; head < shape.kv_heads; ++head) {
       const HeadGradient gradient(call, s, keys[i].row, head, memory);
-      for_rows(s.rows, call.group * shape.head_size,
-               [&](std::int64_t first, std::int64_t rows) { gradient.gather_lanes(first, rows); });
-      for_rows(seen, 8 * shape.head_size,
-               [&](std::int64_t first, std::int64_t rows) { gradient.gather_keys(first, rows); });
-      gradient.pack();
-      pool_.run((s.rows + in_task - 1) / in_task, [&](std::int64_t task, int thread) {
+      const std::int64_t keys_16 = (seen + kPanel - 1) / kPanel, columns_16 = (shape.head_size + kPanel - 1) / kPanel;
+      const std::int64_t lane_tasks = (s.rows + in_task - 1) / in_task, key_tasks = (seen + kTaskKeys - 1) / kTaskKeys;
+      pool_.run(keys_16 + columns_16 + lane_tasks, [&](std::int64_t task, int) {
+        if (task < keys_16) return gradient.gather_keys(task * kPanel);
+        if ((task -= keys_16) < columns_16) return gradient.gather_columns(task * kPanel);
+        const std::int64_t row = (task - columns_16) * in_task;
+        gradient.gather_lanes(row, std::min(in_task, s.rows - row));
+      });
+      pool_.run(lane_tasks, [&](std::int64_t task, int thread) {
         const std::int64_t row = task * in_task, rows = std::min(in_task, s.rows - row);
         gradient.run_lanes(row * call.group, rows * call.group,
                            reinterpret_cast<float*>(of_thread_[std::size_t(thread)].reserve(0)));
       });
-      pool_.run((seen + kTaskKeys - 1) / kTaskKeys, [&](std::int64_t task, int) {
-        gradient.run_keys(task * kTaskKeys, std::min(kTaskKeys, seen - task * kTaskKeys));
+      pool_.run(2 * key_tasks, [&](std::int64_t task, int) {
+        const std::int64_t first = task / 2 * kTaskKeys;
+        gradient.run_keys(first, std::min(kTaskKeys, seen - first), task % 2 == 0);
       });
     }
   }

@@ -131,6 +131,12 @@ class CpuBackend final : public Backend {
   void multiply(const Operand& x, std::int64_t first, const Weight& weight, std::int64_t column,
                 const ProductKernel& kernel, View out, const std::byte* next, bool accumulate = false,
                 const float* bias = nullptr) const;
+  // cpu_narrow.cc: `inner` is what is summed over, `columns` those of the output.
+  bool is_narrow(std::int64_t inner, std::int64_t columns, Precision precision, DType type) const;
+  void narrow_product(ConstView x, const std::byte* panels, std::int64_t stride, const float* bias, View out,
+                      bool accumulate);
+  void narrow_input_gradient(ConstView dy, const Weight& weight, View dx);
+  void narrow_weight_gradient(ConstView narrow, ConstView wide, View sums, bool turned);
   void find_angles(std::span<const Sequence> sequences, std::int64_t rows, std::int64_t half, double theta);
 
   Kernels kernels_;

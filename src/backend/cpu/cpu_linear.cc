@@ -144,6 +144,11 @@ void CpuBackend::linear(ConstView x, std::span<const LinearPart> parts, Precisio
     check_shape(part.bias == nullptr || part.bias->cols == part.out.cols, "linear: expected a bias of ", part.out.cols,
                 ", got ", part.bias == nullptr ? 0 : part.bias->cols);
   }
+  const LinearPart& only = parts.front();
+  if (parts.size() == 1 && !only.gelu && x.rows > kernels_.tile_rows &&
+      is_narrow(x.cols, only.out.cols, precision, only.weight->dtype))
+    return narrow_product(x, only.weight->storage.get(), panel_bytes(x.cols, DType::f32),
+                          only.bias == nullptr ? nullptr : only.bias->view().data, only.out, only.accumulate);
   for (std::int64_t start = 0; start < x.rows; start += kChunkRows) {
     const ConstView rows = x.row_range(start, std::min(kChunkRows, x.rows - start));
     const std::int64_t unit = unit_columns(rows.rows);

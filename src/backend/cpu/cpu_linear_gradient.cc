@@ -1,61 +1,22 @@
 // Gradients of products with weight matrices.
 //
 // That of the input is a product with the transposed matrix: a task turns some columns of the matrix's panels over, a
-// piece that stays in cache, and multiplies all rows with it. That of the weight has rows for its inner size: the
+// piece that stays in cache, and multiplies all rows with it; the sums lie apart until then, as rows of many widths
+// would fall into the same sets of the first cache. That of the weight has rows for its inner size: the
 // output's gradient is turned over, and the input is packed as panels of 16 columns.
 #include <algorithm>
 
 #include "backend/cpu/cpu_backend.h"
 #include "backend/cpu/pack.h"
+#include "backend/cpu/turned_panel.h"
 
 namespace paligemma {
 namespace {
 
-constexpr std::int64_t kMostRows = 576;  // of a chunk: bounds the memory
-constexpr std::int64_t kColumns = 128;   // of a task
-constexpr std::int64_t kPiece = 512;     // rows of the matrix that are turned over at once: even, whole panels
-
-// Sixteen columns of the matrix from `column` on, its rows [first, first + count): a panel [count][16] of f32, or
-// [count / 2][16][2] of bf16. `first` is a multiple of 16; what is missing at the edges is zero.
-class TurnedPanel {
- public:
-  TurnedPanel(const Weight& weight, const Kernels& kernels, DType as) : weight_(weight), kernels_(kernels), as_(as) {}
-
-  void make(std::int64_t first, std::int64_t count, std::int64_t column, std::byte* out) const {
-    const std::int64_t bytes = panel_data(kPanel, as_), stride = panel_bytes(weight_.cols, weight_.dtype);
-    const std::byte* panel = weight_.storage.get() + first / kPanel * stride;
-    const bool whole = column + kPanel <= round_up(weight_.cols, 2);
-    for (std::int64_t at = 0; at < count; at += kPanel, panel += stride, out += bytes) {
-      if (weight_.dtype == DType::bf16 && as_ == DType::bf16 && whole) {
-        kernels_.turn_bf16(reinterpret_cast<const std::uint16_t*>(panel + panel_data(column, DType::bf16)),
-                           reinterpret_cast<std::uint16_t*>(out));
-      } else {
-        turn(panel, column, std::min(kPanel, count - at), out);
-      }
-    }
-  }
-
- private:
-  void turn(const std::byte* panel, std::int64_t column, std::int64_t rows, std::byte* out) const {
-    std::fill_n(out, panel_data(kPanel, as_), std::byte{0});
-    const std::int64_t width = std::min(kPanel, weight_.cols - column);
-    float values[kPanel];
-    for (std::int64_t lane = 0; lane < rows; ++lane) {
-      unpack_elements(panel, weight_.dtype, lane, weight_.cols, column, width, values);
-      for (std::int64_t i = 0; i < width; ++i) {
-        if (as_ == DType::bf16) {
-          reinterpret_cast<std::uint16_t*>(out)[panel_index(lane, i, as_)] = f32_to_bf16(values[i]);
-        } else {
-          reinterpret_cast<float*>(out)[panel_index(lane, i, as_)] = values[i];
-        }
-      }
-    }
-  }
-
-  const Weight& weight_;
-  const Kernels& kernels_;
-  DType as_;
-};
+constexpr std::int64_t kMostRows = 576;    // of a chunk: bounds the memory
+constexpr std::int64_t kColumns = 128;     // of a task
+constexpr std::int64_t kWorthACopy = 128;  // rows of the matrix
+constexpr std::int64_t kPiece = 2304;      // rows of the matrix that are turned over at once: even, whole panels
 
 }  // namespace
 
@@ -67,18 +28,25 @@ void CpuBackend::linear_input_gradient(ConstView dy, const Weight& weight, View 
   const DType as = precision == Precision::f32 || weight.dtype == DType::f32 ? DType::f32 : DType::bf16;
   if (precision == Precision::int8) precision = Precision::bf16;
   const ProductKernel& kernel = product(precision, as);
+  if (is_narrow(dy.cols, dx.cols, precision, weight.dtype)) return narrow_input_gradient(dy, weight, dx);
   const TurnedPanel turned(weight, kernels_, as);
   const std::int64_t panels = (dx.cols + kPanel - 1) / kPanel;
   const std::int64_t in_task = std::clamp<std::int64_t>(panels / (4 * pool_.threads()), 1, kColumns / kPanel);
-  const std::int64_t stride = panel_data(kPiece, as);
-  for (Scratch& scratch : of_thread_) scratch.reserve(std::size_t(in_task * stride));
+  const std::int64_t stride = panel_data(std::min(kPiece, round_up(weight.rows, kPanel)), as),
+                     width = in_task * kPanel + kPanel;
+  const bool apart = weight.rows >= kWorthACopy;
+  const std::int64_t sums = in_task * stride, most_rows = std::min(kMostRows, dy.rows);
+  for (Scratch& scratch : of_thread_)
+    scratch.reserve(std::size_t(sums + most_rows * width * std::int64_t(sizeof(float))));
   for (std::int64_t start = 0; start < dy.rows; start += kMostRows) {
     const std::int64_t rows = std::min(kMostRows, dy.rows - start);
     const Operand operand = prepare(dy.row_range(start, rows), precision, kernel.left);
     pool_.run((panels + in_task - 1) / in_task, [&](std::int64_t task, int thread) {
       const std::int64_t column = task * in_task * kPanel;
-      const View out = dx.row_range(start, rows).col_range(column, std::min(in_task * kPanel, dx.cols - column));
+      const View to = dx.row_range(start, rows).col_range(column, std::min(in_task * kPanel, dx.cols - column));
       std::byte* piece = of_thread_[std::size_t(thread)].reserve(0);
+      const View out = apart ? View(reinterpret_cast<float*>(piece + sums), rows, to.cols, width) : to;
+      for (std::int64_t r = 0; apart && r < rows; ++r) std::copy_n(to.row(r), to.cols, out.row(r));
       for (std::int64_t first = 0, count; first < weight.rows; first += count) {
         const std::int64_t block = first / operand.k_block, in_block = first % operand.k_block;
         count = std::min({kPiece, weight.rows - first, operand.k_block - in_block});
@@ -95,6 +63,7 @@ void CpuBackend::linear_input_gradient(ConstView dy, const Weight& weight, View 
                     .k = count,
                     .accumulate = true});
       }
+      for (std::int64_t r = 0; apart && r < rows; ++r) std::copy_n(out.row(r), to.cols, to.row(r));
     });
   }
 }
@@ -105,6 +74,8 @@ void CpuBackend::linear_weight_gradient(ConstView dy, ConstView x, View dweight,
               "linear_weight_gradient: expected (", dy.cols, ", ", x.cols, "), got (", dweight.rows, ", ", dweight.cols,
               ") of ", dy.rows, " and ", x.rows, " rows");
   const DType as = precision == Precision::f32 ? DType::f32 : DType::bf16;
+  if (is_narrow(x.cols, dy.cols, precision, as)) return narrow_weight_gradient(dy, x, dweight, false);
+  if (is_narrow(dy.cols, x.cols, precision, as)) return narrow_weight_gradient(x, dy, dweight, true);
   if (precision == Precision::int8) precision = Precision::bf16;
   const ProductKernel& kernel = product(precision, as);
   const bool narrow = kernel.left == Left::bf16;

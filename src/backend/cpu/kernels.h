@@ -112,6 +112,9 @@ struct Kernels {
   // 16 rows of a bf16 panel times 16 elements of k, from `panel` on, as 16 rows of k times 16 elements: [8][16][2]
   // both.
   void (*turn_bf16)(const std::uint16_t* panel, std::uint16_t* turned) noexcept = nullptr;
+  // 16 elements of k of 16 rows of a panel in blocks, all of one block with `scales`, rounded to bf16: [8][16][2]. [0]
+  // of 8 bits, [1] of 4.
+  void (*widen_blocks[2])(const std::byte* words, const std::uint16_t* scales, std::uint16_t* panel) noexcept = {};
 
   // In f32, bf16 and int8: generic/peak.h.
   double (*multiply_adds[3])(std::int64_t steps, float* sink) noexcept = {};

@@ -5,6 +5,7 @@
 #include "backend/cpu/generic/peak.h"
 #include "backend/cpu/generic/product.h"
 #include "backend/cpu/generic/rows.h"
+#include "backend/cpu/generic/turn.h"
 
 namespace paligemma {
 
@@ -21,6 +22,7 @@ void use_avx2(Kernels& kernels) noexcept {
   use_words<V, I32x8, I32x8, 3, 1, 2>(kernels);
   use_rows<V>(kernels);
   use_gradients<V>(kernels);
+  use_widening<V, I32x8>(kernels);
 }
 
 }  // namespace paligemma

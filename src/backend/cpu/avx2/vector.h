@@ -55,6 +55,10 @@ struct F32x8 {
     store_bf16(all);
     for (int i = 0; i < n; ++i) p[i] = all[i];
   }
+  static void store_pairs(std::uint16_t* p, F32x8 even, F32x8 odd) {
+    const __m256i low = _mm256_srli_epi32(_mm256_castps_si256(even.to_bf16().v), 16);
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm256_or_si256(low, _mm256_castps_si256(odd.to_bf16().v)));
+  }
 
   void store_integers(std::int16_t* p) const {
     const __m256i turned = _mm256_cvtps_epi32(_mm256_permute_ps(v, _MM_SHUFFLE(3, 1, 2, 0)));
@@ -113,6 +117,15 @@ struct I32x8 {
   template <int kHalf>
   static I32x8 half_bytes(I32x8 a) {
     return {_mm256_and_si256(_mm256_srli_epi16(a.v, 4 * kHalf), _mm256_set1_epi8(15))};
+  }
+  template <int kByte>
+  static I32x8 byte(I32x8 a) {
+    return {_mm256_srai_epi32(_mm256_slli_epi32(a.v, 24 - 8 * kByte), 24)};
+  }
+  template <int kNibble>
+  static I32x8 nibble(I32x8 a) {
+    const __m256i bits = _mm256_and_si256(_mm256_srli_epi32(a.v, 4 * kNibble), _mm256_set1_epi32(15));
+    return {_mm256_sub_epi32(bits, _mm256_set1_epi32(8))};
   }
   static I32x8 dot(I32x8 sum, I32x8 a, I32x8 b) { return {_mm256_add_epi32(sum.v, _mm256_madd_epi16(a.v, b.v))}; }
   static I32x8 byte_dot(I32x8 sum, I32x8 a, I32x8 b) {

@@ -5,6 +5,7 @@
 #include "backend/cpu/generic/peak.h"
 #include "backend/cpu/generic/product.h"
 #include "backend/cpu/generic/rows.h"
+#include "backend/cpu/generic/turn.h"
 
 namespace paligemma {
 namespace {
@@ -48,6 +49,7 @@ void use_avx512(Kernels& kernels) noexcept {
   use_words<V, I32x16, I32x16, 6, 2, 8>(kernels);
   use_rows<V>(kernels);
   use_gradients<V>(kernels);
+  use_widening<V, I32x16>(kernels);
   kernels.turn_bf16 = turn_bf16;
 }
 

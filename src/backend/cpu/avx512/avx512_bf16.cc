@@ -2,6 +2,7 @@
 #include "backend/cpu/avx512/vector.h"
 #include "backend/cpu/generic/peak.h"
 #include "backend/cpu/generic/product.h"
+#include "backend/cpu/generic/turn.h"
 
 namespace paligemma {
 namespace {
@@ -44,12 +45,24 @@ void narrow_bf16(std::int64_t n, const float* x, std::uint16_t* y) noexcept {
   }
 }
 
+// The same of denormal numbers.
+struct Narrowing : F32x16 {
+  static void store_pairs(std::uint16_t* p, F32x16 even, F32x16 odd) {
+    alignas(64) static constexpr std::uint16_t kZip[32] = {0,  16, 1,  17, 2,  18, 3,  19, 4,  20, 5,
+                                                           21, 6,  22, 7,  23, 8,  24, 9,  25, 10, 26,
+                                                           11, 27, 12, 28, 13, 29, 14, 30, 15, 31};
+    const __m512bh both = _mm512_cvtne2ps_pbh(odd.v, even.v);
+    _mm512_storeu_si512(p, _mm512_permutexvar_epi16(_mm512_load_si512(kZip), reinterpret_cast<const __m512i&>(both)));
+  }
+};
+
 }  // namespace
 
 void use_avx512_bf16(Kernels& kernels) noexcept {
   kernels.name = "avx512_bf16";
   kernels.multiply_adds[1] = multiply_adds<Bf16Pairs>;
   kernels.narrow_bf16 = narrow_bf16;
+  use_widening<Narrowing, I32x16>(kernels);
   kernels.product[1][1] = kernels.product[2][1] = {Tiles<Bf16Pairs, 12, 2, 8>::run, Left::bf16};
 }
 

@@ -50,6 +50,10 @@ struct F32x16 {
   void store_bf16(std::uint16_t* p, std::int64_t n) const {
     _mm512_mask_cvtepi32_storeu_epi16(p, first(n), _mm512_srli_epi32(_mm512_castps_si512(to_bf16().v), 16));
   }
+  static void store_pairs(std::uint16_t* p, F32x16 even, F32x16 odd) {
+    const __m512i low = _mm512_srli_epi32(_mm512_castps_si512(even.to_bf16().v), 16);
+    _mm512_storeu_si512(p, _mm512_or_si512(low, _mm512_castps_si512(odd.to_bf16().v)));
+  }
 
   // As portable/lanes.h says.
   void store_integers(std::int8_t* p) const {
@@ -95,6 +99,15 @@ struct I32x16 {
   template <int kHalf>
   static I32x16 half_bytes(I32x16 a) {
     return {_mm512_and_si512(_mm512_srli_epi16(a.v, 4 * kHalf), _mm512_set1_epi8(15))};
+  }
+  template <int kByte>
+  static I32x16 byte(I32x16 a) {
+    return {_mm512_srai_epi32(_mm512_slli_epi32(a.v, 24 - 8 * kByte), 24)};
+  }
+  template <int kNibble>
+  static I32x16 nibble(I32x16 a) {
+    const __m512i bits = _mm512_and_si512(_mm512_srli_epi32(a.v, 4 * kNibble), _mm512_set1_epi32(15));
+    return {_mm512_sub_epi32(bits, _mm512_set1_epi32(8))};
   }
   static I32x16 dot(I32x16 sum, I32x16 a, I32x16 b) { return {_mm512_add_epi32(sum.v, _mm512_madd_epi16(a.v, b.v))}; }
   static I32x16 byte_dot(I32x16 sum, I32x16 a, I32x16 b) {

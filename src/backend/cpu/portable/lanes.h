@@ -50,6 +50,11 @@ struct Lanes {
   void store_bf16(std::uint16_t* p, std::int64_t n) const {
     for (int i = 0; i < n; ++i) p[i] = f32_to_bf16(float(v[i]));
   }
+  // bf16 in pairs, [width][2].
+  static void store_pairs(std::uint16_t* p, Lanes even, Lanes odd) {
+    for (int i = 0; i < width; ++i)
+      p[2 * i] = f32_to_bf16(float(even.v[i])), p[2 * i + 1] = f32_to_bf16(float(odd.v[i]));
+  }
 
   // Whole numbers in the range of the integers; of each four of 16 bits the second and the third change places.
   void store_integers(std::int16_t* p) const {
@@ -135,6 +140,15 @@ struct IntLanes {
   template <int kNibble>
   static IntLanes nibbles(IntLanes a) {
     return map([&](int i) { return a.v[i] >> 4 * kNibble & 0x000f000f; });
+  }
+  // Byte kByte of each lane with its sign, and nibble kNibble less 8.
+  template <int kByte>
+  static IntLanes byte(IntLanes a) {
+    return map([&](int i) { return std::int32_t(std::int8_t(a.v[i] >> 8 * kByte)); });
+  }
+  template <int kNibble>
+  static IntLanes nibble(IntLanes a) {
+    return map([&](int i) { return (a.v[i] >> 4 * kNibble & 15) - 8; });
   }
   // sum + the products of the pairs.
   static IntLanes dot(IntLanes sum, IntLanes a, IntLanes b) {

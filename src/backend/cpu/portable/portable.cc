@@ -19,6 +19,7 @@ void use_portable(Kernels& kernels) noexcept {
   kernels.multiply_adds[2] = byte_multiply_adds<IntLanes, false>;
   use_rows<V>(kernels);
   use_gradients<V>(kernels);
+  use_widening<V, IntLanes>(kernels);
   kernels.turn_bf16 = turn_bf16_squares;
 }
 
