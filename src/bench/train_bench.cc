@@ -45,6 +45,7 @@ struct Steps {
   Network& network;
   OpClock& clock;
   Parameters parameters{clock};
+  AdapterSet set{};
   std::optional<TrainedAdapter> adapter{};
   std::optional<Optimizer> optimizer{};
   Objective objective;
@@ -66,8 +67,8 @@ struct Steps {
     if (options.mode == TrainMode::full) {
       add_network(parameters, network, config, source, NamePatterns({}));
     } else {
-      adapter.emplace(LoraOptions{.rank = options.rank}, 1, network, config, source, options.holding, clock,
-                      parameters);
+      adapter.emplace(LoraOptions{.rank = options.rank}, 1,
+                      TrainedAdapter::Place{network, config, source, options.holding, clock, parameters, set});
     }
     optimizer.emplace(parameters, clock, OptimizerOptions{});
     if (options.cached_features) {

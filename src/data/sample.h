@@ -10,6 +10,8 @@
 #include <string_view>
 #include <vector>
 
+#include "detect/run_lengths.h"
+
 namespace paligemma {
 
 // What the prefix and the suffix of a sample are made of.
@@ -25,12 +27,6 @@ std::string_view task_name(SampleTask task);
 
 enum class Split { none, train, validation, test };
 std::string_view split_name(Split split);
-
-// A mask as runs of pixels outside and inside in turn, column by column, outside first.
-struct RunLengths {
-  int width = 0, height = 0;  // of the picture; 0 where the file does not say
-  std::vector<std::uint32_t> counts{};
-};
 
 // The part of a picture that an object covers: the pixels in any of the polygons (x1 y1 x2 y2 ...), or in the runs.
 struct ObjectShape {

@@ -27,6 +27,13 @@ double seconds_since(Clock::time_point start) { return std::chrono::duration<dou
 
 double now() { return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count(); }
 
+DatasetOptions dataset_options(const Recipe& recipe) {
+  DatasetOptions options{.pictures = recipe.images, .prefix = recipe.prefix};
+  if (recipe.task == "detect") options.task = SampleTask::detect;
+  if (recipe.task == "segment") options.task = SampleTask::segment;
+  return options;
+}
+
 LoaderOptions loader_options(const Recipe& recipe, const Pipeline& pipeline) {
   LoaderOptions options{.side = static_cast<int>(pipeline.config.vision.image_size()),
                         .filter = pipeline.preprocessor.filter,
@@ -43,18 +50,6 @@ LoaderOptions loader_options(const Recipe& recipe, const Pipeline& pipeline) {
     target.encode = [&codec = *pipeline.codec](const Mask& mask, const std::array<double, 4>& box) {
       return codec.encode(mask, box);
     };
-  return options;
-}
-
-ValidationOptions validation_options(const Recipe& recipe, const Pipeline& pipeline, const RunData& data) {
-  ValidationOptions options{.loader = loader_options(recipe, pipeline), .answer_tokens = recipe.answer_tokens};
-  options.loader.augment = {};
-  options.loader.shuffle = options.loader.target.shuffle = false;
-  options.loader.target.fill_to = 0;
-  options.tokens = {.image_tokens = static_cast<int>(pipeline.config.vision.tokens()),
-                    .answer_tokens = recipe.answer_tokens};
-  options.places = data.validation;
-  if (std::ssize(options.places) > recipe.eval_limit) options.places.resize(std::size_t(recipe.eval_limit));
   return options;
 }
 
@@ -78,6 +73,23 @@ class FeatureStore {
   std::uint64_t bytes_ = 0;
   std::map<std::size_t, std::vector<float>> features_;
 };
+
+// The one asked for, else the first of the task's that there is.
+std::string deciding_metric(const std::string& asked, std::span<const Record> records, const MetricValues& values) {
+  const auto known = [&](const std::string& name) {
+    return std::ranges::any_of(values, [&](const auto& value) { return value.first == name; });
+  };
+  if (asked != "auto") {
+    if (known(asked)) return asked;
+    find_metric(asked);
+    fail(ErrorKind::usage, "metric", "the validation data has nothing for the metric ", asked,
+         ". Try: --metric auto, or loss");
+  }
+  if (!records.empty())
+    for (const std::string& name : metrics_of(records.front().task))
+      if (known(name)) return name;
+  return "loss";
+}
 
 class Run {
  public:
@@ -147,7 +159,9 @@ void Run::begin() {
   tokens_ = {.image_tokens = static_cast<int>(pipeline.config.vision.tokens()),
              .weights = parse_token_weights(recipe_.token_weights),
              .answer_tokens = recipe_.answer_tokens};
-  validation_ = validation_options(recipe_, pipeline, data_);
+  validation_ = evaluation_options(recipe_, pipeline);
+  validation_.places = data_.validation;
+  if (std::ssize(validation_.places) > recipe_.eval_limit) validation_.places.resize(std::size_t(recipe_.eval_limit));
   features_.emplace(trainee_->tower_is_frozen() && !loading.augment.any());
 
   if (resume_) return resume();
@@ -291,14 +305,23 @@ void Run::evaluate(bool) {
       hooks_.stop);
   trainee_->optimizer->swap_with_average();
   if (recipe_.ema > 0) trainee_->place();
+  std::vector<Record> records;
+  for (const ValidationAnswer& one : answers) records.push_back(record_of(one));
+  metrics = paligemma::evaluate(records);
   metrics.emplace_back("loss", value.loss);
   metrics.emplace_back("perplexity", value.perplexity);
+  const std::string name = deciding_metric(recipe_.metric, records, metrics);
+  const auto decides_at = std::ranges::find(metrics, name, [](const auto& metric) { return metric.first; });
+  std::rotate(metrics.begin(), decides_at, decides_at + 1);
   const double decides = metrics.front().second;
-  const bool best = !position_.best || decides < *position_.best;
-  if (best)
+  const bool higher = name != "loss" && name != "perplexity" && find_metric(name).higher_is_better;
+  const bool best =
+      std::isfinite(decides) && (!position_.best || (higher ? decides > *position_.best : decides < *position_.best));
+  if (best) {
     position_.best = decides, position_.best_step = position_.step, position_.worse = 0;
-  else
+  } else {
     ++position_.worse;
+  }
   log_->add(LoggedEvaluation{position_.step, metrics, best});
   for (const auto& [name, number] : metrics) events_->add_scalar("validation/" + name, position_.step, number, now());
   progress_.metric = metrics.front().first;
@@ -368,13 +391,26 @@ RunResult Run::go() {
 
 }  // namespace
 
+ValidationOptions evaluation_options(const Recipe& recipe, const Pipeline& pipeline) {
+  ValidationOptions options{.loader = loader_options(recipe, pipeline), .answer_tokens = recipe.answer_tokens};
+  options.loader.augment = {};
+  options.loader.shuffle = options.loader.target.shuffle = false;
+  options.loader.target.fill_to = 0;
+  options.tokens = {.image_tokens = static_cast<int>(pipeline.config.vision.tokens()),
+                    .answer_tokens = recipe.answer_tokens};
+  return options;
+}
+
+Dataset open_eval_data(const Recipe& recipe) {
+  Dataset data = open_dataset(recipe.data, dataset_options(recipe));
+  if (recipe.detect_prompt == "each") data.samples = split_by_class(std::move(data.samples));
+  return data;
+}
+
 RunData open_run_data(const Recipe& recipe, const RunHooks&) {
-  DatasetOptions options{.pictures = recipe.images, .prefix = recipe.prefix};
-  if (recipe.task == "detect") options.task = SampleTask::detect;
-  if (recipe.task == "segment") options.task = SampleTask::segment;
+  const DatasetOptions options = dataset_options(recipe);
   RunData run;
-  run.data = open_dataset(recipe.data, options);
-  if (recipe.detect_prompt == "each") run.data.samples = split_by_class(std::move(run.data.samples));
+  run.data = open_eval_data(recipe);
   char* end = nullptr;
   const double share = recipe.val.empty() ? 0.1 : std::strtod(recipe.val.c_str(), &end);
   const bool is_share = recipe.val.empty() || (end && *end == '\0' && share >= 0 && share < 1);

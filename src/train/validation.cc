@@ -40,7 +40,9 @@ std::vector<ValidationAnswer> answer_samples(Pipeline& pipeline, const Dataset& 
       const Sample& sample = data.samples[place];
       ValidationAnswer one{.place = place, .truth = decode_sample(sample, options.loader.decode)};
       Dice dice(0);
+      one.record = record_of(sample, one.truth, {});
       one.target = make_target(one.truth, data.classes, options.loader.target, dice, 0, 0);
+      one.record.prefix = one.target.prefix;
       Request request{.task = Task::run};
       request.text = one.target.prefix;
       request.pictures = {{.path = sample.picture.name, .pixels = SharedPicture(one.truth.picture)}};
@@ -57,6 +59,44 @@ std::vector<ValidationAnswer> answer_samples(Pipeline& pipeline, const Dataset& 
   }
   if (!requests.empty()) flush();
   return answers;
+}
+
+Record record_of(const Sample& sample, const DecodedSample& truth, std::string_view prompt) {
+  Record record{
+      .id = sample.id, .prefix = std::string(prompt), .answers = truth.answers, .answer_type = sample.answer_type};
+  const bool masked = std::ranges::any_of(truth.objects, [](const DecodedObject& o) { return o.mask || o.seg; });
+  switch (truth.task) {
+    case SampleTask::text:
+      record.task = truth.objects.empty() ? RecordTask::text : masked ? RecordTask::segment : RecordTask::detect;
+      break;
+    case SampleTask::caption: record.task = RecordTask::caption; break;
+    case SampleTask::answer: record.task = RecordTask::answer; break;
+    case SampleTask::detect: record.task = RecordTask::detect; break;
+    case SampleTask::segment: record.task = RecordTask::segment; break;
+    case SampleTask::refer: record.task = RecordTask::refer; break;
+  }
+  const int width = truth.picture.width, height = truth.picture.height;
+  for (const DecodedObject& object : truth.objects) {
+    MarkedObject marked{.label = object.label, .box = object.box};
+    if (object.mask && width > 0) marked.mask = run_lengths(*object.mask, width, height);
+    record.objects.truth.push_back(std::move(marked));
+  }
+  for (const SampleObject& object : sample.objects)
+    if (object.crowd && sample.unit == Unit::pixels)
+      record.objects.truth.push_back({.label = object.label, .box = object.box, .crowd = true});
+  return record;
+}
+
+Record record_of(const ValidationAnswer& answer) {
+  Record record = answer.record;
+  const Result& result = answer.result;
+  record.prediction = result.text;
+  for (const Object& object : result.objects) {
+    MarkedObject marked{.label = object.label, .box = object.box, .score = object.score};
+    if (object.mask) marked.mask = run_lengths(*object.mask, result.width, result.height);
+    record.objects.found.push_back(std::move(marked));
+  }
+  return record;
 }
 
 LossValue validation_loss(Objective& objective, Pipeline& pipeline, const Dataset& data,

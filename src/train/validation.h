@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "data/loader.h"
+#include "eval/records.h"
 #include "pipeline.h"
 #include "train/objective.h"
 #include "train/tokens.h"
@@ -26,6 +27,7 @@ struct ValidationAnswer {
   std::size_t place = 0;  // in Dataset::samples
   Target target{};
   DecodedSample truth{};  // without its picture, unless it is one of those to be drawn
+  Record record{};        // without what was found
   Result result{};
 };
 
@@ -33,6 +35,12 @@ struct ValidationAnswer {
 std::vector<ValidationAnswer> answer_samples(Pipeline& pipeline, const Dataset& data, const ValidationOptions& options,
                                              const std::function<void(std::size_t done)>& progress,
                                              const std::function<bool()>& stop);
+
+// The same as what metrics compare. A record is of the task of its sample; rows whose text spells boxes are of detect
+// or segment.
+Record record_of(const ValidationAnswer& answer);
+// What is there, nothing found yet: of a sample in pixels of its decoded picture.
+Record record_of(const Sample& sample, const DecodedSample& truth, std::string_view prompt);
 
 // Mean loss and perplexity of the examples' own answers.
 struct LossValue {
