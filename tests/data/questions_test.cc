@@ -51,7 +51,8 @@ TEST(Questions, OfGqaHoldTheirAnswers) {
   folder.picture("images/2405722.png");
   folder.write("testdev_balanced_questions.json",
                R"({"20":{"semantic":[],"imageId":"2405722","question":"Is it blue?",
-    "answer":"no","fullAnswer":"No."},"21":{"imageId":"1","question":"Is it?","answer":"no"},"22":{"imageId":"2405722"}})");
+    "answer":"no","fullAnswer":"No."},"21":{"imageId":"1","question":"Is it?","answer":"no"},
+    "22":{"imageId":"2405722"}})");
   const Dataset data = folder.open();
   EXPECT_EQ(data.form, "GQA");
   EXPECT_THAT(ids(data), ElementsAre("20"));
@@ -66,7 +67,8 @@ TEST(Refs, OfRefCocoAreReadWithTheirInstances) {
     folder.picture("train2014/COCO_train2014_000000000001.png", 8, 4);
     folder.write("refcoco/refs(unc).p", Scratch::bytes_of(golden("data/" + name)));
     folder.write("refcoco/instances.json",
-                 R"({"images":[{"id":1,"file_name":"COCO_train2014_000000000001.png","width":8,"height":4}],
+                 R"({"images":[
+        {"id":1,"file_name":"COCO_train2014_000000000001.png","width":8,"height":4}],
       "annotations":[{"id":11,"image_id":1,"category_id":3,"bbox":[1,1,4,2],"iscrowd":0,
         "segmentation":[[1,1,5,1,5,3,1,3]]}],
       "categories":[{"id":3,"name":"cow"}]})");
