@@ -53,7 +53,7 @@ TEST(BadData, OfDamagedFiles) {
   const DataFolder folder;
   folder.write(
       "coco.json",
-      R"({"images":[{"id":1,"file_name":"a.png"}],"categories":[{"id":1,"name":"a"}],"annotations":[{"category_id":1})");
+      R"({"images":[{"id":1,"file_name":"a.png"}],"categories":[{"id":1,"name":"a"}],"annotations":[{"id":1})");
   expect_data_refused(folder, "json", "coco.json: parse error", "coco.json");
   folder.write("a.csv", "image,suffix\n\"a");
   expect_data_refused(folder, "csv", "a.csv: line 2", "a.csv");

@@ -119,7 +119,8 @@ TEST(Captions, OfKarpathyHaveTheirOwnSplits) {
   const DataFolder folder;
   folder.picture("val2014/a.png"), folder.picture("train2014/a.png");
   folder.write("dataset_coco.json", R"({"images":[
-    {"filepath":"val2014","filename":"a.png","cocoid":1,"split":"test","sentences":[{"raw":"a cow","tokens":["a","cow"]}]},
+    {"filepath":"val2014","filename":"a.png","cocoid":1,"split":"test",
+     "sentences":[{"raw":"a cow","tokens":["a","cow"]}]},
     {"filepath":"train2014","filename":"a.png","cocoid":2,"split":"restval","sentences":[{"raw":"x"},{"raw":"y"}]}],
     "dataset":"coco"})");
   const Dataset data = folder.open();

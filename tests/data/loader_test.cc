@@ -204,7 +204,9 @@ TEST(Decoded, PicturesMayLieInTheirLabelMeDocument) {
   // A red picture of 3 x 2, written by Pillow.
   folder.write("a.json",
                R"({"shapes":[{"label":"cow","points":[[0,0],[2,2]],"shape_type":"rectangle"}],"imagePath":"gone.png",
-    "imageHeight":2,"imageWidth":3,"imageData":"iVBORw0KGgoAAAANSUhEUgAAAAMAAAACCAIAAAASFvFNAAAAEElEQVR4nGP8zwAFTDAGAwATKQED8NgHhAAAAABJRU5ErkJggg=="})");
+    "imageHeight":2,"imageWidth":3,"imageData":")"
+               "iVBORw0KGgoAAAANSUhEUgAAAAMAAAACCAIAAAASFvFNAAAAEElEQVR4nGP8zwAFTDAGAwATKQED8NgHhAAAAABJRU5ErkJggg=="
+               R"("})");
   const Dataset data = folder.open();
   ASSERT_EQ(data.samples.size(), 1u);
   EXPECT_TRUE(data.samples[0].picture.in_labelme);

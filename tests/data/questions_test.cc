@@ -20,7 +20,8 @@ void write_vqa(const DataFolder& folder) {
                  {"image_id":262148,"question":"Why?","question_id":262148001},
                  {"image_id":262149,"question":"Who?","question_id":262149000}]})");
   folder.write("v2_mscoco_val2014_annotations.json", R"({"annotations":[
-    {"question_type":"where","multiple_choice_answer":"down","image_id":262148,"answer_type":"other","question_id":262148000,
+    {"question_type":"where","multiple_choice_answer":"down","image_id":262148,"answer_type":"other",
+     "question_id":262148000,
      "answers":[{"answer":"down","answer_confidence":"yes","answer_id":1},{"answer":"at table","answer_id":2}]}]})");
 }
 
@@ -49,8 +50,9 @@ TEST(Questions, OfGqaHoldTheirAnswers) {
   const DataFolder folder;
   folder.picture("images/2405722.png");
   folder.write("testdev_balanced_questions.json",
-               R"({"20":{"semantic":[],"imageId":"2405722","question":"Is it blue?","answer":"no",
-    "fullAnswer":"No."},"21":{"imageId":"1","question":"Is it?","answer":"no"},"22":{"imageId":"2405722"}})");
+               R"({"20":{"semantic":[],"imageId":"2405722","question":"Is it blue?",
+    "answer":"no","fullAnswer":"No."},"21":{"imageId":"1","question":"Is it?","answer":"no"},
+    "22":{"imageId":"2405722"}})");
   const Dataset data = folder.open();
   EXPECT_EQ(data.form, "GQA");
   EXPECT_THAT(ids(data), ElementsAre("20"));
@@ -65,8 +67,10 @@ TEST(Refs, OfRefCocoAreReadWithTheirInstances) {
     folder.picture("train2014/COCO_train2014_000000000001.png", 8, 4);
     folder.write("refcoco/refs(unc).p", Scratch::bytes_of(golden("data/" + name)));
     folder.write("refcoco/instances.json",
-                 R"({"images":[{"id":1,"file_name":"COCO_train2014_000000000001.png","width":8,"height":4}],
-      "annotations":[{"id":11,"image_id":1,"category_id":3,"bbox":[1,1,4,2],"segmentation":[[1,1,5,1,5,3,1,3]],"iscrowd":0}],
+                 R"({"images":[
+        {"id":1,"file_name":"COCO_train2014_000000000001.png","width":8,"height":4}],
+      "annotations":[{"id":11,"image_id":1,"category_id":3,"bbox":[1,1,4,2],"iscrowd":0,
+        "segmentation":[[1,1,5,1,5,3,1,3]]}],
       "categories":[{"id":3,"name":"cow"}]})");
     const Dataset data = folder.open();
     EXPECT_EQ(data.form, "RefCOCO");

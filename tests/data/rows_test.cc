@@ -157,7 +157,8 @@ TEST(Rows, OfTextVqaAndDocVqaAreQuestions) {
   const DataFolder folder;
   folder.picture("train_images/0054c91397f2fe05.png"), folder.picture("documents/x_1.png");
   folder.write("TextVQA_val.json", R"({"dataset_type":"val","dataset_name":"textvqa","data":[
-    {"question":"what brand?","image_id":"0054c91397f2fe05","question_id":0,"set_name":"val","answers":["nokia","nokia","toshiba"]},
+    {"question":"what brand?","image_id":"0054c91397f2fe05","question_id":0,"set_name":"val",
+     "answers":["nokia","nokia","toshiba"]},
     {"questionId":5,"question":"what year?","image":"documents/x_1.png","data_split":"train","answers":["1999"]}]})");
   const Dataset data = folder.open();
   ASSERT_EQ(data.samples.size(), 2u);

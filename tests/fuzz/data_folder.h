@@ -82,22 +82,18 @@ inline void check(const Dataset& data) {
   fingerprint(data);
 }
 
-// Reads the input as the file `name`. True where it is data.
+// Reads the input as the file `name`. True where it is data. Whether masks are wanted follows from the size.
 inline bool read(const std::uint8_t* bytes, std::size_t size, const char* name,
                  std::initializer_list<std::pair<const char*, const char*>> others = {}) {
   const std::filesystem::path file = folder(others) / name;
   write(file, {reinterpret_cast<const char*>(bytes), size});
-  bool taken = false;
-  for (const SampleTask task : {SampleTask::detect, SampleTask::segment}) {
-    try {
-      const Dataset data = open_dataset(file, {.task = task});
-      check(data);
-      taken = true;
-    } catch (const Error& error) {
-      require(error.kind() == ErrorKind::usage && !error.code().empty());
-    }
+  try {
+    check(open_dataset(file, {.task = size % 2 == 0 ? SampleTask::detect : SampleTask::segment}));
+    return true;
+  } catch (const Error& error) {
+    require(error.kind() == ErrorKind::usage && !error.code().empty());
+    return false;
   }
-  return taken;
 }
 
 }  // namespace data_folder
