@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "console.h"
+#include "detect/parse.h"
 #include "io/file.h"
 #include "io/output_folder.h"
 #include "options.h"

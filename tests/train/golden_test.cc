@@ -205,11 +205,11 @@ struct TrainedLora {
   TrainedAdapter adapter;
   Objective objective;
 
-  explicit TrainedLora(const std::string& name)
+  explicit TrainedLora(const std::string& name, Keep keep = Keep::intermediates)
       : adapter(model.adapter(name),
                 {model.network, model.config, model.source, model.holding, *model.backend, parameters, set}),
         objective(*model.backend, Trained::uncapped(model.config, false), model.network,
-                  {.image_token = *model.config.image_token}) {}
+                  {.image_token = *model.config.image_token, .keep = keep}) {}
 
   Loss gradients(LoraDropout dropout = {}) {
     parameters.zero_gradients();
@@ -275,6 +275,60 @@ TEST_P(GoldenLora, GradientsAndTenSteps) {
       most = std::max(most, std::fabs(static_cast<double>(p.value[i]) - after[i]));
     EXPECT_LE(most, std::max(3 * noise, 1e-5)) << p.name;
   });
+}
+
+bool same_gradients(const Parameters& a, const Parameters& b) {
+  for (std::size_t i = 0; i < a.all().size(); ++i)
+    if (std::memcmp(a.all()[i].gradient.data(), b.all()[i].gradient.data(), a.all()[i].gradient.size_bytes()) != 0)
+      return false;
+  return a.all().size() == b.all().size();
+}
+
+TEST(Training, WithATapeTheLossHasTheSameBits) {
+  Trained trained("pg2");
+  const auto weights = loss_weights(trained.golden.batch.examples, LossMean::example);
+  const double with = trained.gradients().loss;
+  EXPECT_EQ(with, trained.objective.run(trained.golden.batch, weights, nullptr).loss);
+}
+
+TEST(Training, BatchesThatAreAccumulatedAreTheWholeOne) {
+  TrainedLora whole("plain"), parts("plain");
+  whole.gradients();
+  const auto weights = loss_weights(parts.golden.batch.examples, LossMean::example);
+  const std::size_t values = parts.golden.batch.patches.size() / 4;
+  for (std::size_t i = 0; i < 4; ++i) {
+    Batch one{.examples = {parts.golden.batch.examples[i]}};
+    one.examples.front().pictures = {0};
+    one.patches.assign(parts.golden.batch.patches.begin() + static_cast<std::ptrdiff_t>(i * values),
+                       parts.golden.batch.patches.begin() + static_cast<std::ptrdiff_t>((i + 1) * values));
+    parts.objective.run(one, std::span(weights).subspan(i, 1), &parts.adapter.set(),
+                        [&](Tape& tape) { parts.adapter.train_on(tape); });
+  }
+  parts.adapter.finish_gradients();
+  EXPECT_TRUE(same_gradients(whole.parameters, parts.parameters));
+}
+
+TEST(Training, DropoutIsTheSameWhenBlocksRunAgain) {
+  const LoraDropout dropout{0.3f, 5};
+  TrainedLora once("plain"), again("plain", Keep::inputs), without("plain");
+  EXPECT_EQ(once.gradients(dropout).loss, again.gradients(dropout).loss);
+  EXPECT_TRUE(same_gradients(once.parameters, again.parameters));
+  without.gradients();
+  EXPECT_FALSE(same_gradients(once.parameters, without.parameters));
+}
+
+// Labels that are lost, or a mask that is wrong, would leave a loss behind.
+TEST(Training, OneBatchIsLearntByHeart) {
+  Trained trained("pg2");
+  Optimizer adamw(trained.parameters, *trained.model.backend, {.clip = 1});
+  double loss = 0;
+  for (int step = 0; step < 300; ++step) {
+    loss = trained.gradients().loss;
+    if (loss < 1e-3) break;
+    adamw.step({.lr = 3e-3});
+    trained.parameters.place();
+  }
+  EXPECT_LT(loss, 1e-3);
 }
 
 }  // namespace

@@ -1,0 +1,155 @@
+// Whole runs of the embedded model on a few pictures: what is kept, resumed, and said about what goes wrong.
+#include <gmock/gmock.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "support/golden.h"
+#include "support/scratch.h"
+#include "train/run_log.h"
+#include "train/trainer.h"
+
+namespace paligemma::test {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::string contents(const fs::path& path) { return Scratch::bytes_of(path); }
+
+class RunTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    fs::create_directories(data());
+    std::ofstream rows(data() / "train.jsonl");
+    for (const char* name : {"beach", "city", "desert", "field", "forest", "road"}) {
+      fs::copy_file(fs::path(POCKET_DIR) / "pictures" / (std::string(name) + ".png"),
+                    data() / (std::string(name) + ".png"));
+      rows << "{\"image\":\"" << name << ".png\",\"prefix\":\"caption en\",\"suffix\":\"the " << name << "\"}\n";
+    }
+  }
+
+  fs::path data() const { return folder.folder() / "data"; }
+  Recipe recipe(const std::string& out) const {
+    Recipe recipe;
+    recipe.data = data().string();
+    recipe.out = (folder.folder() / out).string();
+    recipe.steps = 6;
+    recipe.batch = 2;
+    recipe.accumulate = 2;
+    recipe.eval_every = 3;
+    recipe.answer_tokens = 8;
+    recipe.dropout = 0.1;
+    recipe.lr = 1e-3;
+    recipe.threads = 2;
+    return recipe;
+  }
+  // Stops behind `steps` of them.
+  RunResult run(const Recipe& recipe, bool resume = false, std::int64_t steps = -1) {
+    std::int64_t done = 0;
+    const RunHooks hooks{.note = [](const std::string&) {},
+                         .warning = [this](const std::string& text) { warnings += text + "\n"; },
+                         .progress = [&](const RunProgress& progress) { done = progress.step; },
+                         .stop = [&] { return steps >= 0 && done >= steps; }};
+    return train(recipe, resume, hooks);
+  }
+  // The steps' losses and norms, and the evaluations; not how fast they were.
+  std::string log_of(const Recipe& recipe) const {
+    const auto [history, bytes] = read_run_log(contents(fs::path(recipe.out) / "log.jsonl"), "log.jsonl", 1000);
+    std::string text;
+    for (LoggedStep step : history.steps) {
+      step.examples_per_s = 0;
+      text += log_line(step);
+    }
+    for (const LoggedEvaluation& evaluation : history.evaluations) text += log_line(evaluation);
+    return text;
+  }
+
+  Scratch folder;
+  std::string warnings;
+};
+
+TEST_F(RunTest, KeepsTheLastAndTheBest) {
+  const Recipe recipe = this->recipe("run");
+  const RunResult result = run(recipe);
+  EXPECT_EQ(result.position.step, 6);
+  const fs::path out = recipe.out;
+  for (const char* name : {"last", "best"})
+    for (const char* file : {"adapter_config.json", "adapter_model.safetensors", "paligemma.json"})
+      EXPECT_TRUE(fs::exists(out / name / file)) << name << "/" << file;
+  for (const char* file : {"recipe.toml", "log.jsonl", "report.html"}) EXPECT_TRUE(fs::exists(out / file)) << file;
+  EXPECT_EQ(read_recipe(contents(out / "recipe.toml"), "recipe.toml").steps, 6);
+}
+
+TEST_F(RunTest, ThatStoppedGoesOnWithTheSameBits) {
+  const Recipe whole = recipe("whole"), parts = recipe("parts");
+  run(whole);
+  EXPECT_EQ(run(parts, false, 2).stopped, "interrupted");
+  Recipe alone = parts;
+  alone.threads = 1;
+  run(alone, true);
+  EXPECT_EQ(log_of(whole), log_of(parts));
+  EXPECT_EQ(contents(fs::path(whole.out) / "last/adapter_model.safetensors"),
+            contents(fs::path(parts.out) / "last/adapter_model.safetensors"));
+}
+
+TEST_F(RunTest, OfAllWeightsIsAModel) {
+  Recipe full = recipe("full");
+  full.mode = "full";
+  full.freeze = {"vision_tower\\..*"};
+  full.steps = 2;
+  full.optimizer = "muon";
+  run(full);
+  const fs::path last = fs::path(full.out) / "last";
+  EXPECT_TRUE(fs::exists(last / "model.safetensors"));
+  EXPECT_EQ(Model::open(last).info().parameters, Model::embedded().info().parameters);
+}
+
+TEST_F(RunTest, ResumedWithOtherDataIsRefused) {
+  const Recipe recipe = this->recipe("run");
+  run(recipe, false, 2);
+  std::ofstream(data() / "train.jsonl", std::ios::app)
+      << "{\"image\":\"road.png\",\"prefix\":\"ocr\",\"suffix\":\"stop\"}\n";
+  try {
+    run(recipe, true);
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), "data_changed");
+  }
+}
+
+TEST_F(RunTest, WithoutACheckpointCannotBeResumed) {
+  try {
+    run(recipe("nothing"), true);
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), "no_checkpoint");
+  }
+}
+
+TEST_F(RunTest, ThatDivergesSaysSo) {
+  Recipe wild = recipe("wild");
+  wild.lr = 1e38;
+  wild.clip = 0;
+  wild.steps = 100;
+  wild.val = "0";
+  wild.schedule = "constant";
+  try {
+    run(wild);
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), "diverged");
+    EXPECT_THAT(error.what(), testing::HasSubstr("Try: a smaller --lr"));
+  }
+}
+
+TEST_F(RunTest, CutAnswersAreCountedAndSaid) {
+  Recipe cut = recipe("cut");
+  cut.answer_tokens = 1;
+  cut.steps = 1;
+  cut.val = "0";
+  run(cut);
+  EXPECT_THAT(warnings, testing::HasSubstr("4 answers were longer than 1 tokens"));
+}
+
+}  // namespace
+}  // namespace paligemma::test
