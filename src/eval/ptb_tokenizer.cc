@@ -51,10 +51,10 @@ std::u16string document_of(std::span<const std::string> texts) {
   return document;
 }
 
-// What most words are: ASCII letters before a blank. Only words that are split in two would be something else.
+// What most words are: ASCII letters before a space. Only words that are split in two would be something else.
 ptb::Choice choose_plain(Text text, std::size_t at) {
   const std::size_t end = ptb::end_of_run(text, at, ptb::is_ascii_letter);
-  if (end == at || (end < text.size() && !ptb::is_blank(text[end]))) return {};
+  if (end == at || (end < text.size() && !ptb::is_one_of(text[end], u" \n"))) return {};
   const ptb::Places split = ptb::Places(text, at).word("cannot gonna gotta lemme gimme wanna");
   if (split.holds(end)) return {};
   return {.reach = end, .end = end, .next = end, .form = ptb::as_it_is};

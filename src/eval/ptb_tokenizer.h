@@ -1,6 +1,8 @@
 // Words of English text as the Penn Treebank has them: what Stanford CoreNLP 3.4.1's PTBTokenizer makes of it with
 // -preserveLines -lowerCase, and what coco-caption leaves of that. Captions are scored on these words.
 //
+// Letters that are younger than Unicode 6 are letters here; the original drops them.
+//
 //     It's a co-ed's dog... 3 1/2" long (U.S. made)
 //     it | 's | a | co-ed | 's | dog | ... | 3 1/2 | '' | long | -lrb- | u.s. | made | -rrb-
 #pragma once
