@@ -9,9 +9,10 @@ namespace {
 // What was asked for; what both kinds of benchmark have is in `answer` alone until measure().
 struct BenchCommand {
   BenchOptions answer{.shape = "paligemma2-3b-224"};
-  bool train = false, limits_only = false, checkpoint = false;
-  std::optional<int> answer_tokens;
-  TrainBenchOptions training{};
+  bool train = false, limits_only = false, cached_features = false;
+  std::optional<int> answer_tokens, rank;
+  std::optional<TrainMode> mode;
+  std::optional<bool> checkpoint;
   ModelOptions model{};
 };
 
@@ -40,23 +41,27 @@ void add_measure_options(Arguments& arguments, BenchCommand& asked) {
 
 void add_train_options(Arguments& arguments, BenchCommand& asked) {
   arguments.flag("Train", "--train", asked.train, "Measure steps of training in place of answers");
-  arguments.choice<TrainMode>("Train", "--mode", asked.training.mode,
-                              {{"lora", TrainMode::lora}, {"qlora", TrainMode::qlora}, {"full", TrainMode::full}},
-                              "What is trained (lora); qlora is lora with weights of q4");
-  arguments.number("Train", "--rank", 1, 4096, asked.training.rank, "Of LoRA (8)");
-  arguments.choice<bool>("Train", "--checkpoint", asked.checkpoint, {{"on", true}, {"off", false}},
-                         "Run blocks again for their gradients, rather than keep what they computed (off)");
-  arguments.flag("Train", "--cached-features", asked.training.cached_features, "The vision tower ran before the step");
+  arguments.choice<std::optional<TrainMode>>(
+      "Train", "--mode", asked.mode,
+      {{"lora", TrainMode::lora}, {"qlora", TrainMode::qlora}, {"full", TrainMode::full}},
+      "What is trained (lora); qlora is lora with weights of q4");
+  arguments.number("Train", "--rank", 1, 4096, asked.rank, "Of LoRA (8)");
+  arguments.choice<std::optional<bool>>("Train", "--checkpoint", asked.checkpoint, {{"on", true}, {"off", false}},
+                                        "Run blocks again for their gradients: less memory, more time (off)");
+  arguments.flag("Train", "--cached-features", asked.cached_features, "The vision tower ran before the step");
 }
 
 BenchReport measure_training(const BenchCommand& asked) {
-  TrainBenchOptions options = asked.training;
+  TrainBenchOptions options;
   const BenchOptions& same = asked.answer;
   options.shape = same.shape, options.holding = same.holding, options.threads = same.threads;
   options.batch = same.batch, options.prompt_tokens = same.prompt_tokens, options.progress = same.progress;
   options.repetitions = same.repetitions, options.seconds = same.seconds;
   options.answer_tokens = asked.answer_tokens.value_or(options.answer_tokens);
-  options.keep = asked.checkpoint ? Keep::inputs : Keep::intermediates;
+  options.keep = asked.checkpoint.value_or(false) ? Keep::inputs : Keep::intermediates;
+  options.mode = asked.mode.value_or(options.mode);
+  options.rank = asked.rank.value_or(options.rank);
+  options.cached_features = asked.cached_features;
   if (options.mode == TrainMode::qlora && options.holding.held == HeldAs::as_in_file) options.holding.held = HeldAs::q4;
   return run_train_bench(options);
 }
@@ -70,6 +75,9 @@ int run_bench(const Command& command, std::span<const std::string> line, Session
   add_threads_option(arguments, asked.model);
   add_session_options(arguments, session);
   if (!arguments.parse(command, line, session.output)) return 0;
+  if (!asked.train && (asked.mode || asked.rank || asked.checkpoint || asked.cached_features))
+    fail(ErrorKind::usage, "train",
+         "--mode, --rank, --checkpoint and --cached-features are about training. Try: --train");
   BenchOptions& answer = asked.answer;
   answer.holding = holding_of(asked.model);
   answer.threads = asked.model.threads;

@@ -97,6 +97,9 @@ TEST(Usage, BadValuesOfBench) {
   expect_usage({"bench", "--max-tokens", "1"}, "--max-tokens: expected a whole number from 2 to 4096, got 1");
   expect_usage({"bench", "--prompt-tokens", "0"}, "--prompt-tokens: expected");
   expect_usage({"bench", "--seconds", "-1"}, "--seconds: expected a number from 0 to");
+  expect_usage({"bench", "--train", "--rank", "0"}, "--rank: expected a whole number from 1 to 4096, got 0");
+  expect_usage({"bench", "--train", "--mode", "all"}, "--mode: expected lora, qlora or full, got all");
+  expect_usage({"bench", "--checkpoint", "on"}, "Try: --train");
 }
 
 TEST(Usage, WhatLaterVersionsBringIsNotAvailable) {

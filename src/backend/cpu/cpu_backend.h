@@ -131,7 +131,7 @@ class CpuBackend final : public Backend {
   void multiply(const Operand& x, std::int64_t first, const Weight& weight, std::int64_t column,
                 const ProductKernel& kernel, View out, const std::byte* next, bool accumulate = false,
                 const float* bias = nullptr) const;
-  // cpu_narrow.cc: `inner` is what is summed over, `columns` those of the output.
+  // cpu_narrow.cc: `inner` and `columns` are the sides of the matrix.
   bool is_narrow(std::int64_t inner, std::int64_t columns, Precision precision, DType type) const;
   void narrow_product(ConstView x, const std::byte* panels, std::int64_t stride, const float* bias, View out,
                       bool accumulate);

@@ -74,8 +74,9 @@ void CpuBackend::linear_weight_gradient(ConstView dy, ConstView x, View dweight,
               "linear_weight_gradient: expected (", dy.cols, ", ", x.cols, "), got (", dweight.rows, ", ", dweight.cols,
               ") of ", dy.rows, " and ", x.rows, " rows");
   const DType as = precision == Precision::f32 ? DType::f32 : DType::bf16;
-  if (is_narrow(x.cols, dy.cols, precision, as)) return narrow_weight_gradient(dy, x, dweight, false);
-  if (is_narrow(dy.cols, x.cols, precision, as)) return narrow_weight_gradient(x, dy, dweight, true);
+  if (is_narrow(x.cols, dy.cols, precision, as))
+    return dy.cols < x.cols ? narrow_weight_gradient(dy, x, dweight, false)
+                            : narrow_weight_gradient(x, dy, dweight, true);
   if (precision == Precision::int8) precision = Precision::bf16;
   const ProductKernel& kernel = product(precision, as);
   const bool narrow = kernel.left == Left::bf16;

@@ -30,22 +30,24 @@ void copy_turned(ConstView from, View to) {
 }  // namespace
 
 bool CpuBackend::is_narrow(std::int64_t inner, std::int64_t columns, Precision precision, DType type) const {
-  return precision == Precision::f32 && type == DType::f32 && columns <= kNarrow && inner > kStepK;
+  const bool narrow = (columns <= kNarrow && inner > kStepK) || (inner <= kNarrow && columns > kStepK);
+  return precision == Precision::f32 && type == DType::f32 && narrow;
 }
 
 void CpuBackend::narrow_product(ConstView x, const std::byte* panels, std::int64_t stride, const float* bias, View out,
                                 bool accumulate) {
   const std::int64_t in_task = 2 * kernels_.tile_rows;
+  const bool copies = x.cols > kStepK;
   for (Scratch& scratch : of_thread_) scratch.reserve(std::size_t(in_task * kStride) * sizeof(float));
   pool_.run((x.rows + in_task - 1) / in_task, [&](std::int64_t task, int thread) {
     const std::int64_t row = task * in_task, rows = std::min(in_task, x.rows - row);
     auto* copy = reinterpret_cast<float*>(of_thread_[std::size_t(thread)].reserve(0));
     for (std::int64_t start = 0; start < x.cols; start += kStepK) {
       const std::int64_t width = std::min(kStepK, x.cols - start);
-      copy_rows(x.row_range(row, rows).col_range(start, width), {copy, rows, width, kStride});
+      if (copies) copy_rows(x.row_range(row, rows).col_range(start, width), {copy, rows, width, kStride});
       product(Precision::f32, DType::f32)
-          .run({.a = copy,
-                .a_stride = kStride,
+          .run({.a = copies ? copy : x.row(row),
+                .a_stride = copies ? kStride : x.stride,
                 .b = panels + panel_data(start, DType::f32),
                 .b_stride = stride,
                 .c = out.row(row),
@@ -63,10 +65,13 @@ void CpuBackend::narrow_input_gradient(ConstView dy, const Weight& weight, View 
   const TurnedPanel turned(weight, kernels_, DType::f32);
   const std::int64_t stride = panel_data(round_up(weight.rows, kPanel), DType::f32);
   std::byte* panels = shared_.reserve(std::size_t((dx.cols + kPanel - 1) / kPanel * stride));
-  for_rows((weight.rows + kPanel - 1) / kPanel, 4 * kPanel * dx.cols, [&](std::int64_t first, std::int64_t count) {
-    const std::int64_t row = first * kPanel, rows = std::min(count * kPanel, weight.rows - row);
-    for (std::int64_t column = 0; column < dx.cols; column += kPanel)
-      turned.make(row, rows, column, panels + column / kPanel * stride + panel_data(row, DType::f32));
+  const std::int64_t down = (weight.rows + kPanel - 1) / kPanel, across = (dx.cols + kPanel - 1) / kPanel;
+  for_rows(down * across, 4 * kPanel * kPanel, [&](std::int64_t first, std::int64_t count) {
+    for (std::int64_t i = first; i < first + count; ++i) {
+      const std::int64_t row = i / across * kPanel, panel = i % across;
+      turned.make(row, std::min(kPanel, weight.rows - row), panel * kPanel,
+                  panels + panel * stride + panel_data(row, DType::f32));
+    }
   });
   narrow_product(dy, panels, stride, nullptr, dx, true);
 }
