@@ -305,7 +305,10 @@ TEST(Training, BatchesThatAreAccumulatedAreTheWholeOne) {
                         [&](Tape& tape) { parts.adapter.train_on(tape); });
   }
   parts.adapter.finish_gradients();
-  EXPECT_TRUE(same_gradients(whole.parameters, parts.parameters));
+  for (std::size_t i = 0; i < whole.parameters.all().size(); ++i) {
+    const Parameter &a = whole.parameters.all()[i], &b = parts.parameters.all()[i];
+    EXPECT_LE(distance(a.gradient, b.gradient), 1e-5 * norm(a.gradient)) << a.name;  // sums in another order
+  }
 }
 
 TEST(Training, DropoutIsTheSameWhenBlocksRunAgain) {
