@@ -9,7 +9,9 @@
 #include "eval/answers.h"
 #include "eval/average_precision.h"
 #include "eval/calibration.h"
+#include "eval/caption_scores.h"
 #include "eval/object_match.h"
+#include "eval/ptb_tokenizer.h"
 #include "eval/referring.h"
 #include "eval/text_distance.h"
 #include "io/json_fields.h"
@@ -36,6 +38,9 @@ constexpr std::array kMetrics = {
     Metric{"P@.5", true, "share of overlaps above .5"},
     Metric{"P@.7", true, "above .7"},
     Metric{"P@.9", true, "above .9"},
+    Metric{"CIDEr", true, "CIDEr-D of captions; 1.41 is what papers write as 141"},
+    Metric{"BLEU4", true, "BLEU-4 of captions"},
+    Metric{"ROUGE_L", true, "ROUGE-L of captions"},
     Metric{"exact", true, "share of answers equal to an accepted one"},
     Metric{"vqa", true, "VQAv2's accuracy"},
     Metric{"relaxed", true, "ChartQA: numbers may be 5 % off"},
@@ -151,6 +156,30 @@ void add_texts(MetricValues& out, const std::vector<const Record*>& records) {
   out.emplace_back("WER", error_rate(records, word_errors));
 }
 
+void add_captions(MetricValues& out, const std::vector<const Record*>& records) {
+  std::vector<std::string> texts;
+  for (const Record* record : records) {
+    texts.push_back(record->prediction);
+    texts.insert(texts.end(), record->answers.begin(), record->answers.end());
+  }
+  std::vector<std::vector<std::string>> words = caption_words(texts);
+  auto word = words.begin();
+  std::vector<CaptionWords> captions;
+  for (const Record* record : records) {
+    CaptionWords one{.prediction = std::move(*word++)};
+    for (std::size_t i = 0; i < record->answers.size(); ++i) one.references.push_back(std::move(*word++));
+    captions.push_back(std::move(one));
+  }
+  const std::vector<double> values = cider(captions);
+  double sum = 0, rouge = 0;
+  for (const double value : values) sum += value;
+  for (const CaptionWords& caption : captions) rouge += rouge_l(caption);
+  const auto count = static_cast<double>(records.size());
+  out.emplace_back("CIDEr", sum / count);
+  out.emplace_back("BLEU4", bleu(captions).all[3]);
+  out.emplace_back("ROUGE_L", rouge / count);
+}
+
 // The objects of a line of predictions.
 std::vector<MarkedObject> read_objects(const Json& list, const JsonFields& fields) {
   std::vector<MarkedObject> objects;
@@ -207,6 +236,9 @@ MetricValues evaluate(std::span<const Record> records, std::span<const std::stri
   for (const std::string& name : names) find_metric(name);
   MetricValues all;
   if (const auto with_objects = those(records, has_objects); !with_objects.empty()) add_detection(all, with_objects);
+  const auto captions =
+      those(records, [](const Record& r) { return r.task == RecordTask::caption && !r.answers.empty(); });
+  if (!captions.empty()) add_captions(all, captions);
   const auto refers = those(records, [](const Record& r) { return r.task == RecordTask::refer; });
   if (!refers.empty()) add_referring(all, refers);
   if (const auto texts = those(records, has_text); !texts.empty()) add_texts(all, texts);

@@ -18,6 +18,7 @@ struct RunPosition {
   std::int64_t step = 0;
   std::uint64_t epoch = 0, place = 0;     // of the example that comes next
   std::optional<double> best{};           // value of the metric
+  double best_loss = 0;                   // the validation loss then
   std::int64_t best_step = 0, worse = 0;  // evaluations since the best one
   std::int64_t skipped = 0, skipped_in_row = 0;
   std::uint64_t data = 0;  // the data set's fingerprint

@@ -315,11 +315,14 @@ void Run::evaluate(bool) {
   std::rotate(metrics.begin(), decides_at, decides_at + 1);
   const double decides = metrics.front().second;
   const bool higher = name != "loss" && name != "perplexity" && find_metric(name).higher_is_better;
+  // Of two that are equal by the metric the one with the smaller loss. The model as it was is no checkpoint.
+  const double gain = position_.best ? (higher ? decides - *position_.best : *position_.best - decides) : 1;
   const bool best =
-      std::isfinite(decides) && (!position_.best || (higher ? decides > *position_.best : decides < *position_.best));
+      position_.step > 0 && std::isfinite(decides) && (gain > 0 || (gain == 0 && value.loss < position_.best_loss));
   if (best) {
-    position_.best = decides, position_.best_step = position_.step, position_.worse = 0;
-  } else {
+    position_.best = decides, position_.best_loss = value.loss;
+    position_.best_step = position_.step, position_.worse = 0;
+  } else if (position_.step > 0) {
     ++position_.worse;
   }
   log_->add(LoggedEvaluation{position_.step, metrics, best});
