@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <span>
 
 #include "base/error.h"
@@ -152,16 +153,23 @@ std::vector<CodecStage> make_stages(std::span<const StageShape> shapes, std::int
   return stages;
 }
 
+void add_array(CodecFile& file, const std::string& name, ArrayShape shape, std::span<const float> values) {
+  const auto bytes = std::as_bytes(values);
+  NpzArray& array = file.npz[name];
+  array.storage.assign(bytes.begin(), bytes.end());
+  array.tensor = {DType::f32, std::move(shape), array.storage};
+  file.tensors.emplace(name, array.tensor);
+}
+
 // Uniform, so that what comes out of relus varies as much as what goes in. A residual block begins as almost nothing.
-Convolution random_convolution(Convolution made, bool last_of_block, std::uint64_t seed, Backend& backend) {
-  const double taps = static_cast<double>(made.kernel * made.kernel) / (made.step == Step::twice ? 4 : 1);
-  const double bound = std::sqrt(6 / (taps * static_cast<double>(made.in))) * (last_of_block ? 0.1 : 1);
-  std::vector<float> weight(static_cast<std::size_t>(made.kernel * made.kernel * made.in * made.out)),
-      bias(static_cast<std::size_t>(made.out));
+void add_random_layer(CodecFile& file, const std::string& name, const Convolution& of, bool ends_block,
+                      std::uint64_t seed) {
+  const double taps = static_cast<double>(of.kernel * of.kernel) / (of.step == Step::twice ? 4 : 1);
+  const double bound = std::sqrt(6 / (taps * static_cast<double>(of.in))) * (ends_block ? 0.1 : 1);
+  std::vector<float> weight(static_cast<std::size_t>(of.kernel * of.kernel * of.in * of.out));
   for (std::size_t i = 0; i < weight.size(); ++i) weight[i] = static_cast<float>(bound * (2 * uniform(seed, i) - 1));
-  place(made, {DType::f32, array_shape(made), std::as_bytes(std::span(weight))},
-        {DType::f32, {made.out}, std::as_bytes(std::span(bias))}, backend);
-  return made;
+  add_array(file, name + ".weight", array_shape(of), weight);
+  add_array(file, name + ".bias", {of.out}, std::vector<float>(static_cast<std::size_t>(of.out)));
 }
 
 }  // namespace
@@ -197,21 +205,24 @@ CodecNetwork read_codec_network(const CodecFile& file, std::string_view where, B
   return network;
 }
 
-CodecNetwork make_codec_network(const CodecSizes& sizes, std::uint64_t seed, Backend& backend) {
-  CodecNetwork network{.codes = sizes.codes, .width = sizes.width};
-  network.codebook.resize(std::size_t(network.codes) * network.width);
+CodecFile make_codec_file(const CodecSizes& sizes, std::uint64_t seed) {
+  CodecFile file;
   std::uint64_t layers = 0;
   const auto make = [&](const std::string& name, std::int64_t in, std::int64_t out, int kernel, const StageShape& of) {
-    const std::int64_t fewer = out == sizes.channels ? of.fewer : 1;
-    return random_convolution({.in = in,
-                               .out = std::max<std::int64_t>(1, out / fewer),
-                               .kernel = kernel == kAny ? of.made_kernel : kernel,
-                               .step = of.step},
-                              name.ends_with(".4") && of.residual, splitmix64(seed, layers++), backend);
+    Convolution made{.in = in,
+                     .out = std::max<std::int64_t>(1, out / of.fewer),
+                     .kernel = kernel == kAny ? of.made_kernel : kernel,
+                     .step = of.step};
+    add_random_layer(file, name, made, of.residual && kernel == 1, splitmix64(seed, layers++));
+    return made;
   };
-  network.encoder = make_stages(kEncoder, 1, sizes.channels, sizes.width, make);
-  network.decoder = make_stages(kDecoder, sizes.width, sizes.channels, 1, make);
-  return network;
+  make_stages(kEncoder, 1, sizes.channels, sizes.width, make);
+  make_stages(kDecoder, sizes.width, sizes.channels, 1, make);
+  std::vector<float> codebook(std::size_t(sizes.codes) * sizes.width);
+  for (std::size_t i = 0; i < codebook.size(); ++i)
+    codebook[i] = static_cast<float>(2 * uniform(splitmix64(seed, layers), i) - 1);
+  add_array(file, std::string(CodecNetwork::kCodebook), {sizes.codes, sizes.width}, codebook);
+  return file;
 }
 
 std::vector<std::int64_t> array_shape(const Convolution& of) {
@@ -247,19 +258,18 @@ View run_stages(Pass& pass, const std::vector<CodecStage>& stages, ConstView map
   return out;
 }
 
-int nearest_code(const CodecNetwork& network, const float* feature) {
-  int best = 0;
-  double least = 0;
-  for (int code = 0; code < network.codes; ++code) {
-    const float* row = &network.codebook[std::size_t(code) * network.width];
+int nearest_code(std::span<const float> codebook, std::span<const float> feature) {
+  std::size_t best = 0;
+  double least = std::numeric_limits<double>::infinity();
+  for (std::size_t row = 0; row < codebook.size(); row += feature.size()) {
     double distance = 0;
-    for (int i = 0; i < network.width; ++i) {
-      const double difference = double{feature[i]} - row[i];
+    for (std::size_t i = 0; i < feature.size(); ++i) {
+      const double difference = double{feature[i]} - codebook[row + i];
       distance += difference * difference;
     }
-    if (code == 0 || distance < least) best = code, least = distance;
+    if (distance < least) best = row, least = distance;
   }
-  return best;
+  return static_cast<int>(best / feature.size());
 }
 
 }  // namespace paligemma

@@ -47,11 +47,12 @@ CodecFile read_codec_file(FileBytes file, std::string_view where);
 // arrays, and each must fit its neighbours. Throws Error{model, "codec"}.
 CodecNetwork read_codec_network(const CodecFile& file, std::string_view where, Backend& backend);
 
-// A network to be trained: `channels` of the residual blocks, fewer where maps are large; weights by He's rule.
+// The arrays of a codec that is to be trained, with weights by He's rule. Residual blocks have `channels`, layers of
+// larger maps fewer.
 struct CodecSizes {
   int codes = 128, width = 64, channels = 64;
 };
-CodecNetwork make_codec_network(const CodecSizes& sizes, std::uint64_t seed, Backend& backend);
+CodecFile make_codec_file(const CodecSizes& sizes, std::uint64_t seed);
 
 // What the array of a layer's weights holds, (out, in, kernel, kernel) or, where the size doubles, (in, out, kernel,
 // kernel), as Convolution::weight has it; and back.
@@ -62,7 +63,7 @@ std::vector<float> array_of(const Convolution& convolution, std::span<const floa
 // Of maps of `side`, each position a row.
 View run_stages(Pass& pass, const std::vector<CodecStage>& stages, ConstView maps, std::int64_t side);
 
-// The row of the codebook nearest to `feature`, the first of equal ones.
-int nearest_code(const CodecNetwork& network, const float* feature);
+// The row of a codebook (codes, width) nearest to `feature` (width), the first of equal ones.
+int nearest_code(std::span<const float> codebook, std::span<const float> feature);
 
 }  // namespace paligemma
