@@ -28,6 +28,6 @@ struct Command {
 };
 
 extern const Command kCaption, kOcr, kAsk, kQuestion, kDetect, kSegment, kRun, kDemo, kInspect, kConvert, kQuantize,
-    kMerge, kCompare, kDoctor, kBench, kVersion;
+    kMerge, kTrainCodec, kCompare, kDoctor, kBench, kVersion;
 
 }  // namespace paligemma

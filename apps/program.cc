@@ -19,12 +19,12 @@
 namespace paligemma {
 namespace {
 
-constexpr std::array kCommands = {&kCaption, &kOcr,    &kAsk,     &kQuestion, &kDetect,   &kSegment,
-                                  &kRun,     &kDemo,   &kInspect, &kConvert,  &kQuantize, &kMerge,
-                                  &kCompare, &kDoctor, &kBench,   &kVersion};
+constexpr std::array kCommands = {&kCaption,    &kOcr,     &kAsk,     &kQuestion, &kDetect,   &kSegment,
+                                  &kRun,        &kDemo,    &kInspect, &kConvert,  &kQuantize, &kMerge,
+                                  &kTrainCodec, &kCompare, &kDoctor,  &kBench,    &kVersion};
 
-constexpr std::array<std::string_view, 9> kLaterCommands = {"train", "train-codec", "eval", "scenes",     "label",
-                                                            "serve", "pull",        "list", "completions"};
+constexpr std::array<std::string_view, 8> kLaterCommands = {"train", "eval", "scenes", "label",
+                                                            "serve", "pull", "list",   "completions"};
 
 std::string program_help() {
   std::string text = "paligemma: PaliGemma and PaliGemma 2 on your own machine\n\n";

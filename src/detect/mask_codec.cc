@@ -53,7 +53,8 @@ std::vector<float> MaskCodec::features(std::span<const float> coverage) const {
 std::array<int, 16> MaskCodec::encode(std::span<const float> coverage) const {
   const std::vector<float> rows = features(coverage);
   std::array<int, 16> codes{};
-  for (std::size_t i = 0; i < codes.size(); ++i) codes[i] = nearest_code(network_.codebook, std::span(rows).subspan(i * network_.width, network_.width));
+  for (std::size_t i = 0; i < codes.size(); ++i)
+    codes[i] = nearest_code(network_.codebook, std::span(rows).subspan(i * network_.width, network_.width));
   return codes;
 }
 

@@ -9,9 +9,9 @@
 namespace paligemma {
 namespace {
 
-constexpr int kRounds = 10;              // of k-means
-constexpr float kKept = 0.99f;           // of what came before, in each step
-constexpr float kFewest = 0.03f;         // of the mean of all codes: what has fewer features than that is moved
+constexpr int kRounds = 10;       // of k-means
+constexpr float kKept = 0.99f;    // of what came before, in each step
+constexpr float kFewest = 0.03f;  // of the mean of all codes: what has fewer features than that is moved
 
 }  // namespace
 

@@ -34,7 +34,8 @@ CodecTrainer::CodecTrainer(const CodecFile& file, std::string_view where, Backen
       encoder_(backend),
       decoder_(backend) {
   if (network_.encoder.empty())
-    fail(ErrorKind::model, "codec", "training a mask codec: ", where, ": expected arrays encoder.0 to encoder.10, got "
+    fail(ErrorKind::model, "codec", "training a mask codec: ", where,
+         ": expected arrays encoder.0 to encoder.10, got "
          "a file that only decodes");
   add_part(encoder_, network_.encoder, file);
   add_part(decoder_, network_.decoder, file);
@@ -45,8 +46,9 @@ void CodecTrainer::add_part(Part& part, std::vector<CodecStage>& stages, const C
     for (CodecLayer& layer : stage.layers) {
       Convolution& of = layer.convolution;
       const std::vector<float> matrix = matrix_of(of, file.tensors.find(layer.name + ".weight")->second);
-      part.parameters.add({.name = layer.name + ".weight", .shape = array_shape(of), .placed = &of.weight, .matrix = true},
-                          {DType::f32, {of.weight.rows, of.weight.cols}, std::as_bytes(std::span(matrix))});
+      part.parameters.add(
+          {.name = layer.name + ".weight", .shape = array_shape(of), .placed = &of.weight, .matrix = true},
+          {DType::f32, {of.weight.rows, of.weight.cols}, std::as_bytes(std::span(matrix))});
       part.parameters.add({.name = layer.name + ".bias", .shape = {of.out}, .placed = &of.bias},
                           file.tensors.find(layer.name + ".bias")->second);
     }
@@ -131,8 +133,7 @@ std::vector<int> CodecTrainer::encode(std::span<const float> maps) {
     Pass pass{backend_, arena_};
     const View features = features_of(pass, maps.subspan(first, std::min(kNumbers, maps.size() - first)));
     for (std::int64_t r = 0; r < features.rows; ++r)
-      codes.push_back(
-          nearest_code(network_.codebook, {features.row(r), static_cast<std::size_t>(features.cols)}));
+      codes.push_back(nearest_code(network_.codebook, {features.row(r), static_cast<std::size_t>(features.cols)}));
   }
   return codes;
 }
@@ -152,6 +153,38 @@ std::vector<float> CodecTrainer::decode(std::span<const int> codes) {
     maps.insert(maps.end(), y.data, y.row(y.rows));
   }
   return maps;
+}
+
+std::vector<CodecTrainer::Array> CodecTrainer::arrays() const {
+  std::vector<Array> arrays{
+      {std::string(CodecNetwork::kCodebook), {network_.codes, network_.width}, network_.codebook}};
+  for (const auto& [part, stages] : {std::pair{&encoder_, &network_.encoder}, {&decoder_, &network_.decoder}}) {
+    auto parameter = part->parameters.all().begin();
+    for (const CodecStage& stage : *stages)
+      for (const CodecLayer& layer : stage.layers) {
+        arrays.push_back({parameter->name, parameter->shape, array_of(layer.convolution, parameter->value)});
+        ++parameter;
+        arrays.push_back({parameter->name, parameter->shape, {parameter->value.begin(), parameter->value.end()}});
+        ++parameter;
+      }
+  }
+  return arrays;
+}
+
+std::map<std::string, std::span<float>> CodecTrainer::state() {
+  std::map<std::string, std::span<float>> state{
+      {"codebook", network_.codebook}, {"codebook.counts", codebook_.counts()}, {"codebook.sums", codebook_.sums()}};
+  for (Part* part : {&encoder_, &decoder_}) {
+    state.merge(part->optimizer->state());
+    for (Parameter& parameter : part->parameters.all()) state[parameter.name] = parameter.value;
+  }
+  return state;
+}
+
+void CodecTrainer::resume_at(const Steps& steps) {
+  encoder_.optimizer->resume_at(steps.encoder);
+  decoder_.optimizer->resume_at(steps.decoder);
+  for (Part* part : {&encoder_, &decoder_}) part->parameters.place();
 }
 
 }  // namespace paligemma

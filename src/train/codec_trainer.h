@@ -1,5 +1,5 @@
-// The mask codec's training, a VQ-VAE after "All in Tokens": maps through the encoder to the nearest codes and back, the
-// mean square of what differs, the gradient passed over the codes as if they were the features, and a pull of the
+// The mask codec's training, a VQ-VAE after "All in Tokens": maps through the encoder to the nearest codes and back,
+// the mean square of what differs, the gradient passed over the codes as if they were the features, and a pull of the
 // features to their codes (commitment). At first without codes; at the end the decoder alone, for codes that stay.
 #pragma once
 
@@ -10,7 +10,6 @@
 #include <vector>
 
 #include "detect/codec_network.h"
-#include "io/streamed_array.h"
 #include "train/codebook.h"
 #include "train/optimizer.h"
 
@@ -19,9 +18,9 @@ namespace paligemma {
 enum class CodecPhase { features, codes, decoder };
 
 struct CodecStep {
-  double loss = 0;        // the mean square, and the commitment
+  double loss = 0;  // the mean square, and the commitment
   double gradient_norm = 0;
-  bool skipped = false;   // not finite, and nothing has changed
+  bool skipped = false;  // not finite, and nothing has changed
 };
 
 class CodecTrainer {
@@ -40,13 +39,22 @@ class CodecTrainer {
   std::vector<int> encode(std::span<const float> maps);
   std::vector<float> decode(std::span<const int> codes);
 
-  // The codec as a file has it; borrows from the trainer.
-  std::vector<StreamedArray> arrays();
-  // What a checkpoint keeps, by name: values, moments and the codebook.
+  // The codec as a file has it.
+  struct Array {
+    std::string name;
+    std::vector<std::int64_t> shape;
+    std::vector<float> values;
+  };
+  std::vector<Array> arrays() const;
+
+  // What a checkpoint keeps, by name: values, moments and the codebook; and the steps that have changed them.
   std::map<std::string, std::span<float>> state();
+  struct Steps {
+    std::int64_t encoder = 0, decoder = 0;
+  };
+  Steps steps() const { return {encoder_.optimizer->steps(), decoder_.optimizer->steps()}; }
   // Behind a change of the state.
-  void resume_at(std::int64_t steps, std::int64_t decoder_steps);
-  std::int64_t steps_of(CodecPhase phase) const;
+  void resume_at(const Steps& steps);
 
   const CodecNetwork& network() const { return network_; }
 

@@ -58,7 +58,8 @@ std::array<double, 4> tight_box(const Mask& mask) {
   for (int y = 0; y < mask.height; ++y)
     for (int x = 0; x < mask.width; ++x)
       if (mask.inside[std::size_t(y) * mask.width + x] != 0)
-        left = std::min(left, x), top = std::min(top, y), right = std::max(right, x + 1), bottom = std::max(bottom, y + 1);
+        left = std::min(left, x), top = std::min(top, y), right = std::max(right, x + 1),
+        bottom = std::max(bottom, y + 1);
   if (right <= left) return {0, 0, 0, 0};
   return {double(mask.x) + left, double(mask.y) + top, double(mask.x) + right, double(mask.y) + bottom};
 }
@@ -81,6 +82,12 @@ MaskShape::MaskShape(const Mask& mask) {
           inside += mask.inside[std::size_t(top + row) * mask.width + left + column] != 0;
       coverage_[std::size_t(y) * width_ + x] = std::uint8_t(255 * inside / (std::int64_t{y2 - y1} * (x2 - x1)));
     }
+}
+
+std::uint64_t MaskShape::fingerprint() const {
+  std::uint64_t sum = splitmix64(static_cast<std::uint64_t>(width_), static_cast<std::uint64_t>(height_));
+  for (const std::uint8_t value : coverage_) sum = splitmix64(sum, value);
+  return sum;
 }
 
 // Between the middles of pixels; beyond the outermost ones as they are, and nothing beyond the edges.
@@ -129,8 +136,8 @@ std::vector<float> MaskShape::map(const ShapeChange& change) const {
   std::vector<float> out(std::size_t(kMap) * kMap);
   for (int row = 0; row < kMap * kSamples; ++row)
     for (int column = 0; column < kMap * kSamples; ++column) {
-      const auto [x, y] = back(x1 + (x2 - x1) * (column + 0.5) / (kMap * kSamples),
-                               y1 + (y2 - y1) * (row + 0.5) / (kMap * kSamples));
+      const auto [x, y] =
+          back(x1 + (x2 - x1) * (column + 0.5) / (kMap * kSamples), y1 + (y2 - y1) * (row + 0.5) / (kMap * kSamples));
       if (x >= left && x <= right && y >= top && y <= bottom)
         out[std::size_t(row / kSamples) * kMap + column / kSamples] += at(x, y) / (kSamples * kSamples);
     }

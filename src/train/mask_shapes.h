@@ -4,6 +4,7 @@
 
 #include <paligemma/paligemma.h>
 
+#include <array>
 #include <cstdint>
 #include <span>
 #include <vector>
@@ -12,12 +13,12 @@ namespace paligemma {
 
 // How much a map differs from its mask.
 struct ShapeChange {
-  double turn = 0;            // radians
-  double stretch = 0;         // of the width against the height: exp(stretch)
-  double shear = 0;           // columns a row
-  bool mirror = false;        // left and right
-  std::array<double, 4> cut{};   // of the mask's box, left, top, right and bottom: what lies outside of the picture
-  std::array<double, 4> loose{}; // of the box that is left: by how much the map's is larger, or smaller
+  double turn = 0;                // radians
+  double stretch = 0;             // of the width against the height: exp(stretch)
+  double shear = 0;               // columns a row
+  bool mirror = false;            // left and right
+  std::array<double, 4> cut{};    // of the mask's box, left, top, right and bottom: what lies outside of the picture
+  std::array<double, 4> loose{};  // of the box that is left: by how much the map's is larger, or smaller
 };
 
 // One of those that training sees.
@@ -31,6 +32,9 @@ class MaskShape {
   // Coverages (MaskCodec::kSide, MaskCodec::kSide), as crop_mask() makes them of the changed mask and its box. A cut
   // that would leave nothing is not made.
   std::vector<float> map(const ShapeChange& change) const;
+
+  // Of its pixels and sides.
+  std::uint64_t fingerprint() const;
 
   static constexpr int kSide = 96;
 
