@@ -24,6 +24,13 @@ double square_error(ConstView y, std::span<const float> coverage, double factor,
   return sum;
 }
 
+double square_of_gradients(const Parameters& parameters) {
+  double sum = 0;
+  for (const Parameter& parameter : parameters.all())
+    for (const float value : parameter.gradient) sum += double{value} * value;
+  return sum;
+}
+
 }  // namespace
 
 CodecTrainer::CodecTrainer(const CodecFile& file, std::string_view where, Backend& backend)
@@ -105,15 +112,17 @@ CodecStep CodecTrainer::step(std::span<const float> maps, CodecPhase phase, doub
   tape.run_backward();
 
   CodecStep result{.loss = squares / cells + commitment * apart / static_cast<double>(numbers)};
+  std::vector<Part*> parts{&decoder_};
+  if (whole) parts.push_back(&encoder_);
   double square = 0;
-  for (Part* part : {&encoder_, &decoder_}) {
-    if (!whole && part == &encoder_) continue;
-    const StepResult one = part->optimizer->step({.lr = lr});
-    square += one.gradient_norm * one.gradient_norm;
-    result.skipped = result.skipped || one.skipped;
+  for (const Part* part : parts) square += square_of_gradients(part->parameters);
+  result.gradient_norm = std::sqrt(square);
+  result.skipped = !std::isfinite(result.loss) || !std::isfinite(square);
+  if (result.skipped) return result;
+  for (Part* part : parts) {
+    part->optimizer->step({.lr = lr});
     part->parameters.place();
   }
-  result.gradient_norm = std::sqrt(square);
   if (coded && whole) codebook_.follow({features.data, numbers}, codes, seed);
   return result;
 }
