@@ -15,7 +15,7 @@
 namespace paligemma {
 
 struct CodecRunOptions {
-  std::int64_t steps = 4000;
+  std::int64_t steps = 6000;
   int batch = 32;
   double lr = 3e-3;
   CodecSizes sizes{};

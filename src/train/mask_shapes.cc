@@ -42,7 +42,7 @@ ShapeChange random_change(std::uint64_t seed) {
   const auto chance = [&](double p) { return uniform(seed, drawn++) < p; };
   const auto between = [&](double low, double high) { return low + (high - low) * uniform(seed, drawn++); };
   ShapeChange change{.mirror = chance(0.5)};
-  if (chance(0.25)) return change;
+  if (chance(0.6)) return change;
   constexpr double kDegree = std::numbers::pi / 180;
   change.turn = between(-12, 12) * kDegree;
   change.stretch = between(-0.2, 0.2);

@@ -21,7 +21,7 @@ struct ShapeChange {
   std::array<double, 4> loose{};  // of the box that is left: by how much the map's is larger, or smaller
 };
 
-// One of those that training sees.
+// One of those that training sees: most are as they are, or mirrored.
 ShapeChange random_change(std::uint64_t seed);
 
 class MaskShape {
