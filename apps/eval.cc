@@ -186,10 +186,12 @@ int run_eval(const Command& command, std::span<const std::string> line, Session&
     records = judged_records(data, places, settings, session);
   } else {
     const std::string path = model_path(settings.model);
+    const ModelFiles files = find_model(path);
     const auto pipeline = open_pipeline(path, settings.options);
     Recipe recipe = settings.recipe;
+    recipe.codec = settings.options.codec.string();
     recipe.answer_tokens = settings.max_tokens;
-    ValidationOptions options = evaluation_options(recipe, *pipeline);
+    ValidationOptions options = evaluation_options(recipe, files, *pipeline);
     options.places = places;
     options.drawn = 0;
     const std::vector<ValidationAnswer> answers = answer_samples(

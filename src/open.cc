@@ -38,10 +38,10 @@ Tokenizer open_tokenizer(const ModelFiles& files, const std::filesystem::path& g
        files.tokenizer_folder.name, ". Try: --tokenizer PATH");
 }
 
-std::optional<MaskCodec> open_codec(const ModelFiles& files, const std::filesystem::path& given) {
+std::optional<MaskCodec> open_codec(const ModelFiles& files, const std::filesystem::path& given, Backend& backend) {
   auto found = find_codec(files, given);
   if (!found) return {};
-  return MaskCodec::read(std::move(found->file), found->where);
+  return MaskCodec::read(std::move(found->file), found->where, backend);
 }
 
 HeldAs held_as(WeightType type) {
@@ -191,7 +191,7 @@ std::unique_ptr<Pipeline> open_pipeline(const ModelFiles& files, std::string nam
   choose_numerics(files.form, config, pipeline->options);
   pipeline->tokenizer = open_tokenizer(files, options.tokenizer);
   const Tokenizer& tokenizer = *pipeline->tokenizer;
-  pipeline->codec = open_codec(files, options.codec);
+  pipeline->codec = open_codec(files, options.codec, *pipeline->backend);
   if (like_hugging_face(files.form))
     pipeline->preprocessor = read_preprocessor(files.folder, config.vision.image_size());
   if (tokenizer.real_size() > config.decoder.vocabulary)

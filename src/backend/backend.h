@@ -96,6 +96,14 @@ struct AttentionShape {
   std::int64_t window = 0;     // rows behind the prefix see the last so many keys, themselves included; 0: all
 };
 
+// Where a convolution's kernel lies on square maps: at `out` by `out` positions of each, `stride` apart, from `before`
+// rows and columns in front of the first.
+struct PatchShape {
+  std::int64_t side = 0;  // of a map
+  std::int64_t kernel = 0, stride = 1, before = 0;
+  std::int64_t out = 0;
+};
+
 class Backend {
  public:
   virtual ~Backend() = default;
@@ -142,6 +150,15 @@ class Backend {
   virtual void embed(const Weight& table, std::span<const std::int32_t> ids, float scale, DType rounding, View y) = 0;
   // x = cap * tanh(x / cap), in place.
   virtual void soft_cap(View x, float cap) = 0;
+  // x = max(x, 0), in place.
+  virtual void relu(View x) = 0;
+  // y[r] = vector, for all rows.
+  virtual void repeat(const Weight& vector, View y) = 0;
+  // What the kernel sees at each position, zero beyond the edges: maps (B side side, C) -> (B out out, kernel kernel
+  // C).
+  virtual void take_patches(ConstView maps, const PatchShape& shape, View patches) = 0;
+  // The transpose: maps += each patch where it would have been taken, in the order of positions.
+  virtual void add_patches(ConstView patches, const PatchShape& shape, View maps) = 0;
 
   virtual KvCache make_kv_cache(std::int64_t layers, std::int64_t kv_heads, std::int64_t head_size, std::int64_t blocks,
                                 DType dtype) = 0;
@@ -179,6 +196,8 @@ class Backend {
   virtual void dropout(View x, float rate, std::uint64_t seed) = 0;
   // In place: y is the capped value.
   virtual void soft_cap_gradient(ConstView y, float cap, View dx) = 0;
+  // In place: y is max(x, 0).
+  virtual void relu_gradient(ConstView y, View dx) = 0;
   // dweight and dbias (1, D) may be without rows: they are not wanted.
   virtual void layer_norm_gradient(ConstView x, const Weight& weight, float eps, ConstView dy, View dx, View dweight,
                                    View dbias) = 0;

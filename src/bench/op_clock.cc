@@ -118,6 +118,22 @@ void OpClock::soft_cap(View x, float cap) {
   time(sized("soft_cap", x), [&] { backend_.soft_cap(x, cap); });
 }
 
+void OpClock::relu(View x) {
+  time(sized("relu", x), [&] { backend_.relu(x); });
+}
+
+void OpClock::repeat(const Weight& vector, View y) {
+  time(sized("repeat", y), [&] { backend_.repeat(vector, y); });
+}
+
+void OpClock::take_patches(ConstView maps, const PatchShape& shape, View patches) {
+  time(sized("take_patches", patches), [&] { backend_.take_patches(maps, shape, patches); });
+}
+
+void OpClock::add_patches(ConstView patches, const PatchShape& shape, View maps) {
+  time(sized("add_patches", patches), [&] { backend_.add_patches(patches, shape, maps); });
+}
+
 KvCache OpClock::make_kv_cache(std::int64_t layers, std::int64_t kv_heads, std::int64_t head_size, std::int64_t blocks,
                                DType dtype) {
   return backend_.make_kv_cache(layers, kv_heads, head_size, blocks, dtype);
@@ -186,6 +202,10 @@ void OpClock::dropout(View x, float rate, std::uint64_t seed) {
 
 void OpClock::soft_cap_gradient(ConstView y, float cap, View dx) {
   time(sized("soft_cap_gradient", y), [&] { backend_.soft_cap_gradient(y, cap, dx); });
+}
+
+void OpClock::relu_gradient(ConstView y, View dx) {
+  time(sized("relu_gradient", y), [&] { backend_.relu_gradient(y, dx); });
 }
 
 void OpClock::layer_norm_gradient(ConstView x, const Weight& weight, float eps, ConstView dy, View dx, View dweight,

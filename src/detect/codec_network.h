@@ -1,6 +1,6 @@
 // The segmentation codec's network, a VQ-VAE after "All in Tokens" (https://arxiv.org/abs/2301.02229), in one
-// description for both directions: the encoder takes a map (64,64,1) to (4,4,width), the decoder takes that back, and
-// between them stands a codebook of (codes, width).
+// description for both directions and for training: the encoder takes maps (64,64,1) to (4,4,width), the decoder takes
+// those back, and between them stands a codebook of (codes, width).
 #pragma once
 
 #include <map>
@@ -8,9 +8,9 @@
 #include <string_view>
 #include <vector>
 
-#include "detect/convolution.h"
 #include "io/npz.h"
 #include "io/safetensors.h"
+#include "ops/ops.h"
 
 namespace paligemma {
 
@@ -26,6 +26,8 @@ struct CodecStage {
 };
 
 struct CodecNetwork {
+  static constexpr std::string_view kCodebook = "_vq_vae._embedding";  // its array
+
   int codes = 0, width = 0;
   std::vector<float> codebook;      // (codes, width)
   std::vector<CodecStage> encoder;  // empty where a file has none
@@ -43,8 +45,25 @@ CodecFile read_codec_file(FileBytes file, std::string_view where);
 
 // Reads arrays with the names of vae-oid.npz; f32, f16 or bf16. Widths, and the encoder's kernels, follow from the
 // arrays, and each must fit its neighbours. Throws Error{model, "codec"}.
-CodecNetwork read_codec_network(const CodecFile& file, std::string_view where);
+CodecNetwork read_codec_network(const CodecFile& file, std::string_view where, Backend& backend);
 
-SquareMap run_stages(const std::vector<CodecStage>& stages, SquareMap map);
+// The arrays of a codec that is to be trained, with weights by He's rule. Residual blocks have `channels`, layers of
+// larger maps fewer.
+struct CodecSizes {
+  int codes = 128, width = 64, channels = 32;
+};
+CodecFile make_codec_file(const CodecSizes& sizes, std::uint64_t seed);
+
+// What the array of a layer's weights holds, (out, in, kernel, kernel) or, where the size doubles, (in, out, kernel,
+// kernel), as Convolution::weight has it; and back.
+std::vector<std::int64_t> array_shape(const Convolution& convolution);
+std::vector<float> matrix_of(const Convolution& convolution, const HostTensor& array);
+std::vector<float> array_of(const Convolution& convolution, std::span<const float> matrix);
+
+// Of maps of `side`, each position a row.
+View run_stages(Pass& pass, const std::vector<CodecStage>& stages, ConstView maps, std::int64_t side);
+
+// The row of a codebook (codes, width) nearest to `feature` (width), the first of equal ones.
+int nearest_code(std::span<const float> codebook, std::span<const float> feature);
 
 }  // namespace paligemma

@@ -6,46 +6,36 @@
 #include "detect/mask.h"
 
 namespace paligemma {
-namespace {
-
-constexpr int kCodesSide = 4;
-
-// The row of the codebook nearest to `feature`, the first of equal ones.
-int nearest_code(const CodecNetwork& network, const float* feature) {
-  int best = 0;
-  double least = 0;
-  for (int code = 0; code < network.codes; ++code) {
-    const float* row = &network.codebook[std::size_t(code) * network.width];
-    double distance = 0;
-    for (int i = 0; i < network.width; ++i) {
-      const double difference = double{feature[i]} - row[i];
-      distance += difference * difference;
-    }
-    if (code == 0 || distance < least) best = code, least = distance;
-  }
-  return best;
-}
-
-}  // namespace
-
-MaskCodec MaskCodec::read(FileBytes file, std::string_view where) try {
+MaskCodec MaskCodec::read(FileBytes file, std::string_view where, Backend& backend) try {
   MaskCodec codec;
-  codec.network_ = read_codec_network(read_codec_file(std::move(file), where), where);
+  codec.network_ = read_codec_network(read_codec_file(std::move(file), where), where, backend);
+  codec.backend_ = &backend;
+  codec.arena_ = std::make_unique<Arena>(backend);
   return codec;
 } catch (const Error& error) {
   throw Error(error.kind(), "codec", error.what());  // the readers of the two formats have codes of their own
 }
 
+std::vector<float> MaskCodec::run(const std::vector<CodecStage>& stages, std::span<const float> map, int side) const {
+  const ArenaScope scope(*arena_);
+  Pass pass{*backend_, *arena_};
+  const auto rows = std::int64_t{side} * side;
+  const View in = arena_->rows(rows, static_cast<std::int64_t>(map.size()) / rows);
+  std::copy(map.begin(), map.end(), in.data);
+  const View out = run_stages(pass, stages, in, side);
+  return {out.data, out.row(out.rows)};
+}
+
 std::vector<float> MaskCodec::decode(std::span<const int, 16> codes) const {
-  SquareMap map{kCodesSide, network_.width, {}};
-  map.values.reserve(codes.size() * map.channels);
+  std::vector<float> rows;
+  rows.reserve(codes.size() * network_.width);
   for (const int code : codes) {
     if (code < 0 || code >= network_.codes)
       fail(ErrorKind::usage, "codec", "decoding a mask: expected codes from 0 to ", network_.codes - 1, ", got ", code);
-    const auto row = network_.codebook.begin() + std::ptrdiff_t(code) * map.channels;
-    map.values.insert(map.values.end(), row, row + map.channels);
+    const auto row = network_.codebook.begin() + std::ptrdiff_t(code) * network_.width;
+    rows.insert(rows.end(), row, row + network_.width);
   }
-  return run_stages(network_.decoder, std::move(map)).values;
+  return run(network_.decoder, rows, kCodesSide);
 }
 
 std::vector<float> MaskCodec::features(std::span<const float> coverage) const {
@@ -55,15 +45,16 @@ std::vector<float> MaskCodec::features(std::span<const float> coverage) const {
          "Try: vae-oid.npz, which has both");
   if (coverage.size() != std::size_t(kSide) * kSide)
     fail(ErrorKind::usage, "mask", "encoding a mask: expected ", kSide * kSide, " values, got ", coverage.size());
-  SquareMap map{kSide, 1, {coverage.begin(), coverage.end()}};
-  for (float& value : map.values) value = 2 * (value - 0.5f);
-  return run_stages(network_.encoder, std::move(map)).values;
+  std::vector<float> map(coverage.begin(), coverage.end());
+  for (float& value : map) value = 2 * (value - 0.5f);
+  return run(network_.encoder, map, kSide);
 }
 
 std::array<int, 16> MaskCodec::encode(std::span<const float> coverage) const {
   const std::vector<float> rows = features(coverage);
   std::array<int, 16> codes{};
-  for (std::size_t i = 0; i < codes.size(); ++i) codes[i] = nearest_code(network_, &rows[i * network_.width]);
+  for (std::size_t i = 0; i < codes.size(); ++i)
+    codes[i] = nearest_code(network_.codebook, std::span(rows).subspan(i * network_.width, network_.width));
   return codes;
 }
 

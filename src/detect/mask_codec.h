@@ -5,6 +5,7 @@
 #include <paligemma/paligemma.h>
 
 #include <array>
+#include <memory>
 #include <span>
 #include <string_view>
 #include <vector>
@@ -13,12 +14,14 @@
 
 namespace paligemma {
 
+// Computes on the back end that it was read for, which must outlive it: one call at a time.
 class MaskCodec {
  public:
-  static constexpr int kSide = 64;  // of a map
+  static constexpr int kSide = 64;      // of a map
+  static constexpr int kCodesSide = 4;  // of its codes
 
   // Throws Error{model, "codec"}.
-  static MaskCodec read(FileBytes file, std::string_view where);
+  static MaskCodec read(FileBytes file, std::string_view where, Backend& backend);
 
   // Codes, row by row, in [0, codes()) -> map (kSide, kSide). Throws Error{usage, "codec"} for a code outside.
   std::vector<float> decode(std::span<const int, 16> codes) const;
@@ -39,7 +42,12 @@ class MaskCodec {
   const CodecNetwork& network() const { return network_; }
 
  private:
+  // What the stages make of a map, row by row.
+  std::vector<float> run(const std::vector<CodecStage>& stages, std::span<const float> map, int side) const;
+
   CodecNetwork network_;
+  Backend* backend_ = nullptr;
+  std::unique_ptr<Arena> arena_;
 };
 
 }  // namespace paligemma

@@ -25,6 +25,30 @@ struct Norm {
   Weight bias;    // (1, D), or absent
 };
 
+// Over square maps, each position's channels contiguous. What the step says is the only difference between them; with a
+// kernel of k by k and torch's numbers
+//
+//     same   (side, side, in) -> (side, side, out)      padded to keep the size: (k - 1) / 2 before, k / 2 behind
+//     half   (side, side, in) -> (side/2, side/2, out)  stride 2, padded as TensorFlow's SAME does at even sides:
+//                                                       (k - 2) / 2 before, (k - 1) / 2 behind
+//     twice  (side, side, in) -> (2 side, 2 side, out)  transposed, k = 4, stride 2, padding 1
+struct Convolution {
+  enum class Step : std::uint8_t { same, half, twice };
+
+  std::int64_t in = 0, out = 0, kernel = 0;
+  Step step = Step::same;
+  Weight weight;  // (out, k k in); of twice (k k out, in)
+  Weight bias;    // (1, out)
+};
+
+// The side of what maps of that side become.
+std::int64_t side_after(Convolution::Step step, std::int64_t side);
+
+// Of B maps: (B side side, in) -> (B side' side', out). The side is even where it is halved.
+View convolve(Pass& pass, ConstView maps, std::int64_t side, const Convolution& convolution);
+
+void relu_in_place(Pass& pass, View x);
+
 // x W^T + b: (R, in) -> (R, out).
 View linear(Pass& pass, ConstView x, const Linear& layer);
 View linear(Pass& pass, ConstView x, const Weight& weight);

@@ -109,7 +109,8 @@ std::vector<std::string> quantize(const ModelFiles& from, const fs::path& to, co
   const auto codec = find_codec(from, options.codec);
   CodecFile codec_arrays;
   if (codec) {
-    MaskCodec::read(FileBytes::borrow(codec->file.bytes()), codec->where);  // refuses what is no codec
+    const auto backend = make_cpu_backend({.threads = 1});
+    MaskCodec::read(FileBytes::borrow(codec->file.bytes()), codec->where, *backend);  // refuses what is no codec
     codec_arrays = read_codec_file(FileBytes::borrow(codec->file.bytes()), codec->where);
   }
 

@@ -45,6 +45,10 @@ class IdleBackend final : public Backend {
   void rope(View, std::int64_t, std::span<const Sequence>, double) override {}
   void embed(const Weight&, std::span<const std::int32_t>, float, DType, View) override {}
   void soft_cap(View, float) override {}
+  void relu(View) override {}
+  void repeat(const Weight&, View) override {}
+  void take_patches(ConstView, const PatchShape&, View) override {}
+  void add_patches(ConstView, const PatchShape&, View) override {}
   KvCache make_kv_cache(std::int64_t layers, std::int64_t kv_heads, std::int64_t head_size, std::int64_t blocks,
                         DType dtype) override;
   void kv_write(KvCache&, std::int64_t, ConstView, ConstView, std::span<const Sequence>) override {}
@@ -66,6 +70,7 @@ class IdleBackend final : public Backend {
   void gated_gelu_gradient(ConstView, ConstView, ConstView, View, View) override {}
   void dropout(View, float, std::uint64_t) override {}
   void soft_cap_gradient(ConstView, float, View) override {}
+  void relu_gradient(ConstView, View) override {}
   void layer_norm_gradient(ConstView, const Weight&, float, ConstView, View, View, View) override {}
   void rms_norm_gradient(ConstView, const Weight&, float, ConstView, View, View) override {}
   void rope_gradient(View, std::int64_t, std::span<const Sequence>, double) override {}

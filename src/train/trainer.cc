@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cmath>
 #include <map>
+#include <mutex>
 
 #include "base/error.h"
 #include "base/memory.h"
@@ -34,7 +35,25 @@ DatasetOptions dataset_options(const Recipe& recipe) {
   return options;
 }
 
-LoaderOptions loader_options(const Recipe& recipe, const Pipeline& pipeline) {
+// For the loader's threads: a codec of its own, which one of them uses at a time. Nothing without an encoder.
+MaskEncoder mask_encoder(const ModelFiles& files, const Recipe& recipe) {
+  struct Own {
+    std::unique_ptr<Backend> backend = make_cpu_backend({.threads = 1});
+    std::optional<MaskCodec> codec{};
+    std::mutex busy{};
+  };
+  auto found = find_codec(files, recipe.codec);
+  if (!found) return {};
+  auto own = std::make_shared<Own>();
+  own->codec = MaskCodec::read(std::move(found->file), found->where, *own->backend);
+  if (!own->codec->has_encoder()) return {};
+  return [own](const Mask& mask, const std::array<double, 4>& box) {
+    const std::lock_guard lock(own->busy);
+    return own->codec->encode(mask, box);
+  };
+}
+
+LoaderOptions loader_options(const Recipe& recipe, const ModelFiles& files, const Pipeline& pipeline) {
   LoaderOptions options{.side = static_cast<int>(pipeline.config.vision.image_size()),
                         .filter = pipeline.preprocessor.filter,
                         .augment = parse_augment(recipe.augment),
@@ -46,10 +65,7 @@ LoaderOptions loader_options(const Recipe& recipe, const Pipeline& pipeline) {
   target.shuffle = recipe.shuffle;
   target.fill_to = static_cast<int>(recipe.noise_boxes);
   target.divisor = pipeline.config.loc_divisor;
-  if (pipeline.codec && pipeline.codec->has_encoder())
-    target.encode = [&codec = *pipeline.codec](const Mask& mask, const std::array<double, 4>& box) {
-      return codec.encode(mask, box);
-    };
+  target.encode = mask_encoder(files, recipe);
   return options;
 }
 
@@ -154,12 +170,12 @@ void Run::begin() {
                                       .keep = recipe_.checkpointing == "off" ? Keep::intermediates : Keep::inputs,
                                       .tower_trained = !trainee_->tower_is_frozen(),
                                       .arena_bytes = plan.activations});
-  const LoaderOptions loading = loader_options(recipe_, pipeline);
+  const LoaderOptions loading = loader_options(recipe_, trainee_->files, pipeline);
   loader_.emplace(data_.data, data_.training, loading);
   tokens_ = {.image_tokens = static_cast<int>(pipeline.config.vision.tokens()),
              .weights = parse_token_weights(recipe_.token_weights),
              .answer_tokens = recipe_.answer_tokens};
-  validation_ = evaluation_options(recipe_, pipeline);
+  validation_ = evaluation_options(recipe_, trainee_->files, pipeline);
   validation_.places = data_.validation;
   if (std::ssize(validation_.places) > recipe_.eval_limit) validation_.places.resize(std::size_t(recipe_.eval_limit));
   features_.emplace(trainee_->tower_is_frozen() && !loading.augment.any());
@@ -394,8 +410,8 @@ RunResult Run::go() {
 
 }  // namespace
 
-ValidationOptions evaluation_options(const Recipe& recipe, const Pipeline& pipeline) {
-  ValidationOptions options{.loader = loader_options(recipe, pipeline), .answer_tokens = recipe.answer_tokens};
+ValidationOptions evaluation_options(const Recipe& recipe, const ModelFiles& files, const Pipeline& pipeline) {
+  ValidationOptions options{.loader = loader_options(recipe, files, pipeline), .answer_tokens = recipe.answer_tokens};
   options.loader.augment = {};
   options.loader.shuffle = options.loader.target.shuffle = false;
   options.loader.target.fill_to = 0;

@@ -34,7 +34,7 @@ RunData open_run_data(const Recipe& recipe, const RunHooks& hooks);
 // The whole of a data set, its splits as it has them: for an evaluation.
 Dataset open_eval_data(const Recipe& recipe);
 // Examples as the model sees and answers them outside of training, without any yet.
-ValidationOptions evaluation_options(const Recipe& recipe, const Pipeline& pipeline);
+ValidationOptions evaluation_options(const Recipe& recipe, const ModelFiles& files, const Pipeline& pipeline);
 
 // Steps, rates and the like that the recipe leaves open, from the size of model and data: what recipe.toml then says.
 void settle_recipe(Recipe& recipe, const RunData& data, std::uint64_t parameters);

@@ -1,7 +1,7 @@
 // The mask codec in both of its forms, cut and changed (support/mutations.h).
 #include <string>
 
-#include "detect/mask_codec.h"
+#include "golden.h"
 #include "support/mutations.h"
 
 namespace paligemma {
@@ -11,9 +11,7 @@ using test::expect_survives;
 using test::file_content;
 
 TEST(DamagedFiles, MaskCodec) {
-  const auto read = [](std::span<const std::byte> bytes) {
-    return MaskCodec::read(FileBytes::borrow(bytes), "x").codes();
-  };
+  const auto read = [](std::span<const std::byte> bytes) { return read_codec(FileBytes::borrow(bytes), "x").codes(); };
   expect_survives(file_content(GOLDEN_DIR "/codec/tiny.safetensors"), ErrorKind::model, read, {.changed = 1024});
   expect_survives(file_content(GOLDEN_DIR "/codec/vae_small.npz"), ErrorKind::model, read, {.changed = 64});
 }

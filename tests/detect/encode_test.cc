@@ -50,7 +50,7 @@ constexpr double kEncodeTolerance = 1e-5;
 
 void expect_golden_codes(const std::string& codec_file, std::size_t cases, std::size_t with_resized,
                          std::size_t with_features) {
-  const MaskCodec codec = MaskCodec::read(golden_file(codec_file), codec_file);
+  const MaskCodec codec = read_codec(golden_file(codec_file), codec_file);
   const std::string stem = codec_file.substr(0, codec_file.find('.')) + "_encode", file = stem + ".safetensors";
   const Json expected = golden_json(stem + ".json");
   ASSERT_EQ(expected.size(), cases);
@@ -86,7 +86,7 @@ TEST(Encode, GoldenCodesOfASmallCodec) { expect_golden_codes("codec/vae_small.np
 // features by numpy in double precision from TensorFlow's rule of SAME. The smallest margin is 0.034.
 TEST(Encode, AnyKernelAsTensorFlowPadsIt) {
   const std::string path = "codec/tiny_both.safetensors", expected = "codec/tiny_both_encode.safetensors";
-  const MaskCodec codec = MaskCodec::read(golden_file(path), path);
+  const MaskCodec codec = read_codec(golden_file(path), path);
   const auto coverages = golden_tensor<float>(expected, "coverages"), all = golden_tensor<float>(expected, "features");
   const auto codes = golden_tensor<std::int32_t>(expected, "codes");
   ASSERT_EQ(codes.size(), 3 * 16);
@@ -100,7 +100,7 @@ TEST(Encode, AnyKernelAsTensorFlowPadsIt) {
 
 TEST(Encode, TheEmbeddedCodecGivesMasksBack) {
   const std::string path = POCKET_DIR "/mask_codec.safetensors";
-  const MaskCodec codec = MaskCodec::read(FileBytes::map(path, ErrorKind::failure), path);
+  const MaskCodec codec = read_codec(FileBytes::map(path, ErrorKind::failure), path);
   ASSERT_TRUE(codec.has_encoder());
   Mask disk{.x = 30, .y = 20, .width = 80, .height = 60};
   for (int y = 0; y < 60; ++y)
@@ -117,7 +117,7 @@ TEST(Encode, TheEmbeddedCodecGivesMasksBack) {
 }
 
 TEST(Encode, ACodecThatOnlyDecodesSaysSo) {
-  const MaskCodec codec = MaskCodec::read(golden_file("codec/tiny.safetensors"), "tiny.safetensors");
+  const MaskCodec codec = read_codec(golden_file("codec/tiny.safetensors"), "tiny.safetensors");
   EXPECT_FALSE(codec.has_encoder());
   const Mask dot{.width = 1, .height = 1, .inside = {1}};
   expect_error(ErrorKind::model, "codec", "got a file that only decodes. Try: vae-oid.npz",

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "detect/mask_codec.h"
 #include "io/file.h"
 #include "io/json.h"
 
@@ -14,6 +15,12 @@ namespace paligemma {
 
 inline FileBytes golden_file(const std::string& path) {
   return FileBytes::map(std::filesystem::path(GOLDEN_DIR) / path, ErrorKind::failure);
+}
+
+// For a back end that all tests share.
+inline MaskCodec read_codec(FileBytes file, std::string_view where) {
+  static const std::unique_ptr<Backend> backend = make_cpu_backend({.threads = 1});
+  return MaskCodec::read(std::move(file), where, *backend);
 }
 
 inline Json golden_json(const std::string& path) {

@@ -13,7 +13,7 @@
 namespace paligemma {
 namespace {
 
-MaskCodec read_golden(const std::string& path) { return MaskCodec::read(golden_file(path), path); }
+MaskCodec read_golden(const std::string& path) { return read_codec(golden_file(path), path); }
 
 // Eleven layers lie on the way from the codes to the map. Each adds up at most K = 9 * 128 products in f32 and so errs
 // by about sqrt(K) * 2^-24 of its scale; two computations differ by at most the sum of both: 2 * 11 * 34 * 2^-24 of the
@@ -88,7 +88,7 @@ Arrays small_codec(
 
 MaskCodec read(const Arrays& arrays) {
   const std::string file = safetensors(arrays);
-  return MaskCodec::read(FileBytes::borrow(std::as_bytes(std::span(file))), "codec.safetensors");
+  return read_codec(FileBytes::borrow(std::as_bytes(std::span(file))), "codec.safetensors");
 }
 
 constexpr std::array<int, 16> kCodes{0, 127, 3, 64, 12, 99, 5, 5, 80, 1, 2, 33, 111, 40, 70, 7};
@@ -156,8 +156,8 @@ TEST(MaskCodec, RefusesArraysThatDoNotFit) {
 TEST(MaskCodec, RefusesOtherFiles) {
   const FileBytes whole = golden_file("codec/vae_small.npz");
   for (const std::size_t size : {std::size_t{0}, std::size_t{2}, std::size_t{40}, whole.bytes().size() - 1})
-    expect_refused([&] { MaskCodec::read(FileBytes::borrow(whole.bytes().first(size)), "cut.npz"); }, "cut.npz");
-  expect_refused([&] { MaskCodec::read(golden_file("pictures/cat.png"), "cat.png"); },
+    expect_refused([&] { read_codec(FileBytes::borrow(whole.bytes().first(size)), "cut.npz"); }, "cut.npz");
+  expect_refused([&] { read_codec(golden_file("pictures/cat.png"), "cat.png"); },
                  "cat.png: expected an npz or safetensors file");
 }
 

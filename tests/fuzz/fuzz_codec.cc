@@ -3,9 +3,10 @@
 #include "json_mutator.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  static const auto backend = paligemma::make_cpu_backend({.threads = 1});
   const auto bytes = std::as_bytes(std::span(data, size));
   try {
-    const auto codec = paligemma::MaskCodec::read(paligemma::FileBytes::borrow(bytes), "input");
+    const auto codec = paligemma::MaskCodec::read(paligemma::FileBytes::borrow(bytes), "input", *backend);
     std::array<int, 16> codes{0, 1, 2, 3, 4, 5, 6, 7, 120, 121, 122, 123, 124, 125, 126, 127};
     if (codec.decode(codes).size() != 64 * 64) __builtin_trap();
     if (codec.has_encoder())

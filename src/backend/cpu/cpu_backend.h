@@ -48,6 +48,10 @@ class CpuBackend final : public Backend {
   void rope(View x, std::int64_t heads, std::span<const Sequence> sequences, double theta) override;
   void embed(const Weight& table, std::span<const std::int32_t> ids, float scale, DType rounding, View y) override;
   void soft_cap(View x, float cap) override;
+  void relu(View x) override;
+  void repeat(const Weight& vector, View y) override;
+  void take_patches(ConstView maps, const PatchShape& shape, View patches) override;
+  void add_patches(ConstView patches, const PatchShape& shape, View maps) override;
 
   KvCache make_kv_cache(std::int64_t layers, std::int64_t kv_heads, std::int64_t head_size, std::int64_t blocks,
                         DType dtype) override;
@@ -67,6 +71,7 @@ class CpuBackend final : public Backend {
   void gated_gelu_gradient(ConstView gate, ConstView up, ConstView dy, View dgate, View dup) override;
   void dropout(View x, float rate, std::uint64_t seed) override;
   void soft_cap_gradient(ConstView y, float cap, View dx) override;
+  void relu_gradient(ConstView y, View dx) override;
   void layer_norm_gradient(ConstView x, const Weight& weight, float eps, ConstView dy, View dx, View dweight,
                            View dbias) override;
   void rms_norm_gradient(ConstView x, const Weight& weight, float eps, ConstView dy, View dx, View dweight) override;

@@ -1,0 +1,156 @@
+// paligemma train-codec: a mask codec of one's own, from masks.
+#include <cstdio>
+
+#include "base/error.h"
+#include "folders.h"
+#include "options.h"
+#include "signals.h"
+#include "train/codec_run.h"
+
+namespace paligemma {
+namespace {
+
+struct TrainCodecSettings {
+  std::string output, init;
+  CodecRunOptions run;
+  ModelOptions threads;  // of which only these count
+  double validation = 0.1;
+  bool force = false;
+};
+
+void add_train_codec_options(Arguments& arguments, TrainCodecSettings& settings) {
+  const std::string group = "Training";
+  CodecRunOptions& run = settings.run;
+  arguments.text(group, "-o,--output", "FILE", settings.output, "The codec to write, an .npz");
+  arguments.number(group, "--steps", 1, 1 << 24, run.steps, join("Steps (", run.steps, ")"));
+  arguments.number(group, "--batch", 1, 4096, run.batch, join("Masks a step (", run.batch, ")"));
+  arguments.real(group, "--lr", 1e-8, 1, run.lr, join("The largest learning rate (", run.lr, ")"));
+  arguments.number(group, "--width", 8, 1024, run.sizes.channels,
+                   join("Channels of the residual blocks (", run.sizes.channels, ")"));
+  arguments.number(group, "--embedding", 1, 4096, run.sizes.width, join("Numbers of a code (", run.sizes.width, ")"));
+  arguments.number(group, "--codes", 128, 1 << 16, run.sizes.codes,
+                   join("Codes; the model's text has 128 (", run.sizes.codes, ")"));
+  arguments.real(group, "--val", 0, 0.9, settings.validation,
+                 join("The part of the masks that is held out to measure the codec (", settings.validation, ")"));
+  arguments.number(group, "--seed", 0, std::numeric_limits<std::int64_t>::max(), run.seed,
+                   join("What is drawn by chance (", run.seed, ")"));
+  arguments.text(group, "--init", "FILE", settings.init, "Go on from this codec, whose sizes count");
+  arguments.flag(group, "--resume", run.resume, "Go on with the run that was ended");
+  arguments.flag(group, "--force", settings.force, "Overwrite what is there");
+  add_threads_option(arguments, settings.threads);
+}
+
+// The masks of a folder of PNG files.
+std::vector<UnreadableMask> read_masks(const std::filesystem::path& path, MaskSet& masks) {
+  std::error_code error;
+  if (std::filesystem::is_regular_file(path, error)) not_available("masks that are no folder of PNG files");
+  return read_mask_folder(path, [&](const Mask& mask) { masks.add(mask); });
+}
+
+void report_masks(const MaskSet& masks, std::span<const UnreadableMask> unreadable, Console& console) {
+  for (const UnreadableMask& mask : unreadable) console.warning(join("skipped: ", mask.path, ": ", mask.reason));
+  const std::size_t held_out = masks.held_out().size();
+  console.note(join(masks.shapes().size() + held_out, " masks, of which ", held_out, " are held out; ", masks.empty(),
+                    " empty, ", unreadable.size(), " unreadable"));
+}
+
+std::string percent(double share) {
+  char text[16];
+  std::snprintf(text, sizeof text, "%.1f %%", 100 * share);
+  return text;
+}
+
+std::string fixed(double value) {
+  char text[16];
+  std::snprintf(text, sizeof text, "%.3f", value);
+  return text;
+}
+
+std::string step_text(const CodecRunProgress& progress) {
+  char text[64];
+  std::snprintf(text, sizeof text, "loss %.4f, %.0f masks/s", progress.loss, progress.masks_per_s);
+  return progress.latest ? join(text, ", IoU ", fixed(progress.latest->iou)) : text;
+}
+
+std::string result_text(const std::string& output, const CodecRunResult& result, const MaskSet& masks) {
+  if (masks.held_out().empty()) return output + "\n";
+  const CodecQuality& quality = result.quality;
+  return join(output, ": mean IoU ", fixed(quality.iou), " of ", masks.held_out().size(), " held-out masks (least ",
+              fixed(quality.least_iou), ")\n", percent(quality.stable),
+              " of the codes stay when a mask is turned or moved a little; ", quality.used, " codes are in use\n");
+}
+
+// What was not measured is null.
+Json result_json(const std::string& output, const CodecRunResult& result, const MaskSet& masks,
+                 std::span<const UnreadableMask> unreadable) {
+  const bool measured = !masks.held_out().empty();
+  const CodecQuality& quality = result.quality;
+  Json json = {{"schema", "paligemma.train-codec/1"},
+               {"output", output},
+               {"steps", result.steps},
+               {"skipped_steps", result.skipped},
+               {"masks", masks.shapes().size()},
+               {"held_out", masks.held_out().size()},
+               {"empty", masks.empty()},
+               {"unreadable", Json::array()},
+               {"iou", measured ? Json(quality.iou) : nullptr},
+               {"least_iou", measured ? Json(quality.least_iou) : nullptr},
+               {"stable_codes", measured ? Json(quality.stable) : nullptr},
+               {"used_codes", measured ? Json(quality.used) : nullptr}};
+  for (const UnreadableMask& mask : unreadable) json["unreadable"].push_back(mask.path);
+  return json;
+}
+
+int run_train_codec(const Command& command, std::span<const std::string> line, Session& session) {
+  TrainCodecSettings settings;
+  Arguments arguments;
+  add_train_codec_options(arguments, settings);
+  add_session_options(arguments, session);
+  const auto words = arguments.parse(command, line, session.output);
+  if (!words) return 0;
+  if (settings.output.empty()) fail(ErrorKind::usage, "usage", "train-codec: expected -o, got none. Try: -o codec.npz");
+  if (!settings.force && !settings.run.resume) check_free(settings.output);
+  make_folder(std::filesystem::path(settings.output).parent_path());
+  settings.run.init = settings.init;
+  settings.run.threads = settings.threads.threads;
+
+  MaskSet masks(settings.validation, settings.run.seed);
+  const std::vector<UnreadableMask> unreadable = read_masks(words->front(), masks);
+  report_masks(masks, unreadable, session.console);
+  defer_signals(true);
+  bool begun = false;
+  const CodecRunResult result = train_codec(
+      masks, settings.run, settings.output,
+      [&](const CodecRunProgress& progress) {
+        if (!begun) session.console.begin_progress(static_cast<std::size_t>(progress.step - 1));
+        begun = true;
+        session.console.show_progress(static_cast<std::size_t>(progress.step), static_cast<std::size_t>(progress.steps),
+                                      step_text(progress));
+      },
+      interrupted);
+  session.console.hide_progress();
+  if (!result.finished) {
+    session.console.note(join("ended behind step ", result.steps, ". Try: --resume"));
+    return signal_exit_code();
+  }
+  session.output.write(session.output.format == Format::text
+                           ? result_text(settings.output, result, masks)
+                           : dump_json(result_json(settings.output, result, masks, unreadable)) + "\n");
+  return 0;
+}
+
+}  // namespace
+
+const Command kTrainCodec{
+    .name = "train-codec",
+    .words = "MASKS -o FILE.npz",
+    .fewest_words = 1,
+    .most_words = 1,
+    .summary = "Train a mask codec on a folder of PNG masks",
+    .examples =
+        "  paligemma train-codec masks/ -o codec.npz\n"
+        "  paligemma train-codec masks/ -o codec.npz --resume\n"
+        "  paligemma train-codec leaves/ -o leaves.npz --init vae-oid.npz --steps 1000 --lr 3e-4\n",
+    .run = run_train_codec};
+
+}  // namespace paligemma

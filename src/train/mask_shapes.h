@@ -1,0 +1,52 @@
+// What a mask codec learns from: masks in small, each of which gives as many maps as are asked for, turned, sheared,
+// mirrored and cut.
+#pragma once
+
+#include <paligemma/paligemma.h>
+
+#include <array>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+namespace paligemma {
+
+// How much a map differs from its mask.
+struct ShapeChange {
+  double turn = 0;                // radians
+  double stretch = 0;             // of the width against the height: exp(stretch)
+  double shear = 0;               // columns a row
+  bool mirror = false;            // left and right
+  std::array<double, 4> cut{};    // of the mask's box, left, top, right and bottom: what lies outside of the picture
+  std::array<double, 4> loose{};  // of the box that is left: by how much the map's is larger, or smaller
+};
+
+// One of those that training sees: most are as they are, or mirrored.
+ShapeChange random_change(std::uint64_t seed);
+
+class MaskShape {
+ public:
+  // Of a mask that is not empty. Larger sides than kSide are reduced.
+  explicit MaskShape(const Mask& mask);
+
+  // Coverages (MaskCodec::kSide, MaskCodec::kSide), as crop_mask() makes them of the changed mask and its box. A cut
+  // that would leave nothing is not made.
+  std::vector<float> map(const ShapeChange& change) const;
+
+  // Of its pixels and sides.
+  std::uint64_t fingerprint() const;
+
+  static constexpr int kSide = 96;
+
+ private:
+  float at(double x, double y) const;
+
+  int width_ = 0, height_ = 0;
+  std::vector<std::uint8_t> coverage_;  // (height, width), 255: all
+};
+
+// The smallest part of a mask that holds all that is inside: x1 y1 x2 y2 in pixels of the picture. Nothing is inside:
+// an empty box.
+std::array<double, 4> tight_box(const Mask& mask);
+
+}  // namespace paligemma

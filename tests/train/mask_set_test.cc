@@ -1,0 +1,155 @@
+#include "train/mask_set.h"
+
+#include <gmock/gmock.h>
+
+#include <numbers>
+
+#include "detect/mask.h"
+#include "detect/mask_codec.h"
+#include "image/encode.h"
+#include "shapes.h"
+#include "support/errors.h"
+#include "support/scratch.h"
+
+namespace paligemma::test {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+constexpr int kMap = MaskCodec::kSide;
+
+Mask disk(int side) {
+  Mask mask{.x = 5, .y = 9, .width = side, .height = side};
+  for (int y = 0; y < side; ++y)
+    for (int x = 0; x < side; ++x)
+      mask.inside.push_back(std::hypot(x + 0.5 - side / 2.0, y + 0.5 - side / 2.0) < side / 2.0);
+  return mask;
+}
+
+// x1, y1, x2 and y2 are shares of the side.
+Mask box_in(int side, std::array<double, 4> box) {
+  Mask mask{.width = side, .height = side};
+  for (int y = 0; y < side; ++y)
+    for (int x = 0; x < side; ++x)
+      mask.inside.push_back(x >= box[0] * side && x < box[2] * side && y >= box[1] * side && y < box[3] * side);
+  return mask;
+}
+
+double mean_difference(std::span<const float> a, std::span<const float> b) {
+  double sum = 0;
+  for (std::size_t i = 0; i < a.size(); ++i) sum += std::fabs(a[i] - b[i]);
+  return sum / static_cast<double>(a.size());
+}
+
+double mean(std::span<const float> a) { return mean_difference(a, std::vector<float>(a.size())); }
+
+TEST(MaskShape, UnchangedIsAsItIsCropped) {
+  for (const int side : {20, 64, 96, 250})
+    for (const std::uint64_t seed : {1, 2, 3, 4}) {
+      Mask mask = side == 20 ? disk(20) : drawn_mask(seed);
+      if (side == 250) mask = disk(250);
+      const std::vector<float> expected = crop_mask(mask, tight_box(mask));
+      EXPECT_LT(mean_difference(MaskShape(mask).map({}), expected), 0.012) << side << " " << seed;
+    }
+}
+
+TEST(MaskShape, AMirroredMapIsTheMirroredMasksMap) {
+  const Mask mask = drawn_mask(7);
+  Mask mirrored = mask;
+  for (int y = 0; y < mask.height; ++y)
+    for (int x = 0; x < mask.width; ++x)
+      mirrored.inside[std::size_t(y * mask.width + x)] = mask.inside[std::size_t(y * mask.width + mask.width - 1 - x)];
+  EXPECT_LT(mean_difference(MaskShape(mask).map({.mirror = true}), MaskShape(mirrored).map({})), 1e-6);
+}
+
+// A square that stands on its corner covers half of its box; one that is stretched is the same square in its box.
+TEST(MaskShape, IsTurnedAndStretchedInItsOwnSides) {
+  const MaskShape square(box_in(80, {0.1, 0.1, 0.9, 0.9})), flat(box_in(80, {0.1, 0.4, 0.9, 0.6}));
+  EXPECT_NEAR(mean(square.map({.turn = std::numbers::pi / 4})), 0.5, 0.01);
+  EXPECT_NEAR(mean(square.map({.stretch = 0.7})), 1, 0.01);
+  // Of 4 to 1, turned by 45 degrees: 4 of (5 / sqrt 2)^2.
+  EXPECT_NEAR(mean(flat.map({.turn = std::numbers::pi / 4})), 4 / 12.5, 0.01);
+  EXPECT_NEAR(mean(square.map({.shear = 0.5})), 1 / 1.5, 0.01);
+}
+
+TEST(MaskShape, WhatIsCutOffIsOutsideOfTheBox) {
+  // A disk's upper half fills pi / 4 of its box too.
+  const std::vector<float> map = MaskShape(disk(90)).map({.cut = {0, 0, 0, 0.5}});
+  EXPECT_NEAR(mean(map), std::numbers::pi / 4, 0.01);
+  EXPECT_GT(mean(std::span(map).last(kMap)), 0.95);
+  EXPECT_LT(mean(std::span(map).first(kMap)), 0.3);
+  // Twice as wide as the disk: a quarter is empty on each side.
+  EXPECT_NEAR(mean(MaskShape(disk(90)).map({.loose = {0.5, 0, 0.5, 0}})), std::numbers::pi / 8, 0.01);
+  // Everything is cut off: nothing is.
+  EXPECT_NEAR(mean(MaskShape(disk(90)).map({.cut = {0.6, 0, 0.6, 0}})), std::numbers::pi / 4, 0.01);
+}
+
+TEST(MaskShape, AnythingThatIsInsideMakesAMap) {
+  Mask dots{.width = 3000, .height = 2, .inside = std::vector<std::uint8_t>(6000)};
+  dots.inside[0] = dots.inside[5999] = 1;  // 1 of 31 when it is made smaller
+  for (std::uint64_t seed = 0; seed < 200; ++seed)
+    for (const float value : MaskShape(dots).map(random_change(seed))) ASSERT_TRUE(value >= 0 && value <= 1.0001f);
+  EXPECT_EQ(mean(MaskShape(box_in(1, {0, 0, 1, 1})).map({})), 1);
+}
+
+TEST(MaskSet, HoldsOutAPartAndCountsWhatIsEmpty) {
+  MaskSet masks(0.25, 3), others(0.25, 4), none(0, 3);
+  for (std::uint64_t i = 0; i < 100; ++i)
+    for (MaskSet* set : {&masks, &others, &none}) {
+      set->add(drawn_mask(i));
+      if (i % 10 == 0) set->add(Mask{.width = 2, .height = 1, .inside = {0, 0}});
+      if (i % 20 == 0) set->add(Mask{});
+    }
+  EXPECT_EQ(masks.held_out().size(), 25);
+  EXPECT_EQ(masks.shapes().size(), 75);
+  EXPECT_EQ(masks.empty(), 15);
+  EXPECT_EQ(masks.fingerprint(), others.fingerprint());
+  EXPECT_NE(masks.held_out_maps(), others.held_out_maps());
+  EXPECT_EQ(none.held_out().size(), 0);
+  others.add(drawn_mask(5));
+  EXPECT_NE(masks.fingerprint(), others.fingerprint());
+  const std::vector<float> maps = masks.held_out_maps();
+  ASSERT_EQ(maps.size(), 25u * kMap * kMap);
+  EXPECT_LT(mean_difference(std::span(maps).first(kMap * kMap), masks.held_out()[0].map({})), 0.012);
+}
+
+std::string png(const std::vector<std::uint8_t>& gray, int width, int height) {
+  const std::vector<std::byte> bytes = encode_gray_png(gray, width, height);
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+
+TEST(MaskFolder, InsideIsWhatIsBrightOrInADarkPictureWhatIsNotBlack) {
+  const Scratch scratch;
+  scratch.write("b.PNG", png({0, 127, 128, 255}, 2, 2));
+  scratch.write("a.png", png({0, 1, 2, 127}, 4, 1));
+  scratch.write("c.png", png({0, 0}, 2, 1));
+  scratch.write("d.png", "no picture");
+  scratch.write("e.png", "");
+  scratch.write("f.txt", "no mask");
+  scratch.write("folder.png/x.png", "not looked at");
+  std::vector<Mask> masks;
+  const auto unreadable = read_mask_folder(scratch.folder(), [&](const Mask& mask) { masks.push_back(mask); });
+  ASSERT_EQ(masks.size(), 3);
+  EXPECT_THAT(masks[0].inside, ElementsAre(0, 1, 1, 1));
+  EXPECT_EQ(masks[0].width, 4);
+  EXPECT_THAT(masks[1].inside, ElementsAre(0, 0, 1, 1));
+  EXPECT_THAT(masks[2].inside, ElementsAre(0, 0));
+  ASSERT_EQ(unreadable.size(), 2);
+  EXPECT_EQ(unreadable[0].path, scratch.path("d.png"));
+  EXPECT_THAT(unreadable[0].reason, HasSubstr("d.png"));
+  EXPECT_EQ(unreadable[1].path, scratch.path("e.png"));
+}
+
+TEST(MaskFolder, SaysWhatIsNoFolderOfMasks) {
+  const Scratch scratch;
+  scratch.write("a.jpg", "");
+  const auto take = [](const Mask&) {};
+  expect_error(ErrorKind::input, "no_masks", "expected PNG files, one mask each, got none",
+               [&] { read_mask_folder(scratch.folder(), take); });
+  expect_error(ErrorKind::input, "file_not_found", "expected a folder of PNG masks",
+               [&] { read_mask_folder(scratch.path("none"), take); });
+}
+
+}  // namespace
+}  // namespace paligemma::test
