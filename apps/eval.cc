@@ -33,7 +33,7 @@ void add_eval_options(Arguments& arguments, EvalSettings& settings) {
   add_precision_options(arguments, settings.options);
   add_threads_option(arguments, settings.options);
   arguments.text(group, "--predictions", "FILE.jsonl", settings.predictions,
-                 "Judge these answers instead: lines of id and prediction or objects");
+                 "Judge these answers instead: lines of id (or the picture's name) and prediction or objects");
   arguments.values(
       group, "--metric", "NAME", [&](const std::string& got) { settings.metrics.push_back(got); },
       "Only these. Repeatable");
@@ -97,7 +97,8 @@ std::vector<Record> judged_records(const Dataset& data, const std::vector<std::s
     const DecodedSample truth = decode_sample(sample);
     Record record = record_of(sample, truth, sample.prefix);
     auto found = predictions.find(sample.id);
-    if (found == predictions.end()) found = predictions.find(sample.source_id);
+    for (const std::string& name : {sample.source_id, sample.picture.name})
+      if (found == predictions.end()) found = predictions.find(name);
     if (found == predictions.end()) {
       ++missing;
     } else {
@@ -114,7 +115,7 @@ std::vector<Record> judged_records(const Dataset& data, const std::vector<std::s
   }
   if (missing == records.size())
     fail(ErrorKind::usage, "predictions", "no prediction is about this data: ", settings.predictions,
-         ": expected ids such as ", data.samples[places.front()].id);
+         ": expected ids such as ", data.samples[places.front()].id, " or ", data.samples[places.front()].picture.name);
   if (missing > 0) session.console.warning(join(missing, " examples have no prediction: they count as wrong"));
   return records;
 }

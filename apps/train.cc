@@ -4,9 +4,10 @@
 
 #include "base/error.h"
 #include "io/file.h"
+#include "io/output_folder.h"
 #include "options.h"
 #include "signals.h"
-#include "train/trainer.h"
+#include "train/run_plan.h"
 
 namespace paligemma {
 namespace {
@@ -14,7 +15,7 @@ namespace {
 struct TrainSettings {
   Recipe recipe;
   std::string resumed;  // --resume
-  bool force = false;
+  bool plan = false;
 };
 
 // An option for each setting of a recipe.
@@ -101,6 +102,16 @@ void print_result(const Recipe& recipe, const RunResult& result, Session& sessio
   session.output.write(text + "\n");
 }
 
+void show_plan(const Recipe& recipe, Session& session) {
+  const RunPlan plan = plan_run(recipe, {});
+  session.output.write(plan_text(plan));
+  if (recipe.out.empty() || plan.samples.empty()) return;
+  OutputFolder folder(std::filesystem::path(recipe.out) / "plan");
+  for (std::size_t i = 0; i < plan.samples.size(); ++i)
+    folder.write(join("sample-", i + 1, ".jpg"), plan.samples[i].picture);
+  folder.commit(true);
+}
+
 int run_train(const Command& command, std::span<const std::string> line, Session& session) {
   TrainSettings settings{.recipe = recipe_before(line)};
   Recipe& recipe = settings.recipe;
@@ -112,6 +123,8 @@ int run_train(const Command& command, std::span<const std::string> line, Session
   arguments.value(
       "Training", "--betas", "A,B", [&](const std::string& got) { read_betas(got, recipe); }, "Of adamw (0.9,0.999)");
   arguments.text("Training", "--resume", "DIR", settings.resumed, "Go on with the run in this folder");
+  arguments.flag("Training", "--plan", settings.plan,
+                 "Say what memory and time it will take, show the first samples, and stop; with -o also as pictures");
   add_session_options(arguments, session);
   const auto words = arguments.parse(command, line, session.output);
   if (!words) return 0;
@@ -129,6 +142,10 @@ int run_train(const Command& command, std::span<const std::string> line, Session
   if (recipe.data.empty())
     fail(ErrorKind::usage, "usage",
          "train: expected DATA, a recipe or --resume, got none. Try: paligemma train cows/ -o runs/cows");
+  if (settings.plan) {
+    show_plan(recipe, session);
+    return 0;
+  }
   if (recipe.out.empty())
     fail(ErrorKind::usage, "usage", "train: expected -o, the run's folder, got none. Try: -o runs/first");
   if (!resume && std::filesystem::exists(std::filesystem::path(recipe.out) / "log.jsonl"))

@@ -164,13 +164,8 @@ void Run::begin() {
   Pipeline& pipeline = *trainee_->pipeline;
 
   objective_.emplace(*pipeline.backend, pipeline.config, pipeline.network,
-                     ObjectiveOptions{.precision = holding_of(pipeline.options).precision,
-                                      .image_token = *pipeline.tokenizer->image(),
-                                      .smoothing = static_cast<float>(recipe_.label_smoothing),
-                                      .keep = recipe_.checkpointing == "off" ? Keep::intermediates : Keep::inputs,
-                                      .tower_trained = !trainee_->tower_is_frozen(),
-                                      .arena_bytes = plan.activations});
-  const LoaderOptions loading = loader_options(recipe_, trainee_->files, pipeline);
+                     objective_options(recipe_, *trainee_, plan.activations));
+  const LoaderOptions loading = training_loader(recipe_, *trainee_);
   loader_.emplace(data_.data, data_.training, loading);
   tokens_ = {.image_tokens = static_cast<int>(pipeline.config.vision.tokens()),
              .weights = parse_token_weights(recipe_.token_weights),
@@ -409,6 +404,19 @@ RunResult Run::go() {
 }
 
 }  // namespace
+
+LoaderOptions training_loader(const Recipe& recipe, const Trainee& trainee) {
+  return loader_options(recipe, trainee.files, *trainee.pipeline);
+}
+
+ObjectiveOptions objective_options(const Recipe& recipe, const Trainee& trainee, std::size_t arena_bytes) {
+  return {.precision = holding_of(trainee.pipeline->options).precision,
+          .image_token = *trainee.pipeline->tokenizer->image(),
+          .smoothing = static_cast<float>(recipe.label_smoothing),
+          .keep = recipe.checkpointing == "off" ? Keep::intermediates : Keep::inputs,
+          .tower_trained = !trainee.tower_is_frozen(),
+          .arena_bytes = arena_bytes};
+}
 
 ValidationOptions evaluation_options(const Recipe& recipe, const ModelFiles& files, const Pipeline& pipeline) {
   ValidationOptions options{.loader = loader_options(recipe, files, pipeline), .answer_tokens = recipe.answer_tokens};

@@ -36,6 +36,10 @@ Dataset open_eval_data(const Recipe& recipe);
 // Examples as the model sees and answers them outside of training, without any yet.
 ValidationOptions evaluation_options(const Recipe& recipe, const ModelFiles& files, const Pipeline& pipeline);
 
+// How the examples of a run are made, and what its forward passes are.
+LoaderOptions training_loader(const Recipe& recipe, const Trainee& trainee);
+ObjectiveOptions objective_options(const Recipe& recipe, const Trainee& trainee, std::size_t arena_bytes);
+
 // Steps, rates and the like that the recipe leaves open, from the size of model and data: what recipe.toml then says.
 void settle_recipe(Recipe& recipe, const RunData& data, std::uint64_t parameters);
 
