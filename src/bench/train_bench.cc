@@ -12,6 +12,8 @@
 namespace paligemma {
 namespace {
 
+constexpr std::size_t kArenaBytes = std::size_t{4} << 30;  // address space: in one piece, as a run's plan makes it
+
 using StepClock = OpClock::Clock;
 
 double ms_since(StepClock::time_point start) {
@@ -61,7 +63,10 @@ struct Steps {
         network(network),
         clock(clock),
         objective(clock, config, network,
-                  {.precision = options.holding.precision, .image_token = *config.image_token, .keep = options.keep}),
+                  {.precision = options.holding.precision,
+                   .image_token = *config.image_token,
+                   .keep = options.keep,
+                   .arena_bytes = kArenaBytes}),
         batch(make_batch(config, options)),
         weights(loss_weights(batch.examples, LossMean::example)) {
     if (options.mode == TrainMode::full) {

@@ -11,7 +11,7 @@
 namespace paligemma {
 namespace {
 
-constexpr std::uint64_t kProgram = std::uint64_t{48} << 20;  // code, tokenizer, threads, decoded pictures
+constexpr std::uint64_t kProgram = std::uint64_t{22} << 20;  // code, tokenizer, threads: measured
 constexpr int kLoaderAhead = 64;
 constexpr std::size_t kAddressSpace = std::size_t{1} << 38;  // of the plan's arena, which nobody touches
 
