@@ -1,0 +1,17 @@
+#include "eval/records.h"
+
+namespace paligemma {
+
+std::string_view record_task_name(RecordTask task) {
+  switch (task) {
+    case RecordTask::text: return "text";
+    case RecordTask::caption: return "caption";
+    case RecordTask::answer: return "answer";
+    case RecordTask::detect: return "detect";
+    case RecordTask::segment: return "segment";
+    case RecordTask::refer: return "refer";
+  }
+  return "?";
+}
+
+}  // namespace paligemma
