@@ -1,11 +1,12 @@
 // paligemma eval: how good a model's answers are on a data set, or those in a file of predictions.
-#include <algorithm>
+#include <cmath>
 #include <cstdio>
 #include <map>
+#include <set>
 
 #include "base/error.h"
 #include "console.h"
-#include "detect/parse.h"
+#include "eval/predictions.h"
 #include "io/file.h"
 #include "io/output_folder.h"
 #include "options.h"
@@ -84,85 +85,71 @@ std::vector<std::size_t> asked_places(const Dataset& data, const EvalSettings& s
 // Records of the answers in a file; samples without one count as not answered.
 std::vector<Record> judged_records(const Dataset& data, const std::vector<std::size_t>& places,
                                    const EvalSettings& settings, Session& session) {
-  const FileBytes file = FileBytes::map(settings.predictions, ErrorKind::usage);
-  std::map<std::string, Prediction> predictions;
-  for (Prediction& one : read_predictions(file.text(), settings.predictions)) {
-    const std::string id = one.id;
-    predictions.emplace(id, std::move(one));
-  }
   std::vector<Record> records;
-  std::size_t missing = 0;
+  std::map<std::string, std::string> others;  // what a sample is called elsewhere -> its id
   for (const std::size_t place : places) {
     const Sample& sample = data.samples[place];
-    const DecodedSample truth = decode_sample(sample);
-    Record record = record_of(sample, truth, sample.prefix);
-    auto found = predictions.find(sample.id);
-    for (const std::string& name : {sample.source_id, sample.picture.name})
-      if (found == predictions.end()) found = predictions.find(name);
-    if (found == predictions.end()) {
-      ++missing;
-    } else {
-      record.prediction = found->second.text;
-      if (found->second.objects) {
-        record.objects.found = *found->second.objects;
-      } else {
-        const Frame frame{truth.picture.width, truth.picture.height, 1023};
-        for (const Object& object : parse_objects(found->second.text, frame, {}).objects)
-          record.objects.found.push_back({.label = object.label, .box = object.box});
-      }
-    }
-    records.push_back(std::move(record));
+    records.push_back(record_of(sample, decode_sample(sample), sample.prefix));
+    for (const std::string& name : {sample.picture.name, sample.source_id}) others.emplace(name, sample.id);
   }
-  if (missing == records.size())
+  const FileBytes file = FileBytes::map(settings.predictions, ErrorKind::usage);
+  std::vector<Prediction> predictions = read_predictions(file.text(), settings.predictions);
+  std::set<std::string> ids;
+  for (const Record& record : records) ids.insert(record.id);
+  for (Prediction& one : predictions)
+    if (const auto found = others.find(one.id); !ids.contains(one.id) && found != others.end()) one.id = found->second;
+  const MatchedPredictions matched = take_predictions(records, std::move(predictions));
+  if (matched.unanswered.size() == records.size())
     fail(ErrorKind::usage, "predictions", "no prediction is about this data: ", settings.predictions,
-         ": expected ids such as ", data.samples[places.front()].id, " or ", data.samples[places.front()].picture.name);
-  if (missing > 0) session.console.warning(join(missing, " examples have no prediction: they count as wrong"));
+         ": expected ids such as ", records.front().id, " or ", data.samples[places.front()].picture.name);
+  if (!matched.unanswered.empty())
+    session.console.warning(join(matched.unanswered.size(), " examples have no prediction: they count as wrong"));
+  if (!matched.unknown.empty())
+    session.console.warning(
+        join(matched.unknown.size(), " predictions are of no example, as ", matched.unknown.front()));
   return records;
 }
 
-std::string table(const MetricValues& values) {
+std::string table(const std::vector<MetricValue>& values) {
   std::string text;
-  for (const auto& [name, value] : values) {
-    char line[64];
-    std::snprintf(line, sizeof line, "%-12s %.6g\n", name.c_str(), value);
-    text += line;
+  for (const MetricValue& value : values) {
+    char number[32];
+    std::snprintf(number, sizeof number, "%.6g", value.value);
+    text += join(value.name, "\t", number, "\n");
   }
   return text;
 }
 
-void write_folder(const EvalSettings& settings, const MetricValues& values, const std::vector<Record>& records,
+Json json_of(const std::vector<MetricValue>& values) {
+  Json json = Json::object();
+  for (const MetricValue& value : values) json[value.name] = std::isfinite(value.value) ? Json(value.value) : Json();
+  return json;
+}
+
+void write_folder(const EvalSettings& settings, const std::vector<MetricValue>& values,
+                  const std::vector<Record>& records,
                   const std::vector<std::pair<std::string, std::vector<std::byte>>>& pictures) {
   OutputFolder folder(settings.output);
-  Json json = Json::object();
-  for (const auto& [name, value] : values) json[name] = value;
-  folder.write("metrics.json",
-               Json({{"schema", "paligemma.eval/1"}, {"examples", records.size()}, {"metrics", json}}).dump(1) + "\n");
+  folder.write(
+      "metrics.json",
+      Json({{"schema", "paligemma.eval/1"}, {"examples", records.size()}, {"metrics", json_of(values)}}).dump(1) +
+          "\n");
   std::string lines;
-  for (const Record& record : records) {
-    Prediction prediction{.id = record.id, .text = record.prediction};
-    if (record.task == RecordTask::detect || record.task == RecordTask::segment || record.task == RecordTask::refer)
-      prediction.objects = record.objects.found;
-    lines += prediction_line(prediction);
-  }
+  for (const Record& record : records) lines += prediction_line(record) + "\n";
   folder.write("predictions.jsonl", lines);
   for (const auto& [name, bytes] : pictures) folder.write("worst/" + name, bytes);
   folder.commit(settings.force);
 }
 
-// The answers of least quality, drawn.
+// The answers that the first metric is worst for, drawn.
 std::vector<std::pair<std::string, std::vector<std::byte>>> worst_cases(const Dataset& data,
                                                                         const std::vector<ValidationAnswer>& answers,
-                                                                        const std::vector<Record>& records,
-                                                                        std::int64_t count) {
-  std::vector<std::size_t> order(records.size());
-  for (std::size_t i = 0; i < order.size(); ++i) order[i] = i;
-  std::ranges::stable_sort(order, {}, [&](std::size_t i) { return quality(records[i]); });
+                                                                        const MetricValue& metric, std::int64_t count) {
   std::vector<std::pair<std::string, std::vector<std::byte>>> out;
-  for (std::size_t i = 0; i < order.size() && std::ssize(out) < count; ++i) {
-    const ValidationAnswer& one = answers[order[i]];
-    if (quality(records[order[i]]) >= 1) break;
+  for (const std::size_t i : worst_records(metric, static_cast<std::size_t>(count))) {
     char name[32];
-    std::snprintf(name, sizeof name, "%03zu.jpg", i + 1);
+    std::snprintf(name, sizeof name, "%03zu.jpg", out.size() + 1);
+    const ValidationAnswer& one = answers[i];
     out.emplace_back(name, sample_picture(decode_sample(data.samples[one.place]).picture, one.result));
   }
   return out;
@@ -182,7 +169,7 @@ int run_eval(const Command& command, std::span<const std::string> line, Session&
   const std::vector<std::size_t> places = asked_places(data, settings);
 
   std::vector<Record> records;
-  std::vector<std::pair<std::string, std::vector<std::byte>>> pictures;
+  std::vector<ValidationAnswer> answers;
   if (!settings.predictions.empty()) {
     records = judged_records(data, places, settings, session);
   } else {
@@ -195,24 +182,26 @@ int run_eval(const Command& command, std::span<const std::string> line, Session&
     ValidationOptions options = evaluation_options(recipe, files, *pipeline);
     options.places = places;
     options.drawn = 0;
-    const std::vector<ValidationAnswer> answers = answer_samples(
+    answers = answer_samples(
         *pipeline, data, options,
         [&](std::size_t done) { session.console.show_progress(done, places.size(), "answering"); }, interrupted);
     session.console.hide_progress();
     for (const ValidationAnswer& one : answers) records.push_back(record_of(one));
     if (answers.size() < places.size())
       session.console.warning(join(places.size() - answers.size(), " pictures could not be read"));
-    if (!settings.output.empty()) pictures = worst_cases(data, answers, records, settings.worst);
   }
-  const MetricValues values = evaluate(records, settings.metrics);
-  if (!settings.output.empty()) write_folder(settings, values, records, pictures);
+  if (records.empty()) fail(ErrorKind::input, "data_unreadable", "no picture of the data could be read");
+  const std::vector<MetricValue> values =
+      evaluate(records, settings.metrics.empty() ? default_metrics(records) : settings.metrics);
+  if (!settings.output.empty())
+    write_folder(settings, values, records,
+                 answers.empty() ? std::vector<std::pair<std::string, std::vector<std::byte>>>()
+                                 : worst_cases(data, answers, values.front(), settings.worst));
   if (session.output.format == Format::text) {
     session.output.write(table(values));
   } else {
-    Json json = Json::object();
-    for (const auto& [name, value] : values) json[name] = value;
-    session.output.write(dump_json({{"schema", "paligemma.eval/1"}, {"examples", records.size()}, {"metrics", json}}) +
-                         "\n");
+    session.output.write(
+        dump_json({{"schema", "paligemma.eval/1"}, {"examples", records.size()}, {"metrics", json_of(values)}}) + "\n");
   }
   return 0;
 }
@@ -226,7 +215,7 @@ const Command kEval{.name = "eval",
                     .summary = "Measure a model's answers on a data set, or those in a file",
                     .examples =
                         "  paligemma eval cows/ -m paligemma2-3b-pt-224/ --adapter runs/cows/best -o results/\n"
-                        "  paligemma eval cows/ --predictions theirs.jsonl --metric AP50\n",
+                        "  paligemma eval cows/ --predictions theirs.jsonl --metric box_ap\n",
                     .run = run_eval};
 
 }  // namespace paligemma

@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "eval/average_precision.h"
 #include "io/output_folder.h"
 #include "train/event_file.h"
 #include "train/run_log.h"
@@ -90,21 +91,27 @@ class FeatureStore {
   std::map<std::size_t, std::vector<float>> features_;
 };
 
-// The one asked for, else the first of the task's that there is.
-std::string deciding_metric(const std::string& asked, std::span<const Record> records, const MetricValues& values) {
-  const auto known = [&](const std::string& name) {
-    return std::ranges::any_of(values, [&](const auto& value) { return value.first == name; });
-  };
-  if (asked != "auto") {
-    if (known(asked)) return asked;
-    find_metric(asked);
-    fail(ErrorKind::usage, "metric", "the validation data has nothing for the metric ", asked,
-         ". Try: --metric auto, or loss");
+constexpr std::string_view kLossMetric = "loss_of_answers", kPerplexityMetric = "perplexity";
+
+// All that is known of the answers, the metric that decides first: the one asked for, else the first of the task's that
+// is a number, else the loss.
+std::vector<MetricValue> validation_metrics(const std::string& asked, std::span<const Record> records,
+                                            const LossValue& loss) {
+  std::vector<MetricValue> values;
+  const bool by_loss = asked == kLossMetric || asked == kPerplexityMetric;
+  if (!records.empty()) {
+    std::vector<std::string> names = default_metrics(records);
+    if (asked != "auto" && !by_loss) names.insert(names.begin(), asked);
+    values = paligemma::evaluate(records, names);
   }
-  if (!records.empty())
-    for (const std::string& name : metrics_of(records.front().task))
-      if (known(name)) return name;
-  return "loss";
+  values.push_back({std::string(kLossMetric), loss.loss, false});
+  values.push_back({std::string(kPerplexityMetric), loss.perplexity, false});
+  const auto decides = std::ranges::find_if(values, [&](const MetricValue& value) {
+    return asked == "auto" ? std::isfinite(value.value) && value.value != kNoTruth : value.name == asked;
+  });
+  if (decides == values.end()) value_of(values, asked);  // says what there is
+  std::rotate(values.begin(), decides, decides + 1);
+  return values;
 }
 
 class Run {
@@ -318,14 +325,10 @@ void Run::evaluate(bool) {
   if (recipe_.ema > 0) trainee_->place();
   std::vector<Record> records;
   for (const ValidationAnswer& one : answers) records.push_back(record_of(one));
-  metrics = paligemma::evaluate(records);
-  metrics.emplace_back("loss", value.loss);
-  metrics.emplace_back("perplexity", value.perplexity);
-  const std::string name = deciding_metric(recipe_.metric, records, metrics);
-  const auto decides_at = std::ranges::find(metrics, name, [](const auto& metric) { return metric.first; });
-  std::rotate(metrics.begin(), decides_at, decides_at + 1);
-  const double decides = metrics.front().second;
-  const bool higher = name != "loss" && name != "perplexity" && find_metric(name).higher_is_better;
+  const std::vector<MetricValue> values = validation_metrics(recipe_.metric, records, value);
+  for (const MetricValue& one : values) metrics.emplace_back(one.name, one.value);
+  const double decides = values.front().value;
+  const bool higher = values.front().higher_is_better;
   // Of two that are equal by the metric the one with the smaller loss. The model as it was is no checkpoint.
   const double gain = position_.best ? (higher ? decides - *position_.best : *position_.best - decides) : 1;
   const bool best =

@@ -75,7 +75,7 @@ Record record_of(const Sample& sample, const DecodedSample& truth, std::string_v
     case SampleTask::segment: record.task = RecordTask::segment; break;
     case SampleTask::refer: record.task = RecordTask::refer; break;
   }
-  const int width = truth.picture.width, height = truth.picture.height;
+  const int width = record.width = truth.picture.width, height = record.height = truth.picture.height;
   for (const DecodedObject& object : truth.objects) {
     MarkedObject marked{.label = object.label, .box = object.box};
     if (object.mask && width > 0) marked.mask = run_lengths(*object.mask, width, height);
@@ -96,6 +96,9 @@ Record record_of(const ValidationAnswer& answer) {
     if (object.mask) marked.mask = run_lengths(*object.mask, result.width, result.height);
     record.objects.found.push_back(std::move(marked));
   }
+  double sum = 0;
+  for (const Token& token : result.tokens) sum += token.logprob;
+  if (!result.tokens.empty()) record.confidence = std::exp(sum / static_cast<double>(result.tokens.size()));
   return record;
 }
 

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "data/loader.h"
-#include "eval/records.h"
+#include "eval/evaluate.h"
 #include "pipeline.h"
 #include "train/objective.h"
 #include "train/tokens.h"

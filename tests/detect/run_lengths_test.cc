@@ -18,9 +18,9 @@ TEST(RunLengths, PolygonsAsPycocotools) {
     SCOPED_TRACE(dump_json(one));
     const RunLengths runs =
         fill_polygons(one["polygons"].get<std::vector<std::vector<double>>>(), one["width"], one["height"]);
-    EXPECT_EQ(run_lengths_text(runs), one["counts"]);
+    EXPECT_EQ(run_lengths_text(runs), one["counts"].get<std::string>());
     EXPECT_TRUE(fits(runs));
-    EXPECT_EQ(pixels_inside(runs), one["area"]);
+    EXPECT_EQ(pixels_inside(runs), one["area"].get<std::int64_t>());
     const RunLengths other{.width = runs.width,
                            .height = runs.height,
                            .counts = read_run_lengths(one["other"].get<std::string>()).value()};

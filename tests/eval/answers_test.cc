@@ -56,8 +56,8 @@ TEST(Answers, VqaTextAsBigVision) {
   const Json texts = golden_json("metrics/vqav2_text.json");
   EXPECT_GT(texts.size(), 40u);
   for (const Json& one : texts) {
-    EXPECT_EQ(vqa_spaces(one["text"].get<std::string>()), one["stripspace"]);
-    EXPECT_EQ(vqa_text(vqa_spaces(one["text"].get<std::string>())), one["processed"]) << one;
+    EXPECT_EQ(vqa_spaces(one["text"].get<std::string>()), one["stripspace"].get<std::string>());
+    EXPECT_EQ(vqa_text(vqa_spaces(one["text"].get<std::string>())), one["processed"].get<std::string>()) << one;
   }
 }
 
