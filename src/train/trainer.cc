@@ -164,6 +164,9 @@ void Run::begin() {
     adapter = last_checkpoint(out_);
   else if (recipe_.mode != "full")
     adapter = recipe_.init;
+  if (recipe_.mode == "full" && !recipe_.init.empty())
+    fail(ErrorKind::usage, "init", "--init goes on from an adapter: expected --mode lora or qlora, got full. Try: -m ",
+         recipe_.init);
   ModelFiles files = find_model(recipe_.model);
   settle_recipe(recipe_, data_, parameter_count(files.config));
   const MemoryPlan plan = settle_memory(recipe_, files, data_);
@@ -173,6 +176,9 @@ void Run::begin() {
   objective_.emplace(*pipeline.backend, pipeline.config, pipeline.network,
                      objective_options(recipe_, *trainee_, plan.activations));
   const LoaderOptions loading = training_loader(recipe_, *trainee_);
+  if (recipe_.noise_boxes > 0 && pipeline.tokenizer->encode(loading.target.noise, Specials::tokens).size() != 1)
+    fail(ErrorKind::usage, "noise_boxes", "--noise-boxes needs a token that stands for no class: expected ",
+         loading.target.noise, " in the tokenizer of ", trainee_->files.where, ", got none");
   loader_.emplace(data_.data, data_.training, loading);
   tokens_ = {.image_tokens = static_cast<int>(pipeline.config.vision.tokens()),
              .weights = parse_token_weights(recipe_.token_weights),

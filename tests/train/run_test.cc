@@ -151,5 +151,35 @@ TEST_F(RunTest, CutAnswersAreCountedAndSaid) {
   EXPECT_THAT(warnings, testing::HasSubstr("4 answers were longer than 1 tokens"));
 }
 
+TEST_F(RunTest, WhatCannotBeDoneIsRefused) {
+  const auto code_of = [&](const Recipe& recipe) {
+    try {
+      run(recipe);
+    } catch (const Error& error) {
+      return error.code();
+    }
+    return std::string();
+  };
+  Recipe full = recipe("full");
+  full.mode = "full";
+  full.init = "somewhere";
+  EXPECT_EQ(code_of(full), "init");
+  full.init.clear();
+  full.weights = "q4";
+  EXPECT_EQ(code_of(full), "weights");
+  full.weights = "auto";
+  full.freeze = {".*"};
+  EXPECT_EQ(code_of(full), "freeze");
+  Recipe noisy = recipe("noisy");
+  noisy.noise_boxes = 4;
+  EXPECT_EQ(code_of(noisy), "noise_boxes");
+  Recipe lost = recipe("lost");
+  lost.targets = {"nothing"};
+  EXPECT_EQ(code_of(lost), "targets");
+  Recipe measured = recipe("measured");
+  measured.metric = "beauty";
+  EXPECT_EQ(code_of(measured), "metric");
+}
+
 }  // namespace
 }  // namespace paligemma::test
