@@ -46,10 +46,14 @@ Json parse_toml(std::string_view text, std::string_view where, ErrorKind kind) {
   }
 }
 
-// Values are written as JSON writes them, which TOML reads.
+// Values are written as JSON writes them, which TOML reads, but for one character.
 std::string dump_toml(const Json& object) {
   std::string text;
-  for (const auto& [key, value] : object.items()) text += key + " = " + dump_json(value) + "\n";
+  for (const auto& [key, value] : object.items()) {
+    text += key + " = ";
+    for (const char letter : dump_json(value)) letter == '\x7f' ? text += "\\u007f" : text += letter;
+    text += '\n';
+  }
   return text;
 }
 

@@ -10,7 +10,7 @@ namespace {
 
 TEST(Recipe, WhatIsWrittenIsRead) {
   Recipe recipe;
-  recipe.data = "herd/ \"cows\"";
+  recipe.data = "herd/ \"cows\" \x7f";
   recipe.freeze = {"vision_tower\\..*", "multi_modal_projector\\.linear\\..*"};
   recipe.lr = 3e-5;
   recipe.steps = 120;
