@@ -57,12 +57,12 @@ void write_state(const fs::path& folder_path, Trainee& trainee, const RunPositio
                                  {"epoch", position.epoch},
                                  {"place", position.place},
                                  {"best", position.best ? Json(*position.best) : Json()},
+                                 {"best_loss", position.best_loss},
                                  {"best_step", position.best_step},
                                  {"worse", position.worse},
                                  {"skipped", position.skipped},
                                  {"skipped_in_row", position.skipped_in_row},
-                                 {"data", position.data},
-                                 {"updates", trainee.optimizer->steps()}})
+                                 {"data", position.data}})
                                    .dump(1) +
                                "\n");
   std::vector<StreamedArray> arrays;
@@ -164,6 +164,7 @@ RunPosition read_position(const fs::path& checkpoint) {
     position.epoch = json.at("epoch").get<std::uint64_t>();
     position.place = json.at("place").get<std::uint64_t>();
     if (!json.at("best").is_null()) position.best = json.at("best").get<double>();
+    if (!json.at("best_loss").is_null()) position.best_loss = json.at("best_loss").get<double>();
     position.best_step = json.at("best_step").get<std::int64_t>();
     position.worse = json.at("worse").get<std::int64_t>();
     position.skipped = json.at("skipped").get<std::int64_t>();
@@ -175,7 +176,7 @@ RunPosition read_position(const fs::path& checkpoint) {
   return position;
 }
 
-void load_state(const fs::path& checkpoint, Trainee& trainee) {
+void load_state(const fs::path& checkpoint, const RunPosition& position, Trainee& trainee) {
   const std::string where = (checkpoint / kStateTensors).string();
   const Safetensors file = read_safetensors(FileBytes::map(checkpoint / kStateTensors, ErrorKind::model), where);
   const auto load = [&](const std::string& name, std::span<float> values) {
@@ -188,9 +189,7 @@ void load_state(const fs::path& checkpoint, Trainee& trainee) {
   };
   for (const Parameter& p : trainee.parameters->all()) load(p.name + ".value", p.value);
   for (const auto& [name, values] : trainee.optimizer->state()) load(name, values);
-  const FileBytes text = FileBytes::map(checkpoint / kStateFile, ErrorKind::model);
-  const Json json = parse_json(text.text(), where, ErrorKind::model);
-  trainee.optimizer->resume_at(json.value("updates", std::int64_t{0}));
+  trainee.optimizer->resume_at(position.step - position.skipped);
   trainee.place();
 }
 

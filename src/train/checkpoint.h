@@ -37,6 +37,6 @@ std::filesystem::path last_checkpoint(const std::filesystem::path& out);
 RunPosition read_position(const std::filesystem::path& checkpoint);
 // Values and moments become those of the checkpoint. Throws Error{model, "training_state"} where they are another
 // model's.
-void load_state(const std::filesystem::path& checkpoint, Trainee& trainee);
+void load_state(const std::filesystem::path& checkpoint, const RunPosition& position, Trainee& trainee);
 
 }  // namespace paligemma

@@ -130,6 +130,17 @@ MemoryPlan plan_memory(const Recipe& recipe, const ModelFiles& files, const Plan
   return plan;
 }
 
+MemoryPlan settle_checkpointing(Recipe& recipe, const ModelFiles& files, const PlannedRows& rows,
+                                std::uint64_t available) {
+  if (recipe.checkpointing == "auto") {
+    recipe.checkpointing = "off";
+    const MemoryPlan stored = plan_memory(recipe, files, rows);
+    if (available == 0 || stored.total() <= available / 10 * 8) return stored;
+    recipe.checkpointing = "on";
+  }
+  return plan_memory(recipe, files, rows);
+}
+
 std::string plan_text(const MemoryPlan& plan, std::uint64_t available) {
   std::string text;
   const auto line = [&](const char* name, std::uint64_t bytes) {

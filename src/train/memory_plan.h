@@ -28,6 +28,11 @@ struct PlannedRows {
 };
 MemoryPlan plan_memory(const Recipe& recipe, const ModelFiles& files, const PlannedRows& rows);
 
+// The plan, and whether blocks are kept or run again where the recipe leaves it open: kept where that takes at most
+// four fifths of what is available (0: not known).
+MemoryPlan settle_checkpointing(Recipe& recipe, const ModelFiles& files, const PlannedRows& rows,
+                                std::uint64_t available);
+
 // "weights 5.6 GiB, ..." one part a line, and what there is.
 std::string plan_text(const MemoryPlan& plan, std::uint64_t available);
 

@@ -31,13 +31,7 @@ double try_batch(const Recipe& recipe, Trainee& trainee, const std::vector<Examp
   const TokenizeOptions options{.image_tokens = static_cast<int>(pipeline.config.vision.tokens()),
                                 .answer_tokens = recipe.answer_tokens};
   Batch batch;
-  for (const Example& example : examples) {
-    TokenExample one = tokenize(*pipeline.tokenizer, example.target, options).example;
-    one.pictures = {std::ssize(batch.examples)};
-    const std::vector<float> patches = patches_of(pipeline, example.picture);
-    batch.patches.insert(batch.patches.end(), patches.begin(), patches.end());
-    batch.examples.push_back(std::move(one));
-  }
+  for (const Example& example : examples) add_example(batch, pipeline, example, options);
   Objective objective(*pipeline.backend, pipeline.config, pipeline.network,
                       objective_options(recipe, trainee, arena_bytes));
   const auto start = std::chrono::steady_clock::now();
@@ -57,12 +51,7 @@ RunPlan plan_run(Recipe recipe, const RunHooks& hooks, std::size_t samples) {
                .training = data.training.size(),
                .validation = data.validation.size(),
                .available = available_memory()};
-  if (recipe.checkpointing == "auto") {
-    recipe.checkpointing = "off";
-    if (plan_memory(recipe, files, planned_rows(data, recipe)).total() > plan.available / 10 * 8)
-      recipe.checkpointing = "on";
-  }
-  plan.memory = plan_memory(recipe, files, planned_rows(data, recipe));
+  plan.memory = settle_checkpointing(recipe, files, planned_rows(data, recipe), plan.available);
   plan.recipe = recipe;
   if (plan.available != 0 && plan.memory.total() > plan.available) return plan;
   const auto trainee = open_trainee(recipe, std::move(files));

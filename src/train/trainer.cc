@@ -127,7 +127,7 @@ class Run {
   void step();
   std::vector<Example> next_examples();
   Batch make_batch(std::span<const Example> examples, std::span<const TokenExample> tokens);
-  void evaluate(bool keep_going);
+  void evaluate();
   void report(const std::vector<ValidationAnswer>& answers);
   bool due(std::int64_t every) const { return every > 0 && position_.step % every == 0; }
 
@@ -149,7 +149,6 @@ class Run {
   RunResult result_;
   std::vector<ReportSample> samples_;
   std::int64_t cut_ = 0;  // answers that were longer than they may be
-  Clock::time_point started_ = Clock::now();
 };
 
 void Run::begin() {
@@ -203,7 +202,7 @@ void Run::begin() {
 void Run::resume() {
   const fs::path checkpoint = last_checkpoint(out_);
   position_ = read_position(checkpoint);
-  load_state(checkpoint, *trainee_);
+  load_state(checkpoint, position_, *trainee_);
   if (fingerprint(data_.data) != position_.data)
     fail(ErrorKind::usage, "data_changed", "the data is not what the run began with: ", recipe_.data,
          ": expected the same samples and pictures. Try: a new run, with --init ", (out_ / kLastLink).string());
@@ -315,7 +314,7 @@ void Run::step() {
          (out_ / kLastLink).string(), " is the last good state");
 }
 
-void Run::evaluate(bool) {
+void Run::evaluate() {
   Pipeline& pipeline = *trainee_->pipeline;
   trainee_->optimizer->swap_with_average();
   if (recipe_.ema > 0) trainee_->place();
@@ -384,13 +383,13 @@ void Run::report(const std::vector<ValidationAnswer>& answers) {
 RunResult Run::go() {
   begin();
   const bool validates = !validation_.places.empty();
-  if (!resume_ && validates) evaluate(true);
+  if (!resume_ && validates) evaluate();
   while (position_.step < recipe_.steps) {
     step();
     const bool stopping = hooks_.stop && hooks_.stop();
     const bool last = position_.step == recipe_.steps;
     if (validates && (last || due(recipe_.eval_every)) && !stopping) {
-      evaluate(!last);
+      evaluate();
       if (recipe_.patience > 0 && position_.worse >= recipe_.patience) {
         result_.stopped = "patience";
         break;
@@ -516,13 +515,7 @@ PlannedRows planned_rows(const RunData& data, const Recipe& recipe) {
 MemoryPlan settle_memory(Recipe& recipe, const ModelFiles& files, const RunData& data) {
   const PlannedRows rows = planned_rows(data, recipe);
   const std::uint64_t available = available_memory();
-  if (recipe.checkpointing == "auto") {
-    recipe.checkpointing = "off";
-    const MemoryPlan stored = plan_memory(recipe, files, rows);
-    if (available == 0 || stored.total() <= available / 10 * 8) return stored;
-    recipe.checkpointing = "on";
-  }
-  const MemoryPlan plan = plan_memory(recipe, files, rows);
+  const MemoryPlan plan = settle_checkpointing(recipe, files, rows, available);
   require_plan(plan, recipe, files, rows, available);
   return plan;
 }

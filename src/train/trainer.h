@@ -45,7 +45,7 @@ void settle_recipe(Recipe& recipe, const RunData& data, std::uint64_t parameters
 
 // The longest rows that the data makes, as well as its letters tell.
 PlannedRows planned_rows(const RunData& data, const Recipe& recipe);
-// Says whether blocks are kept or run again where the recipe leaves it open. Throws as require_plan() does.
+// settle_checkpointing() with the memory that there is. Throws as require_plan() does.
 MemoryPlan settle_memory(Recipe& recipe, const ModelFiles& files, const RunData& data);
 
 struct RunResult {

@@ -21,6 +21,14 @@ std::vector<float> patches_of(const Pipeline& pipeline, const Picture& picture) 
   return patches;
 }
 
+void add_example(Batch& batch, const Pipeline& pipeline, const Example& example, const TokenizeOptions& options) {
+  TokenExample one = tokenize(*pipeline.tokenizer, example.target, options).example;
+  one.pictures = {std::ssize(batch.examples)};
+  const std::vector<float> patches = patches_of(pipeline, example.picture);
+  batch.patches.insert(batch.patches.end(), patches.begin(), patches.end());
+  batch.examples.push_back(std::move(one));
+}
+
 std::vector<ValidationAnswer> answer_samples(Pipeline& pipeline, const Dataset& data, const ValidationOptions& options,
                                              const std::function<void(std::size_t done)>& progress,
                                              const std::function<bool()>& stop) {
@@ -118,12 +126,7 @@ LossValue validation_loss(Objective& objective, Pipeline& pipeline, const Datase
   };
   for (const std::size_t place : options.places) {
     try {
-      const Example example = make_example(data, place, options.loader, 0);
-      TokenExample one = tokenize(*pipeline.tokenizer, example.target, options.tokens).example;
-      one.pictures = {std::ssize(batch.examples)};
-      const std::vector<float> patches = patches_of(pipeline, example.picture);
-      batch.patches.insert(batch.patches.end(), patches.begin(), patches.end());
-      batch.examples.push_back(std::move(one));
+      add_example(batch, pipeline, make_example(data, place, options.loader, 0), options.tokens);
     } catch (const Error& error) {
       if (error.kind() != ErrorKind::input) throw;
     }

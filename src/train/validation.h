@@ -52,4 +52,7 @@ LossValue validation_loss(Objective& objective, Pipeline& pipeline, const Datase
 // The patches of a picture that has the model's size.
 std::vector<float> patches_of(const Pipeline& pipeline, const Picture& picture);
 
+// One more example, with a picture of its own.
+void add_example(Batch& batch, const Pipeline& pipeline, const Example& example, const TokenizeOptions& options);
+
 }  // namespace paligemma

@@ -80,16 +80,20 @@ TEST_F(RunTest, KeepsTheLastAndTheBest) {
   EXPECT_EQ(read_recipe(contents(out / "recipe.toml"), "recipe.toml").steps, 6);
 }
 
+// Before the first evaluation, and behind it, when there is a best one.
 TEST_F(RunTest, ThatStoppedGoesOnWithTheSameBits) {
-  const Recipe whole = recipe("whole"), parts = recipe("parts");
+  const Recipe whole = recipe("whole");
   run(whole);
-  EXPECT_EQ(run(parts, false, 2).stopped, "interrupted");
-  Recipe alone = parts;
-  alone.threads = 1;
-  run(alone, true);
-  EXPECT_EQ(log_of(whole), log_of(parts));
-  EXPECT_EQ(contents(fs::path(whole.out) / "last/adapter_model.safetensors"),
-            contents(fs::path(parts.out) / "last/adapter_model.safetensors"));
+  for (const std::int64_t stop : {2, 4}) {
+    const Recipe parts = recipe("parts" + std::to_string(stop));
+    EXPECT_EQ(run(parts, false, stop).stopped, "interrupted");
+    Recipe alone = parts;
+    alone.threads = 1;
+    run(alone, true);
+    EXPECT_EQ(log_of(whole), log_of(parts));
+    EXPECT_EQ(contents(fs::path(whole.out) / "last/adapter_model.safetensors"),
+              contents(fs::path(parts.out) / "last/adapter_model.safetensors"));
+  }
 }
 
 TEST_F(RunTest, OfAllWeightsIsAModel) {
