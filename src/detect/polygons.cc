@@ -8,15 +8,15 @@
 namespace paligemma {
 namespace {
 
-struct Step {
+struct Move {
   int x, y;
 };
 
 // Directions in clockwise order: right, down, left, up.
-constexpr std::array<Step, 4> kStep{{{1, 0}, {0, 1}, {-1, 0}, {0, -1}}};
+constexpr std::array<Move, 4> kMove{{{1, 0}, {0, 1}, {-1, 0}, {0, -1}}};
 // The pixel ahead on the left of a corner where one arrives in each direction, as an offset to the corner; the one
 // ahead on the right is that of the next direction.
-constexpr std::array<Step, 4> kAheadLeft{{{0, -1}, {0, 0}, {-1, 0}, {-1, -1}}};
+constexpr std::array<Move, 4> kAheadLeft{{{0, -1}, {0, 0}, {-1, 0}, {-1, -1}}};
 
 class Tracer {
  public:
@@ -28,11 +28,11 @@ class Tracer {
   // The ring that runs rightwards along the upper edge of pixel (x, y), its corners in pixels of the picture.
   std::vector<double> trace(const int x, const int y) {
     std::vector<double> ring;
-    Step at{x, y};
+    Move at{x, y};
     int direction = 0;
     do {
       if (direction == 0) seen_[index(at.x, at.y)] = true;
-      at = {at.x + kStep[direction].x, at.y + kStep[direction].y};
+      at = {at.x + kMove[direction].x, at.y + kMove[direction].y};
       const int right = (direction + 1) % 4;
       int turned = direction;
       if (!inside(at, kAheadLeft[right])) {
@@ -53,7 +53,7 @@ class Tracer {
   bool inside(int x, int y) const {
     return x >= 0 && y >= 0 && x < mask_.width && y < mask_.height && mask_.inside[index(x, y)] != 0;
   }
-  bool inside(Step corner, Step offset) const { return inside(corner.x + offset.x, corner.y + offset.y); }
+  bool inside(Move corner, Move offset) const { return inside(corner.x + offset.x, corner.y + offset.y); }
   std::size_t index(int x, int y) const { return std::size_t(y) * mask_.width + x; }
 
   const Mask& mask_;

@@ -7,10 +7,10 @@ namespace {
 class RowsTest : public TableTest {};
 INSTANTIATE_TEST_SUITE_P(All, RowsTest, ::testing::ValuesIn(tables_to_test()), table_name);
 
-constexpr std::int64_t kWidths[] = {1, 2, 3, 7, 8, 9, 17, 31, 64, 72, 1152, 2304};
+constexpr std::int64_t kRowWidths[] = {1, 2, 3, 7, 8, 9, 17, 31, 64, 72, 1152, 2304};
 
 TEST_P(RowsTest, Norms) {
-  for (const std::int64_t n : kWidths) {
+  for (const std::int64_t n : kRowWidths) {
     Matrix x(5, n, 1u), y(5, n), z(5, n);
     for (std::int64_t i = 0; i < n; ++i) x.at(0, i) += 30;  // a mean far from zero
     const std::vector<float> weight = numbers(n, 2), bias = numbers(n, 3);
@@ -43,7 +43,7 @@ TEST_P(RowsTest, Norms) {
 }
 
 TEST_P(RowsTest, ElementByElement) {
-  for (const std::int64_t n : kWidths) {
+  for (const std::int64_t n : kRowWidths) {
     Matrix x(3, n, 4u), a(3, n, 5u), sum(3, n, 4u), activated(3, n, 4u), capped(3, n, 4u), turned(3, n, 4u);
     const std::vector<float> scale = numbers(n, 11), offset = numbers(n, 12);
     for (std::int64_t i = 0; i < n; ++i) {
