@@ -11,8 +11,8 @@
 #include "io/output_folder.h"
 #include "options.h"
 #include "signals.h"
+#include "train/run_settings.h"
 #include "train/sample_picture.h"
-#include "train/trainer.h"
 
 namespace paligemma {
 namespace {

@@ -8,6 +8,7 @@
 #include "options.h"
 #include "signals.h"
 #include "train/run_plan.h"
+#include "train/trainer.h"
 
 namespace paligemma {
 namespace {
@@ -103,7 +104,7 @@ void print_result(const Recipe& recipe, const RunResult& result, Session& sessio
 }
 
 void show_plan(const Recipe& recipe, Session& session) {
-  const RunPlan plan = plan_run(recipe, {});
+  const RunPlan plan = plan_run(recipe);
   session.output.write(plan_text(plan));
   if (recipe.out.empty() || plan.samples.empty()) return;
   OutputFolder folder(std::filesystem::path(recipe.out) / "plan");

@@ -7,6 +7,7 @@
 #include "detect/mask.h"
 #include "detect/parse.h"
 #include "report/printable.h"
+#include "train/run_settings.h"
 #include "train/sample_picture.h"
 
 namespace paligemma {
@@ -28,8 +29,7 @@ std::vector<std::byte> drawn_target(const Example& example, const Pipeline& pipe
 double try_batch(const Recipe& recipe, Trainee& trainee, const std::vector<Example>& examples,
                  std::size_t arena_bytes) {
   Pipeline& pipeline = *trainee.pipeline;
-  const TokenizeOptions options{.image_tokens = static_cast<int>(pipeline.config.vision.tokens()),
-                                .answer_tokens = recipe.answer_tokens};
+  const TokenizeOptions options = tokenize_options(recipe, pipeline);
   Batch batch;
   for (const Example& example : examples) add_example(batch, pipeline, example, options);
   Objective objective(*pipeline.backend, pipeline.config, pipeline.network,
@@ -43,8 +43,8 @@ double try_batch(const Recipe& recipe, Trainee& trainee, const std::vector<Examp
 
 }  // namespace
 
-RunPlan plan_run(Recipe recipe, const RunHooks& hooks, std::size_t samples) {
-  const RunData data = open_run_data(recipe, hooks);
+RunPlan plan_run(Recipe recipe, std::size_t samples) {
+  const RunData data = open_run_data(recipe);
   ModelFiles files = find_model(recipe.model);
   settle_recipe(recipe, data, parameter_count(files.config));
   RunPlan plan{.summary = data.summary,

@@ -1,7 +1,8 @@
 // What a run would do, before it does it: data, memory, time, and the first examples as the model would learn them.
 #pragma once
 
-#include "train/trainer.h"
+#include "train/memory_plan.h"
+#include "train/recipe.h"
 
 namespace paligemma {
 
@@ -21,7 +22,7 @@ struct RunPlan {
 };
 
 // Loads the model and tries one batch where that fits. Nothing is written.
-RunPlan plan_run(Recipe recipe, const RunHooks& hooks, std::size_t samples = 8);
+RunPlan plan_run(Recipe recipe, std::size_t samples = 8);
 
 std::string plan_text(const RunPlan& plan);
 

@@ -3,17 +3,16 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
-#include <map>
-#include <mutex>
 
 #include "base/error.h"
-#include "base/memory.h"
 #include "eval/average_precision.h"
 #include "io/output_folder.h"
+#include "train/batches.h"
 #include "train/event_file.h"
+#include "train/report_samples.h"
 #include "train/run_log.h"
-#include "train/run_report.h"
-#include "train/sample_picture.h"
+#include "train/run_settings.h"
+#include "train/unlearnable.h"
 
 namespace paligemma {
 namespace {
@@ -21,75 +20,12 @@ namespace {
 namespace fs = std::filesystem;
 using Clock = std::chrono::steady_clock;
 
-constexpr std::int64_t kMostSkipped = 20;            // steps in a row without a finite gradient
-constexpr std::uint64_t kFeatureBytes = 1ull << 30;  // of kept vision features
+constexpr std::int64_t kMostSkipped = 20;  // steps in a row without a finite gradient
 constexpr const char* kRecipeFile = "recipe.toml";
 
 double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
 
 double now() { return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count(); }
-
-DatasetOptions dataset_options(const Recipe& recipe) {
-  DatasetOptions options{.pictures = recipe.images, .prefix = recipe.prefix};
-  if (recipe.task == "detect") options.task = SampleTask::detect;
-  if (recipe.task == "segment") options.task = SampleTask::segment;
-  return options;
-}
-
-// For the loader's threads: a codec of its own, which one of them uses at a time. Nothing without an encoder.
-MaskEncoder mask_encoder(const ModelFiles& files, const Recipe& recipe) {
-  struct Own {
-    std::unique_ptr<Backend> backend = make_cpu_backend({.threads = 1});
-    std::optional<MaskCodec> codec{};
-    std::mutex busy{};
-  };
-  auto found = find_codec(files, recipe.codec);
-  if (!found) return {};
-  auto own = std::make_shared<Own>();
-  own->codec = MaskCodec::read(std::move(found->file), found->where, *own->backend);
-  if (!own->codec->has_encoder()) return {};
-  return [own](const Mask& mask, const std::array<double, 4>& box) {
-    const std::lock_guard lock(own->busy);
-    return own->codec->encode(mask, box);
-  };
-}
-
-LoaderOptions loader_options(const Recipe& recipe, const ModelFiles& files, const Pipeline& pipeline) {
-  LoaderOptions options{.side = static_cast<int>(pipeline.config.vision.image_size()),
-                        .filter = pipeline.preprocessor.filter,
-                        .augment = parse_augment(recipe.augment),
-                        .shuffle = recipe.shuffle,
-                        .seed = static_cast<std::uint64_t>(recipe.seed),
-                        .threads = static_cast<int>(recipe.threads)};
-  TargetOptions& target = options.target;
-  if (recipe.detect_prompt == "every") target.asked = TargetOptions::Asked::every;
-  target.shuffle = recipe.shuffle;
-  target.fill_to = static_cast<int>(recipe.noise_boxes);
-  target.divisor = pipeline.config.loc_divisor;
-  target.encode = mask_encoder(files, recipe);
-  return options;
-}
-
-// What the vision tower makes of pictures that come again, by sample.
-class FeatureStore {
- public:
-  explicit FeatureStore(bool used) : used_(used) {}
-  bool used() const { return used_; }
-  const std::vector<float>* find(std::size_t sample) const {
-    const auto found = features_.find(sample);
-    return found == features_.end() ? nullptr : &found->second;
-  }
-  void keep(std::size_t sample, std::span<const float> features) {
-    if (bytes_ + features.size_bytes() > kFeatureBytes) return;
-    bytes_ += features.size_bytes();
-    features_.emplace(sample, std::vector<float>(features.begin(), features.end()));
-  }
-
- private:
-  bool used_;
-  std::uint64_t bytes_ = 0;
-  std::map<std::size_t, std::vector<float>> features_;
-};
 
 constexpr std::string_view kLossMetric = "loss_of_answers", kPerplexityMetric = "perplexity";
 
@@ -123,10 +59,10 @@ class Run {
 
  private:
   void begin();
+  void warn_of_words();
   void resume();
   void step();
   std::vector<Example> next_examples();
-  Batch make_batch(std::span<const Example> examples, std::span<const TokenExample> tokens);
   void evaluate();
   void report(const std::vector<ValidationAnswer>& answers);
   bool due(std::int64_t every) const { return every > 0 && position_.step % every == 0; }
@@ -141,18 +77,18 @@ class Run {
   std::optional<Loader> loader_;
   std::optional<RunLog> log_;
   std::optional<EventFile> events_;
-  std::optional<FeatureStore> features_;
+  std::optional<BatchMaker> batches_;
   ValidationOptions validation_;
   TokenizeOptions tokens_;
   RunPosition position_;
   RunProgress progress_;
   RunResult result_;
-  std::vector<ReportSample> samples_;
+  std::optional<ReportSamples> samples_;
   std::int64_t cut_ = 0;  // answers that were longer than they may be
 };
 
 void Run::begin() {
-  data_ = open_run_data(recipe_, hooks_);
+  data_ = open_run_data(recipe_);
   for (std::size_t at = 0; at < data_.summary.size();) {
     const std::size_t end = std::min(data_.summary.find('\n', at), data_.summary.size());
     hooks_.note(data_.summary.substr(at, end - at));
@@ -175,18 +111,15 @@ void Run::begin() {
   objective_.emplace(*pipeline.backend, pipeline.config, pipeline.network,
                      objective_options(recipe_, *trainee_, plan.activations));
   const LoaderOptions loading = training_loader(recipe_, *trainee_);
-  if (recipe_.noise_boxes > 0 && pipeline.tokenizer->encode(loading.target.noise, Specials::tokens).size() != 1)
-    fail(ErrorKind::usage, "noise_boxes", "--noise-boxes needs a token that stands for no class: expected ",
-         loading.target.noise, " in the tokenizer of ", trainee_->files.where, ", got none");
   loader_.emplace(data_.data, data_.training, loading);
-  tokens_ = {.image_tokens = static_cast<int>(pipeline.config.vision.tokens()),
-             .weights = parse_token_weights(recipe_.token_weights),
-             .answer_tokens = recipe_.answer_tokens};
+  tokens_ = tokenize_options(recipe_, pipeline);
   validation_ = evaluation_options(recipe_, trainee_->files, pipeline);
   validation_.places = data_.validation;
   if (std::ssize(validation_.places) > recipe_.eval_limit) validation_.places.resize(std::size_t(recipe_.eval_limit));
-  features_.emplace(trainee_->tower_is_frozen() && !loading.augment.any());
+  batches_.emplace(*trainee_, data_.data, *objective_, !loading.augment.any());
 
+  samples_.emplace(out_);
+  warn_of_words();
   if (resume_) return resume();
   std::error_code error;
   fs::create_directories(out_, error);
@@ -197,6 +130,18 @@ void Run::begin() {
   position_.data = fingerprint(data_.data);
   log_.emplace(RunLog::create(out_ / "log.jsonl"));
   events_.emplace(out_, 0, now());
+}
+
+void Run::warn_of_words() {
+  if (recipe_.mode == "full") return;
+  constexpr std::size_t kNamed = 5;
+  const std::vector<std::string> words = unlearnable_words(*trainee_->pipeline, data_.data);
+  if (words.empty()) return;
+  std::string named;
+  for (std::size_t i = 0; i < std::min(kNamed, words.size()); ++i) named += (i == 0 ? "" : ", ") + words[i];
+  hooks_.warning(join(words.size(), " class names or answers have tokens that this model has no numbers for, which ",
+                      recipe_.mode, " cannot learn: ", named, words.size() > kNamed ? ", ..." : "",
+                      ". Try: words that it knows, or --mode full"));
 }
 
 void Run::resume() {
@@ -220,44 +165,6 @@ std::vector<Example> Run::next_examples() {
   return examples;
 }
 
-// Of pictures that several examples of a batch ask about, one is seen.
-Batch Run::make_batch(std::span<const Example> examples, std::span<const TokenExample> tokens) {
-  Pipeline& pipeline = *trainee_->pipeline;
-  Batch batch{.examples = {tokens.begin(), tokens.end()}};
-  const bool same = !parse_augment(recipe_.augment).any();
-  std::map<std::string, std::int64_t> seen;
-  std::vector<std::vector<float>> parts;
-  for (std::size_t i = 0; i < examples.size(); ++i) {
-    const std::string& name = data_.data.samples[examples[i].sample].picture.name;
-    const auto found = same ? seen.find(name) : seen.end();
-    std::int64_t number = std::ssize(parts);
-    if (found != seen.end()) {
-      number = found->second;
-    } else {
-      if (same) seen.emplace(name, number);
-      const std::vector<float>* kept = features_->used() ? features_->find(examples[i].sample) : nullptr;
-      if (kept) {
-        parts.push_back(*kept);
-      } else {
-        std::vector<float> patches = patches_of(pipeline, examples[i].picture);
-        if (features_->used()) {
-          const VisionConfig& vision = pipeline.config.vision;
-          std::vector<float> features =
-              objective_->features({patches.data(), vision.tokens(), vision.patch_values()}, trainee_->adapter_set());
-          features_->keep(examples[i].sample, features);
-          parts.push_back(std::move(features));
-        } else {
-          parts.push_back(std::move(patches));
-        }
-      }
-    }
-    batch.examples[i].pictures = {number};
-  }
-  std::vector<float>& numbers = features_->used() ? batch.features : batch.patches;
-  for (const std::vector<float>& part : parts) numbers.insert(numbers.end(), part.begin(), part.end());
-  return batch;
-}
-
 void Run::step() {
   const Clock::time_point start = Clock::now();
   const std::vector<Example> examples = next_examples();
@@ -274,7 +181,8 @@ void Run::step() {
   const auto batch_size = static_cast<std::size_t>(recipe_.batch);
   for (std::size_t first = 0; first < examples.size(); first += batch_size) {
     const std::size_t count = std::min(batch_size, examples.size() - first);
-    const Batch batch = make_batch(std::span(examples).subspan(first, count), std::span(tokens).subspan(first, count));
+    const Batch batch =
+        batches_->make(std::span(examples).subspan(first, count), std::span(tokens).subspan(first, count));
     const LoraDropout dropout{static_cast<float>(recipe_.dropout),
                               seed_of(static_cast<std::uint64_t>(recipe_.seed), 1,
                                       static_cast<std::uint64_t>(position_.step) * examples.size() + first)};
@@ -354,21 +262,10 @@ void Run::evaluate() {
 }
 
 void Run::report(const std::vector<ValidationAnswer>& answers) {
-  const bool first = samples_.empty();
-  for (std::size_t i = 0; i < answers.size() && i < validation_.drawn; ++i) {
-    const ValidationAnswer& one = answers[i];
-    if (first) samples_.push_back({.prompt = one.target.prefix, .target = one.target.text()});
-    if (i >= samples_.size()) break;
-    ReportSample& sample = samples_[i];
-    std::vector<std::byte> drawn = sample_picture(one.truth.picture, one.result);
-    if (position_.step == 0) {
-      sample.before = one.result.text;
-      sample.before_picture = std::move(drawn);
-    } else {
-      sample.after = one.result.text;
-      sample.after_picture = std::move(drawn);
-    }
-  }
+  if (position_.step == 0)
+    samples_->begin(answers, validation_.drawn);
+  else
+    samples_->update(answers);
   RunReport report{.title = out_.string(),
                    .state = join("step ", position_.step, " of ", recipe_.steps),
                    .facts = {{"data", data_.summary},
@@ -376,7 +273,7 @@ void Run::report(const std::vector<ValidationAnswer>& answers) {
                              {"mode", recipe_.mode},
                              {"optimizer", recipe_.optimizer},
                              {"examples a step", std::to_string(recipe_.batch * recipe_.accumulate)}},
-                   .samples = samples_};
+                   .samples = samples_->list()};
   write_report(out_ / "report.html", report, log_->history());
 }
 
@@ -412,113 +309,6 @@ RunResult Run::go() {
 }
 
 }  // namespace
-
-LoaderOptions training_loader(const Recipe& recipe, const Trainee& trainee) {
-  return loader_options(recipe, trainee.files, *trainee.pipeline);
-}
-
-ObjectiveOptions objective_options(const Recipe& recipe, const Trainee& trainee, std::size_t arena_bytes) {
-  return {.precision = holding_of(trainee.pipeline->options).precision,
-          .image_token = *trainee.pipeline->tokenizer->image(),
-          .smoothing = static_cast<float>(recipe.label_smoothing),
-          .keep = recipe.checkpointing == "off" ? Keep::intermediates : Keep::inputs,
-          .tower_trained = !trainee.tower_is_frozen(),
-          .arena_bytes = arena_bytes};
-}
-
-ValidationOptions evaluation_options(const Recipe& recipe, const ModelFiles& files, const Pipeline& pipeline) {
-  ValidationOptions options{.loader = loader_options(recipe, files, pipeline), .answer_tokens = recipe.answer_tokens};
-  options.loader.augment = {};
-  options.loader.shuffle = options.loader.target.shuffle = false;
-  options.loader.target.fill_to = 0;
-  options.tokens = {.image_tokens = static_cast<int>(pipeline.config.vision.tokens()),
-                    .answer_tokens = recipe.answer_tokens};
-  return options;
-}
-
-Dataset open_eval_data(const Recipe& recipe) {
-  Dataset data = open_dataset(recipe.data, dataset_options(recipe));
-  if (recipe.detect_prompt == "each") data.samples = split_by_class(std::move(data.samples));
-  return data;
-}
-
-RunData open_run_data(const Recipe& recipe, const RunHooks&) {
-  const DatasetOptions options = dataset_options(recipe);
-  RunData run;
-  run.data = open_eval_data(recipe);
-  char* end = nullptr;
-  const double share = recipe.val.empty() ? 0.1 : std::strtod(recipe.val.c_str(), &end);
-  const bool is_share = recipe.val.empty() || (end && *end == '\0' && share >= 0 && share < 1);
-  if (!is_share) {
-    Dataset held_out = open_dataset(recipe.val, options);
-    for (Sample& sample : run.data.samples) sample.split = Split::train;
-    for (Sample& sample : held_out.samples) {
-      sample.split = Split::validation;
-      sample.id = "val/" + sample.id;
-      run.data.samples.push_back(std::move(sample));
-    }
-  } else if (share > 0) {
-    hold_out(run.data, share, static_cast<std::uint64_t>(recipe.seed));
-  } else {
-    for (Sample& sample : run.data.samples)
-      if (sample.split == Split::none) sample.split = Split::train;
-  }
-  run.training = places_of(run.data, Split::train);
-  run.validation = places_of(run.data, Split::validation);
-  run.summary = summary(run.data, {});
-  return run;
-}
-
-void settle_recipe(Recipe& recipe, const RunData& data, std::uint64_t parameters) {
-  const std::int64_t per_step = recipe.batch * recipe.accumulate;
-  const double steps_of_epoch = static_cast<double>(data.training.size()) / static_cast<double>(per_step);
-  if (recipe.steps == 0) {
-    if (recipe.epochs == 0) recipe.epochs = 10;
-    recipe.steps = std::max<std::int64_t>(1, std::llround(recipe.epochs * steps_of_epoch));
-  }
-  if (recipe.warmup < 0) recipe.warmup = recipe.steps / 20;
-  if (recipe.eval_every == 0) recipe.eval_every = std::max<std::int64_t>(1, std::llround(steps_of_epoch));
-  if (recipe.lr == 0) {
-    // The published rates of full training fall with the size of the model; LoRA takes some 20 times as much.
-    constexpr double kBillion = 1e9;
-    const auto size = static_cast<double>(parameters);
-    const bool full = recipe.mode == "full";
-    recipe.lr = size > 15 * kBillion    ? (full ? 1e-6 : 2e-5)
-                : size > 5 * kBillion   ? (full ? 3e-6 : 5e-5)
-                : size > 0.5 * kBillion ? (full ? 5e-6 : 1e-4)
-                                        : (full ? 3e-4 : 2e-3);
-    if (recipe.optimizer == "muon") recipe.lr = 0.01;
-  }
-  if (recipe.lr_adamw == 0) recipe.lr_adamw = recipe.optimizer == "muon" ? recipe.lr / 10 : recipe.lr;
-}
-
-PlannedRows planned_rows(const RunData& data, const Recipe& recipe) {
-  // Of bytes: a token has at least one.
-  std::size_t prompt = 0, answer = 0;
-  std::string classes;
-  for (const std::string& name : data.data.classes) classes += name + " ; ";
-  for (const std::size_t place : data.training) {
-    const Sample& sample = data.data.samples[place];
-    prompt = std::max(prompt, sample.prefix.size() + (sample.objects.empty() ? 0 : classes.size()));
-    std::size_t length = 0;
-    for (const std::string& text : sample.answers) length = std::max(length, text.size());
-    if (sample.task != SampleTask::text)
-      for (const SampleObject& object : sample.objects)
-        length += object.label.size() + 6 + (sample.task == SampleTask::detect ? 0 : 16);
-    answer = std::max(answer, length);
-  }
-  // A piece of text is some four letters long.
-  return {static_cast<std::int64_t>(prompt / 4 + 8),
-          std::min(recipe.answer_tokens, static_cast<std::int64_t>(answer / 2 + 8))};
-}
-
-MemoryPlan settle_memory(Recipe& recipe, const ModelFiles& files, const RunData& data) {
-  const PlannedRows rows = planned_rows(data, recipe);
-  const std::uint64_t available = available_memory();
-  const MemoryPlan plan = settle_checkpointing(recipe, files, rows, available);
-  require_plan(plan, recipe, files, rows, available);
-  return plan;
-}
 
 RunResult train(Recipe recipe, bool resume, const RunHooks& hooks) {
   return Run(std::move(recipe), resume, hooks).go();
