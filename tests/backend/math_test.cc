@@ -83,7 +83,7 @@ TEST_P(MathTest, RoundsToBf16) {
   std::vector<std::uint16_t> z(x.size());
   GetParam().round_bf16(std::int64_t(x.size()), x.data(), y.data());
   GetParam().narrow_bf16(std::int64_t(x.size()), x.data(), z.data());
-  const bool flushes = std::string_view(GetParam().name) == "avx512_bf16";  // the processor's own instruction
+  const bool flushes = std::string_view(GetParam().name).starts_with("avx512_bf16");  // the processor's own instruction
   for (std::size_t i = 0; i < x.size(); ++i) {
     ASSERT_EQ(std::bit_cast<std::uint32_t>(y[i]), std::uint32_t{f32_to_bf16(x[i])} << 16) << x[i];
     const bool flushed = flushes && std::fpclassify(x[i]) == FP_SUBNORMAL;
