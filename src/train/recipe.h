@@ -80,7 +80,7 @@ void visit_recipe(RecipeType& r, F&& f) {
   f("model", r.model, RecipeText{"PATH", "The model to begin with (the embedded one)"});
   f("tokenizer", r.tokenizer, RecipeText{"PATH", "tokenizer.model or tokenizer.json (in the model)"});
   f("codec", r.codec, RecipeText{"PATH", "Mask codec, vae-oid.npz (in the model)"});
-  f("init", r.init, RecipeText{"DIR", "Go on from this adapter, or with --mode full from these weights"});
+  f("init", r.init, RecipeText{"DIR", "lora, qlora: go on from this adapter"});
   f("mode", r.mode, RecipeWords{{"lora", "qlora", "full"}, "lora, qlora (on a base of 8 or 4 bits), full (lora)"});
   f("weights", r.weights,
     RecipeWords{{"auto", "f32", "bf16", "q8", "q4"}, "How what is not trained is held (auto; qlora: q4)"});
