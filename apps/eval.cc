@@ -187,7 +187,7 @@ int run_eval(const Command& command, std::span<const std::string> line, Session&
         [&](std::size_t done) { session.console.show_progress(done, places.size(), "answering"); }, interrupted);
     session.console.hide_progress();
     for (const ValidationAnswer& one : answers) records.push_back(record_of(one));
-    if (answers.size() < places.size())
+    if (answers.size() < places.size() && !interrupted())
       session.console.warning(join(places.size() - answers.size(), " pictures could not be read"));
   }
   if (records.empty()) fail(ErrorKind::input, "data_unreadable", "no picture of the data could be read");
@@ -203,7 +203,7 @@ int run_eval(const Command& command, std::span<const std::string> line, Session&
     session.output.write(
         dump_json({{"schema", "paligemma.eval/1"}, {"examples", records.size()}, {"metrics", json_of(values)}}) + "\n");
   }
-  return 0;
+  return signal_exit_code();
 }
 
 }  // namespace

@@ -167,7 +167,9 @@ int run_train(const Command& command, std::span<const std::string> line, Session
   const RunResult result = train(recipe, resume, hooks);
   session.console.hide_progress();
   print_result(recipe, result, session);
-  return 0;
+  if (result.stopped != "interrupted") return 0;
+  session.console.note(join("ended behind step ", result.position.step, ". Try: --resume ", recipe.out));
+  return signal_exit_code();
 }
 
 }  // namespace

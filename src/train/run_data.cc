@@ -23,7 +23,7 @@ Dataset open_eval_data(const Recipe& recipe) {
   return data;
 }
 
-RunData open_run_data(const Recipe& recipe) {
+RunData open_run_data(const Recipe& recipe, const std::string& listing) {
   RunData run;
   run.data = open_eval_data(recipe);
   char* end = nullptr;
@@ -45,7 +45,7 @@ RunData open_run_data(const Recipe& recipe) {
   }
   run.training = places_of(run.data, Split::train);
   run.validation = places_of(run.data, Split::validation);
-  run.summary = summary(run.data, {});
+  run.summary = summary(run.data, listing);
   return run;
 }
 

@@ -11,7 +11,8 @@ struct RunData {
   std::vector<std::size_t> training, validation;  // places in data.samples
   std::string summary;
 };
-RunData open_run_data(const Recipe& recipe);
+// `listing`: where the summary says that problems are listed; empty: nowhere.
+RunData open_run_data(const Recipe& recipe, const std::string& listing = {});
 
 // The whole of a data set, its splits as it has them: for an evaluation.
 Dataset open_eval_data(const Recipe& recipe);

@@ -21,7 +21,7 @@ namespace fs = std::filesystem;
 using Clock = std::chrono::steady_clock;
 
 constexpr std::int64_t kMostSkipped = 20;  // steps in a row without a finite gradient
-constexpr const char* kRecipeFile = "recipe.toml";
+constexpr const char *kRecipeFile = "recipe.toml", *kProblemsFile = "problems.txt";
 
 double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
 
@@ -63,8 +63,10 @@ class Run {
   void resume();
   void step();
   std::vector<Example> next_examples();
-  void evaluate();
+  bool evaluate();
   void report(const std::vector<ValidationAnswer>& answers);
+  void save(bool best);
+  bool stopping() const { return hooks_.stop && hooks_.stop(); }
   bool due(std::int64_t every) const { return every > 0 && position_.step % every == 0; }
 
   Recipe recipe_;
@@ -84,11 +86,16 @@ class Run {
   RunProgress progress_;
   RunResult result_;
   std::optional<ReportSamples> samples_;
-  std::int64_t cut_ = 0;  // answers that were longer than they may be
+  std::int64_t saved_ = 0;  // the step of the last checkpoint; the model as it was is none
+  std::int64_t cut_ = 0;    // answers that were longer than they may be
 };
 
 void Run::begin() {
-  data_ = open_run_data(recipe_);
+  if (resume_ && fs::exists(out_ / kRecipeFile) && !fs::exists(out_ / kLastLink)) {
+    hooks_.note("there is no checkpoint yet: the run begins again");
+    resume_ = false;
+  }
+  data_ = open_run_data(recipe_, (out_ / kProblemsFile).string());
   for (std::size_t at = 0; at < data_.summary.size();) {
     const std::size_t end = std::min(data_.summary.find('\n', at), data_.summary.size());
     hooks_.note(data_.summary.substr(at, end - at));
@@ -123,9 +130,9 @@ void Run::begin() {
   if (resume_) return resume();
   std::error_code error;
   fs::create_directories(out_, error);
-  const std::string text = write_recipe(recipe_);
   OutputFolder folder(out_);
-  folder.write(kRecipeFile, text);
+  folder.write(kRecipeFile, write_recipe(recipe_));
+  if (!data_.data.problems.empty()) folder.write(kProblemsFile, problems_text(data_.data));
   folder.commit(true);
   position_.data = fingerprint(data_.data);
   log_.emplace(RunLog::create(out_ / "log.jsonl"));
@@ -147,6 +154,7 @@ void Run::warn_of_words() {
 void Run::resume() {
   const fs::path checkpoint = last_checkpoint(out_);
   position_ = read_position(checkpoint);
+  saved_ = position_.step;
   load_state(checkpoint, position_, *trainee_);
   if (fingerprint(data_.data) != position_.data)
     fail(ErrorKind::usage, "data_changed", "the data is not what the run began with: ", recipe_.data,
@@ -222,7 +230,8 @@ void Run::step() {
          (out_ / kLastLink).string(), " is the last good state");
 }
 
-void Run::evaluate() {
+// False when the run is to end before all answers are there: a part of them decides nothing.
+bool Run::evaluate() {
   Pipeline& pipeline = *trainee_->pipeline;
   trainee_->optimizer->swap_with_average();
   if (recipe_.ema > 0) trainee_->place();
@@ -236,6 +245,7 @@ void Run::evaluate() {
       hooks_.stop);
   trainee_->optimizer->swap_with_average();
   if (recipe_.ema > 0) trainee_->place();
+  if (stopping()) return false;
   std::vector<Record> records;
   for (const ValidationAnswer& one : answers) records.push_back(record_of(one));
   const std::vector<MetricValue> values = validation_metrics(recipe_.metric, records, value);
@@ -258,7 +268,13 @@ void Run::evaluate() {
   progress_.latest = decides, progress_.best = position_.best, progress_.best_step = position_.best_step;
   result_.metrics = metrics;
   report(answers);
-  if (position_.step > 0) save_checkpoint(out_, *trainee_, position_, best, recipe_.keep, recipe_.save_type);
+  if (position_.step > 0) save(best);
+  return true;
+}
+
+void Run::save(bool best) {
+  save_checkpoint(out_, *trainee_, position_, best, recipe_.keep, recipe_.save_type);
+  saved_ = position_.step;
 }
 
 void Run::report(const std::vector<ValidationAnswer>& answers) {
@@ -280,24 +296,25 @@ void Run::report(const std::vector<ValidationAnswer>& answers) {
 RunResult Run::go() {
   begin();
   const bool validates = !validation_.places.empty();
-  if (!resume_ && validates) evaluate();
-  while (position_.step < recipe_.steps) {
-    step();
-    const bool stopping = hooks_.stop && hooks_.stop();
-    const bool last = position_.step == recipe_.steps;
-    if (validates && (last || due(recipe_.eval_every)) && !stopping) {
-      evaluate();
-      if (recipe_.patience > 0 && position_.worse >= recipe_.patience) {
-        result_.stopped = "patience";
-        break;
-      }
-    } else if (last || stopping || due(recipe_.save_every)) {
-      save_checkpoint(out_, *trainee_, position_, false, recipe_.keep, recipe_.save_type);
+  const auto evaluation_is_due = [&] {
+    if (!validates || !(position_.step == recipe_.steps || due(recipe_.eval_every))) return false;
+    const std::vector<LoggedEvaluation>& done = log_->history().evaluations;
+    return done.empty() || done.back().step < position_.step;
+  };
+  bool ended = false;
+  while (!ended && !stopping()) {
+    if (evaluation_is_due()) {
+      if (!evaluate()) break;
+      if (recipe_.patience > 0 && position_.worse >= recipe_.patience) result_.stopped = "patience";
+    } else if (position_.step != saved_ && (position_.step == recipe_.steps || due(recipe_.save_every))) {
+      save(false);
     }
-    if (stopping) {
-      result_.stopped = "interrupted";
-      break;
-    }
+    ended = position_.step == recipe_.steps || !result_.stopped.empty();
+    if (!ended) step();
+  }
+  if (!ended) {
+    result_.stopped = "interrupted";
+    if (position_.step != saved_) save(false);
   }
   if (cut_ > 0)
     hooks_.warning(join(cut_, " answers were longer than ", recipe_.answer_tokens,
