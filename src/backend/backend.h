@@ -206,8 +206,9 @@ class Backend {
   virtual void rope_gradient(View dx, std::int64_t heads, std::span<const Sequence> sequences, double theta) = 0;
   // dtable[ids[r]] += scale * dy[r].
   virtual void embed_gradient(std::span<const std::int32_t> ids, float scale, ConstView dy, View dtable) = 0;
-  // Keys and values are those of the cache, whose positions from 0 on `keys` gives the rows of dk and dv: sequence by
-  // sequence as in `sequences`. In f32.
+  // Keys and values are those of the cache; `keys`, sequence by sequence as in `sequences`, says which rows of dk and
+  // dv wrote them. One that begins behind position 0 goes on in the blocks of another, which wrote what lies before:
+  // that is known by its first block. In f32.
   virtual void attention_gradient(ConstView q, const KvCache& cache, std::int64_t layer,
                                   std::span<const Sequence> sequences, std::span<const Sequence> keys,
                                   const AttentionShape& shape, ConstView dy, View dq, View dk, View dv) = 0;

@@ -9,6 +9,7 @@
 #include <optional>
 #include <set>
 #include <thread>
+#include <unordered_map>
 
 #include "base/error.h"
 
@@ -50,11 +51,39 @@ int thread_count(int asked) {
   return std::max(1, static_cast<int>(std::thread::hardware_concurrency()) - 1);
 }
 
+// The places, each alone, or those about one picture in a group where the first of them stands.
+std::vector<std::vector<std::size_t>> groups_of(const Dataset& data, const std::vector<std::size_t>& places,
+                                                bool together) {
+  std::vector<std::vector<std::size_t>> groups;
+  std::unordered_map<std::string_view, std::size_t> known;
+  for (const std::size_t place : places) {
+    const auto [group, fresh] = known.emplace(data.samples[place].picture.name, groups.size());
+    if (together && !fresh)
+      groups[group->second].push_back(place);
+    else
+      groups.push_back({place});
+  }
+  return groups;
+}
+
+std::vector<std::size_t> flat(const std::vector<std::vector<std::size_t>>& groups) {
+  std::vector<std::size_t> all;
+  for (const std::vector<std::size_t>& group : groups) all.insert(all.end(), group.begin(), group.end());
+  return all;
+}
+
 }  // namespace
 
-std::vector<std::size_t> epoch_order(std::vector<std::size_t> subset, std::uint64_t seed, std::uint64_t epoch) {
-  Dice(seed_of(seed, kOrderSeed, epoch)).shuffle(subset);
-  return subset;
+std::vector<std::size_t> epoch_order(std::vector<std::vector<std::size_t>> groups, std::uint64_t seed,
+                                     std::uint64_t epoch) {
+  Dice dice(seed_of(seed, kOrderSeed, epoch));
+  dice.shuffle(groups);
+  std::vector<std::size_t> order;
+  for (std::vector<std::size_t>& group : groups) {
+    dice.shuffle(group);
+    order.insert(order.end(), group.begin(), group.end());
+  }
+  return order;
 }
 
 std::vector<std::size_t> places_of(const Dataset& data, Split split) {
@@ -82,8 +111,9 @@ Example make_example(const Dataset& data, std::size_t sample, const LoaderOption
 // counts calls of seek(): what was begun before one is dropped.
 struct Loader::Impl {
   const Dataset& data;
-  std::vector<std::size_t> subset;
   LoaderOptions options;
+  std::vector<std::vector<std::size_t>> groups;
+  std::vector<std::size_t> subset;
 
   std::mutex mutex;
   std::condition_variable room, ready;
@@ -98,8 +128,8 @@ struct Loader::Impl {
   std::set<std::size_t> known_skipped;
   std::uint64_t in_a_row = 0;
 
-  Impl(const Dataset& of, std::vector<std::size_t> places, LoaderOptions how)
-      : data(of), subset(std::move(places)), options(std::move(how)) {}
+  Impl(const Dataset& of, const std::vector<std::size_t>& places, LoaderOptions how)
+      : data(of), options(std::move(how)), groups(groups_of(data, places, options.together)), subset(flat(groups)) {}
 
   Place place(std::uint64_t number) const {
     const std::uint64_t position = begin.position + number;
@@ -111,7 +141,7 @@ struct Loader::Impl {
     auto& order = orders[at.epoch];
     if (!order)
       order = std::make_shared<const std::vector<std::size_t>>(
-          options.shuffle ? epoch_order(subset, options.seed, at.epoch) : subset);
+          options.shuffle ? epoch_order(groups, options.seed, at.epoch) : subset);
     orders.erase(orders.begin(), orders.lower_bound(place(taken).epoch));
     return (*orders.at(at.epoch))[at.position];
   }
@@ -141,7 +171,7 @@ Loader::Loader(const Dataset& data, std::vector<std::size_t> subset, LoaderOptio
     fail(ErrorKind::usage, "bad_value", "--resize keras: expected a resize to 8 bits for training, got one to floats");
   options.ahead = std::max(options.ahead, 1);
   const int threads = std::min(thread_count(options.threads), options.ahead);
-  impl_ = std::make_unique<Impl>(data, std::move(subset), std::move(options));
+  impl_ = std::make_unique<Impl>(data, subset, std::move(options));
   for (int i = 0; i < threads; ++i) impl_->threads.emplace_back([impl = impl_.get()] { impl->work(); });
 }
 

@@ -22,7 +22,8 @@ struct LoaderOptions {
   DecodeOptions decode{};
   AugmentOptions augment{};
   TargetOptions target{};
-  bool shuffle = true;  // the order of an epoch; else that of the data
+  bool shuffle = true;    // the order of an epoch; else that of the data
+  bool together = false;  // samples about one picture follow each other
   std::uint64_t seed = 0;
   int threads = 0;  // 0: one for each core, but one
   int ahead = 64;   // examples that are made before they are asked for
@@ -68,8 +69,9 @@ class Loader {
   std::unique_ptr<Impl> impl_;
 };
 
-// The order of an epoch's samples.
-std::vector<std::size_t> epoch_order(std::vector<std::size_t> subset, std::uint64_t seed, std::uint64_t epoch);
+// The order of an epoch's samples. Those of a group stay together.
+std::vector<std::size_t> epoch_order(std::vector<std::vector<std::size_t>> groups, std::uint64_t seed,
+                                     std::uint64_t epoch);
 
 // Places of a split's samples.
 std::vector<std::size_t> places_of(const Dataset& data, Split split);

@@ -32,21 +32,25 @@ std::vector<float> BatchMaker::seen(const Example& example) {
 Batch BatchMaker::make(std::span<const Example> examples, std::span<const TokenExample> tokens) {
   Batch batch{.examples = {tokens.begin(), tokens.end()}};
   std::vector<float>& numbers = stored_ ? batch.features : batch.patches;
-  std::map<std::string, std::int64_t> pictures;
-  std::int64_t count = 0;
+  struct Seen {
+    std::int64_t picture = 0;
+    std::size_t example = 0;  // the first one about it
+  };
+  std::map<std::string, Seen> known;
+  std::int64_t pictures = 0;
   for (std::size_t i = 0; i < examples.size(); ++i) {
     const std::string& name = data_.samples[examples[i].sample].picture.name;
-    const auto found = same_ ? pictures.find(name) : pictures.end();
-    std::int64_t number = count;
-    if (found != pictures.end()) {
-      number = found->second;
-    } else {
-      const std::vector<float> part = seen(examples[i]);
-      numbers.insert(numbers.end(), part.begin(), part.end());
-      if (same_) pictures.emplace(name, count);
-      ++count;
+    const auto found = same_ ? known.find(name) : known.end();
+    if (found != known.end()) {
+      batch.examples[i].pictures = {found->second.picture};
+      if (pack_) batch.examples[i].behind = static_cast<std::int64_t>(found->second.example);
+      continue;
     }
-    batch.examples[i].pictures = {number};
+    const std::vector<float> part = seen(examples[i]);
+    numbers.insert(numbers.end(), part.begin(), part.end());
+    batch.examples[i].pictures = {pictures};
+    if (same_) known.emplace(name, Seen{pictures, i});
+    ++pictures;
   }
   return batch;
 }

@@ -26,12 +26,14 @@ class FeatureStore {
 class BatchMaker {
  public:
   // All must outlive it. `same_pictures`: a sample's picture is the same each time it comes, so that of those that
-  // several examples of a batch ask about one is seen, and with a frozen tower each is seen once in a run.
-  BatchMaker(const Trainee& trainee, const Dataset& data, Objective& objective, bool same_pictures)
+  // several examples of a batch ask about one is seen, and with a frozen tower each is seen once in a run. `pack`: such
+  // examples go on behind the first of them (TokenExample::behind).
+  BatchMaker(const Trainee& trainee, const Dataset& data, Objective& objective, bool same_pictures, bool pack)
       : trainee_(trainee),
         data_(data),
         objective_(objective),
         same_(same_pictures),
+        pack_(pack),
         stored_(same_pictures && trainee.tower_is_frozen()) {}
 
   Batch make(std::span<const Example> examples, std::span<const TokenExample> tokens);
@@ -42,7 +44,7 @@ class BatchMaker {
   const Trainee& trainee_;
   const Dataset& data_;
   Objective& objective_;
-  bool same_, stored_;
+  bool same_, pack_, stored_;
   FeatureStore features_;
 };
 

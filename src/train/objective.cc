@@ -14,23 +14,46 @@ constexpr std::int64_t kTowerPictures = 4;  // that go through a tower without a
 struct PackedRows {
   std::vector<std::int32_t> ids;
   std::vector<Sequence> sequences;
+  std::vector<std::vector<std::int32_t>> blocks;  // of each sequence
+  std::int32_t blocks_used = 0;
   std::vector<std::int64_t> predicting;  // the last rows of each sequence: those that an answer token follows
   std::vector<std::int32_t> targets;
   std::vector<float> weights;
 
-  PackedRows(const Batch& batch, std::span<const std::vector<float>> token_weights, std::int32_t image_token) {
+  // Of examples that go on behind another one's picture, `picture_tokens` rows are that one's.
+  PackedRows(const Batch& batch, std::span<const std::vector<float>> token_weights, std::int32_t image_token,
+             std::int64_t picture_tokens) {
     for (std::size_t i = 0; i < batch.examples.size(); ++i) {
       const TokenExample& example = batch.examples[i];
       const auto row = static_cast<std::int64_t>(ids.size());
+      const std::int64_t shared = example.behind < 0 ? 0 : picture_tokens;
       // Placeholders may lie beyond the embedding's rows; what is looked up for them is overwritten.
-      for (const std::int32_t id : example.prompt) ids.push_back(id == image_token ? 0 : id);
+      for (const std::int32_t id : std::span(example.prompt).subspan(static_cast<std::size_t>(shared)))
+        ids.push_back(id == image_token ? 0 : id);
       ids.insert(ids.end(), example.answer.begin(), example.answer.end() - 1);
       const auto prefix = static_cast<std::int64_t>(example.prompt.size());
-      sequences.push_back({.row = row, .rows = static_cast<std::int64_t>(ids.size()) - row, .prefix = prefix});
+      const std::int64_t rows = static_cast<std::int64_t>(ids.size()) - row;
+      sequences.push_back({.row = row, .rows = rows, .position = shared, .prefix = prefix});
+      add_blocks(example.behind, shared, rows);
       predicting.push_back(static_cast<std::int64_t>(example.answer.size()));
       targets.insert(targets.end(), example.answer.begin(), example.answer.end());
       weights.insert(weights.end(), token_weights[i].begin(), token_weights[i].end());
     }
+    for (std::size_t i = 0; i < sequences.size(); ++i) sequences[i].blocks = blocks[i];
+  }
+
+ private:
+  void add_blocks(std::int64_t behind, std::int64_t shared, std::int64_t rows) {
+    std::vector<std::int32_t> own;
+    if (shared > 0) {
+      if (shared % kKvBlockTokens != 0)
+        fail(ErrorKind::usage, "pack", "pictures of this model cannot be shared: expected a multiple of ",
+             kKvBlockTokens, " image tokens, got ", shared);
+      const auto& first = blocks[static_cast<std::size_t>(behind)];
+      own.assign(first.begin(), first.begin() + shared / kKvBlockTokens);
+    }
+    for (std::int64_t at = 0; at < rows; at += kKvBlockTokens) own.push_back(blocks_used++);
+    blocks.push_back(std::move(own));
   }
 };
 
@@ -67,13 +90,9 @@ Objective::Objective(Backend& backend, const Config& config, const Network& netw
              .head_size = config.decoder.head_size,
              .dtype = options.precision == Precision::f32 ? DType::f32 : DType::bf16} {}
 
-void Objective::reserve(std::span<const Sequence> sequences) {
-  std::int64_t blocks = 0;
-  for (const Sequence& s : sequences) blocks += (s.rows + kKvBlockTokens - 1) / kKvBlockTokens;
+void Objective::reserve(std::int64_t blocks) {
   if (blocks > cache_.blocks)
     cache_ = backend_.make_kv_cache(cache_.layers, cache_.kv_heads, cache_.head_size, blocks, cache_.dtype);
-  blocks_.resize(static_cast<std::size_t>(cache_.blocks));
-  std::iota(blocks_.begin(), blocks_.end(), 0);
 }
 
 ConstView Objective::picture_features(Pass& pass, const Batch& batch) {
@@ -120,18 +139,13 @@ Loss Objective::run(const Batch& batch, std::span<const std::vector<float>> weig
       pictures.push_back(projected.row_range(row, tokens));
   }
 
-  PackedRows rows(batch, weights, options_.image_token);
-  reserve(rows.sequences);
-  std::size_t block = 0;
-  for (Sequence& s : rows.sequences) {
-    const auto count = static_cast<std::size_t>((s.rows + kKvBlockTokens - 1) / kKvBlockTokens);
-    s.blocks = std::span(blocks_).subspan(block, count);
-    block += count;
-  }
+  const PackedRows rows(batch, weights, options_.image_token, tokens);
+  reserve(rows.blocks_used);
   const std::vector<AdapterRows> adapters = all_rows(static_cast<std::int64_t>(rows.ids.size()));
   pass.adapters = adapters;
   const View x = embed_text(pass, config_, network_, rows.ids);
   for (std::size_t i = 0; i < batch.examples.size(); ++i) {
+    if (batch.examples[i].behind >= 0) continue;
     std::vector<ConstView> own;
     for (const std::int64_t picture : batch.examples[i].pictures) own.push_back(pictures[std::size_t(picture)]);
     insert_pictures(pass, batch.examples[i].prompt, options_.image_token, own, x, rows.sequences[i].row);

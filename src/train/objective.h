@@ -18,6 +18,9 @@ struct TokenExample {
   std::vector<float> token_weights{};  // of the answer's tokens; empty: all 1
   float weight = 1;
   std::vector<std::int64_t> pictures{};  // indices into the batch's
+  // An earlier example of the batch about the same picture, behind whose rows of it this one goes on: the picture goes
+  // through the decoder once, and its rows see the earlier one's prompt and not this one's. -1: none.
+  std::int64_t behind = -1;
 };
 
 struct Batch {
@@ -64,7 +67,7 @@ class Objective {
 
  private:
   ConstView picture_features(Pass& pass, const Batch& batch);
-  void reserve(std::span<const Sequence> sequences);
+  void reserve(std::int64_t blocks);
 
   Backend& backend_;
   const Config& config_;
@@ -74,7 +77,6 @@ class Objective {
   VisionMemory vision_memory_;
   std::int64_t vision_pictures_ = 0;
   KvCache cache_;
-  std::vector<std::int32_t> blocks_;
 };
 
 }  // namespace paligemma

@@ -15,7 +15,7 @@ namespace paligemma {
 struct Recipe {
   // What is trained on.
   std::string data{}, val{}, images{}, task = "auto", prefix = "caption en", detect_prompt = "classes";
-  bool shuffle = true;
+  bool shuffle = true, pack = false;
   std::string augment = "none";
   std::int64_t noise_boxes = 0, answer_tokens = 512;
 
@@ -72,6 +72,8 @@ void visit_recipe(RecipeType& r, F&& f) {
     RecipeWords{{"classes", "every", "each"},
                 "detect: all class names in the prompt, `all classes`, or one class a question (classes)"});
   f("shuffle", r.shuffle, RecipeSwitch{"The order of examples and of objects changes (on)"});
+  f("pack", r.pack,
+    RecipeSwitch{"Prompts about one picture follow each other and share its way through the decoder (off)"});
   f("augment", r.augment, RecipeText{"LIST", "Of crop, zoom-out, flip, color, blur, jpeg (none)"});
   f("noise_boxes", r.noise_boxes,
     RecipeWhole{0, 256, "Detection: fill up to so many boxes, so that a label's probability is a confidence (0)"});

@@ -33,6 +33,7 @@ LoaderOptions loader_options(const Recipe& recipe, const ModelFiles& files, cons
                         .filter = pipeline.preprocessor.filter,
                         .augment = parse_augment(recipe.augment),
                         .shuffle = recipe.shuffle,
+                        .together = recipe.pack,
                         .seed = static_cast<std::uint64_t>(recipe.seed),
                         .threads = static_cast<int>(recipe.threads)};
   TargetOptions& target = options.target;
@@ -99,6 +100,9 @@ MemoryPlan settle_memory(Recipe& recipe, const ModelFiles& files, const RunData&
 
 LoaderOptions training_loader(const Recipe& recipe, const Trainee& trainee) {
   LoaderOptions options = loader_options(recipe, trainee.files, *trainee.pipeline);
+  if (recipe.pack && options.augment.any())
+    fail(ErrorKind::usage, "pack", "--pack needs pictures that stay the same: expected no --augment, got ",
+         recipe.augment);
   const std::string& noise = options.target.noise;
   if (recipe.noise_boxes > 0 && trainee.pipeline->tokenizer->encode(noise, Specials::tokens).size() != 1)
     fail(ErrorKind::usage, "noise_boxes", "--noise-boxes needs a token that stands for no class: expected ", noise,

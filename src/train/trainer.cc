@@ -123,7 +123,7 @@ void Run::begin() {
   validation_ = evaluation_options(recipe_, trainee_->files, pipeline);
   validation_.places = data_.validation;
   if (std::ssize(validation_.places) > recipe_.eval_limit) validation_.places.resize(std::size_t(recipe_.eval_limit));
-  batches_.emplace(*trainee_, data_.data, *objective_, !loading.augment.any());
+  batches_.emplace(*trainee_, data_.data, *objective_, !loading.augment.any(), recipe_.pack);
 
   samples_.emplace(out_);
   warn_of_words();

@@ -198,6 +198,7 @@ struct AttentionCase {
   std::int64_t window;
   std::int64_t skipped;  // rows at the beginning of the first sequence without queries
   DType cache = DType::f32;
+  bool continues = false;  // the second sequence goes on behind the first block of the first one
 };
 
 TEST_P(GradientTest, Attention) {
@@ -207,15 +208,20 @@ TEST_P(GradientTest, Attention) {
                                  {2, 1, 16, 2, 0, 60},
                                  {2, 2, 5, 0, 0, 0, DType::bf16},
                                  {4, 2, 24, 3, 0, 0, DType::bf16},
-                                 {2, 1, 16, 2, 0, 60, DType::bf16}}) {
+                                 {2, 1, 16, 2, 0, 60, DType::bf16},
+                                 {4, 2, 8, 3, 0, 60, DType::f32, true},
+                                 {2, 1, 24, 0, 0, 62, DType::bf16, true}}) {
     const std::int64_t first_rows = c.skipped + 9, keys = first_rows + 4;
     const std::int64_t q_rows = keys - c.skipped;
     const AttentionShape shape{c.heads, c.kv_heads, c.size, 0.4f, c.cap, c.window};
-    const std::int32_t blocks[] = {3, 1, 2, 0};
-    const Sequence key_rows[] = {{.row = 0, .rows = first_rows, .prefix = 5, .blocks = {blocks, 2}},
-                                 {.row = first_rows, .rows = 4, .prefix = 4, .blocks = {blocks + 2, 1}}};
+    const std::int32_t blocks[] = {3, 1, 2, 0}, shared[] = {3, 2};
+    const std::int64_t before = c.continues ? kKvBlockTokens : 0;
+    Sequence second{.row = first_rows, .rows = 4, .position = before, .prefix = before + 3};
+    second.blocks = c.continues ? std::span(shared) : std::span(blocks).subspan(2, 1);
+    const Sequence key_rows[] = {{.row = 0, .rows = first_rows, .prefix = 5, .blocks = {blocks, 2}}, second};
+    second.row = 9;
     const Sequence sequences[] = {{.row = 0, .rows = 9, .position = c.skipped, .prefix = 5, .blocks = {blocks, 2}},
-                                  {.row = 9, .rows = 4, .prefix = 4, .blocks = {blocks + 2, 1}}};
+                                  second};
     std::vector<float> q = numbers(q_rows * c.heads * c.size, 16), dy = numbers(q_rows * c.heads * c.size, 17);
     std::vector<float> k = numbers(keys * c.kv_heads * c.size, 18), v = numbers(keys * c.kv_heads * c.size, 19);
 
@@ -230,7 +236,8 @@ TEST_P(GradientTest, Attention) {
           for (std::int64_t h = 0; h < c.heads; ++h) {
             const std::size_t row = std::size_t((s.row + r) * c.heads + h) * c.size;
             const auto key = [&](std::int64_t p) {
-              return std::size_t((key_rows[i].row + p) * c.kv_heads + h / (c.heads / c.kv_heads)) * c.size;
+              const std::int64_t row = p < key_rows[i].position ? p : key_rows[i].row + p - key_rows[i].position;
+              return std::size_t(row * c.kv_heads + h / (c.heads / c.kv_heads)) * c.size;
             };
             const std::int64_t begin = s.first_visible(s.position + r, c.window), end = s.visible(s.position + r);
             Complex sum = 0;

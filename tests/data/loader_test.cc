@@ -27,6 +27,12 @@ struct PictureRows : DataFolder {
 
 std::vector<std::size_t> all_of(const Dataset& data) { return places_of(data, Split::none); }
 
+std::vector<std::vector<std::size_t>> apart(const std::vector<std::size_t>& samples) {
+  std::vector<std::vector<std::size_t>> groups;
+  for (const std::size_t sample : samples) groups.push_back({sample});
+  return groups;
+}
+
 std::string shown_example(const Example& example) {
   std::string text = join(example.epoch, " ", example.position, " ", example.sample, " ", example.target.prefix, " ",
                           example.target.text(), " ");
@@ -76,12 +82,31 @@ TEST(Loader, GoesThroughAllSamplesInEachEpoch) {
       order.push_back(example.sample);
     }
     EXPECT_EQ(std::set(order.begin(), order.end()).size(), 7u);
-    EXPECT_EQ(order, epoch_order(all_of(data), 1, epoch));
+    EXPECT_EQ(order, epoch_order(apart(all_of(data)), 1, epoch));
   }
   EXPECT_NE(orders[0], orders[1]);
-  EXPECT_NE(epoch_order(all_of(data), 1, 0), epoch_order(all_of(data), 2, 0));
+  EXPECT_NE(epoch_order(apart(all_of(data)), 1, 0), epoch_order(apart(all_of(data)), 2, 0));
   Loader plain(data, all_of(data), {.side = 8, .shuffle = false, .threads = 1});
   for (std::size_t i = 0; i < 14; ++i) EXPECT_EQ(plain.next().sample, i % 7);
+}
+
+TEST(Loader, KeepsSamplesAboutOnePictureTogether) {
+  const DataFolder folder;
+  std::string rows;
+  for (int i = 0; i < 4; ++i) folder.picture(join(i, ".png"));
+  for (int i = 0; i < 12; ++i) rows += join(R"({"image":")", i % 4, R"(.png","suffix":"text )", i, R"("})", "\n");
+  folder.write("rows.jsonl", rows);
+  const Dataset data = folder.open();
+  Loader loader(data, all_of(data), {.side = 8, .together = true, .seed = 1, .threads = 2});
+  std::set<std::vector<std::size_t>> orders;
+  for (int epoch = 0; epoch < 8; ++epoch) {
+    std::vector<std::size_t> order;
+    for (int i = 0; i < 12; ++i) order.push_back(loader.next().sample);
+    for (std::size_t i = 0; i < 12; ++i) EXPECT_EQ(order[i] % 4, order[i - i % 3] % 4);
+    EXPECT_EQ(std::set(order.begin(), order.end()).size(), 12u);
+    orders.insert(order);
+  }
+  EXPECT_GT(orders.size(), 4u);
 }
 
 TEST(Loader, GoesOnFromAnyPlace) {
@@ -106,7 +131,7 @@ TEST(Loader, SkipsABrokenPictureAndListsIt) {
   ASSERT_EQ(data.samples.size(), 5u);  // it begins like one
   Loader loader(data, all_of(data), {.side = 8, .seed = 4, .threads = 2});
   for (std::uint64_t epoch = 0; epoch < 2; ++epoch)
-    for (const std::size_t sample : epoch_order(all_of(data), 4, epoch))
+    for (const std::size_t sample : epoch_order(apart(all_of(data)), 4, epoch))
       if (sample != 2) {
         EXPECT_EQ(loader.next().sample, sample);
       }

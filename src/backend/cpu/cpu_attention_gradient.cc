@@ -127,11 +127,37 @@ struct GradientCall {
   }
 };
 
+// Keys of positions from `first` on, which rows from `row` on wrote.
+struct KeyRange {
+  std::int64_t first, count, row;
+};
+
+// The first `seen` keys of sequence i in pieces of a task, as attention_gradient() says.
+std::vector<KeyRange> key_tasks(std::span<const Sequence> keys, std::size_t i, std::int64_t seen) {
+  const Sequence& own = keys[i];
+  const auto wrote_beginning = [&](const Sequence& other) {
+    return other.position == 0 && other.rows >= own.position && !other.blocks.empty() &&
+           other.blocks.front() == own.blocks.front();
+  };
+  std::vector<KeyRange> whole;
+  if (own.position > 0) {
+    const auto other = std::find_if(keys.begin(), keys.end(), wrote_beginning);
+    check_shape(other != keys.end() && own.position % kKvBlockTokens == 0,
+                "attention_gradient: expected a sequence that wrote the ", own.position, " keys before sequence ", i);
+    whole.push_back({0, std::min(seen, own.position), other->row});
+  }
+  if (seen > own.position) whole.push_back({own.position, seen - own.position, own.row});
+  std::vector<KeyRange> tasks;
+  for (const KeyRange& range : whole)
+    for (std::int64_t at = 0; at < range.count; at += kTaskKeys)
+      tasks.push_back({range.first + at, std::min(kTaskKeys, range.count - at), range.row + at});
+  return tasks;
+}
+
 class HeadGradient {
  public:
-  HeadGradient(const GradientCall& call, const Sequence& sequence, std::int64_t first_key_row, std::int64_t head,
-               const HeadMemory& memory)
-      : call_(call), sequence_(sequence), first_key_row_(first_key_row), head_(head), m_(memory) {}
+  HeadGradient(const GradientCall& call, const Sequence& sequence, std::int64_t head, const HeadMemory& memory)
+      : call_(call), sequence_(sequence), head_(head), m_(memory) {}
 
   void gather_lanes(std::int64_t first_row, std::int64_t rows) const {
     const std::int64_t floats = call_.group * m_.size;  // of a row: its lanes lie together
@@ -183,9 +209,9 @@ class HeadGradient {
     }
   }
 
-  void run_keys(std::int64_t first, std::int64_t count, bool values) const {
-    const View sums = (values ? call_.dv : call_.dk).row_range(first_key_row_ + first, count);
-    call_.multiply((values ? m_.turned_p : m_.turned_ds) + first * m_.turned_stride, m_.turned_stride,
+  void run_keys(const KeyRange& keys, bool values) const {
+    const View sums = (values ? call_.dv : call_.dk).row_range(keys.row, keys.count);
+    call_.multiply((values ? m_.turned_p : m_.turned_ds) + keys.first * m_.turned_stride, m_.turned_stride,
                    values ? m_.dy_columns : m_.q_columns, m_.lanes, m_.lanes, sums.col_range(head_ * m_.size, m_.size),
                    true);
   }
@@ -224,7 +250,7 @@ class HeadGradient {
 
   const GradientCall& call_;
   const Sequence& sequence_;
-  std::int64_t first_key_row_, head_;
+  std::int64_t head_;
   const HeadMemory& m_;
 };
 
@@ -245,9 +271,10 @@ void CpuBackend::attention_gradient(ConstView q, const KvCache& cache, std::int6
     const Sequence& s = sequences[i];
     if (s.rows == 0) continue;
     const std::int64_t seen = s.visible(s.position + s.rows - 1), lanes = s.rows * call.group;
-    check_shape(keys[i].position == 0 && keys[i].rows >= seen && keys[i].row + keys[i].rows <= dk.rows,
-                "attention_gradient: expected the rows of ", seen, " keys from position 0 on, got ", keys[i].rows,
-                " from ", keys[i].position, " on");
+    check_shape(keys[i].position + keys[i].rows >= seen && keys[i].row + keys[i].rows <= dk.rows,
+                "attention_gradient: expected the rows of ", seen, " keys, got ", keys[i].rows, " from position ",
+                keys[i].position, " on");
+    const std::vector<KeyRange> tasks = key_tasks(keys, i, seen);
     Parts count(nullptr);
     HeadMemory(count, lanes, seen, shape.head_size);
     Parts parts(shared_.reserve(count.bytes()));
@@ -256,9 +283,9 @@ void CpuBackend::attention_gradient(ConstView q, const KvCache& cache, std::int6
     for (Scratch& scratch : of_thread_)
       scratch.reserve(std::size_t(in_task * call.group * HeadGradient::lane_floats(seen)) * sizeof(float));
     for (std::int64_t head = 0; head < shape.kv_heads; ++head) {
-      const HeadGradient gradient(call, s, keys[i].row, head, memory);
+      const HeadGradient gradient(call, s, head, memory);
       const std::int64_t keys_16 = (seen + kPanel - 1) / kPanel, columns_16 = (shape.head_size + kPanel - 1) / kPanel;
-      const std::int64_t lane_tasks = (s.rows + in_task - 1) / in_task, key_tasks = (seen + kTaskKeys - 1) / kTaskKeys;
+      const std::int64_t lane_tasks = (s.rows + in_task - 1) / in_task;
       pool_.run(keys_16 + columns_16 + lane_tasks, [&](std::int64_t task, int) {
         if (task < keys_16) return gradient.gather_keys(task * kPanel);
         if ((task -= keys_16) < columns_16) return gradient.gather_columns(task * kPanel);
@@ -270,10 +297,8 @@ void CpuBackend::attention_gradient(ConstView q, const KvCache& cache, std::int6
         gradient.run_lanes(row * call.group, rows * call.group,
                            reinterpret_cast<float*>(of_thread_[std::size_t(thread)].reserve(0)));
       });
-      pool_.run(2 * key_tasks, [&](std::int64_t task, int) {
-        const std::int64_t first = task / 2 * kTaskKeys;
-        gradient.run_keys(first, std::min(kTaskKeys, seen - first), task % 2 == 0);
-      });
+      pool_.run(2 * std::ssize(tasks),
+                [&](std::int64_t task, int) { gradient.run_keys(tasks[std::size_t(task / 2)], task % 2 == 0); });
     }
   }
 }
