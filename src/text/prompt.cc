@@ -132,6 +132,13 @@ std::string prompt_text(const Request& request, std::string_view region) {
   return request.text;
 }
 
+bool asks_to_detect(std::string_view prompt) { return prompt.starts_with("detect "); }
+
+std::string_view noise_label(const Tokenizer& tokenizer) {
+  constexpr std::string_view kUnused = "<unused0>";
+  return tokenizer.encode(kUnused, Specials::tokens).size() == 1 ? kUnused : "<bos>";
+}
+
 std::vector<std::string> split_labels(std::string_view text) {
   const char separator = text.find(';') == text.npos ? ',' : ';';
   std::vector<std::string> labels;

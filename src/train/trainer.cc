@@ -10,6 +10,7 @@
 #include "base/memory.h"
 #include "eval/average_precision.h"
 #include "io/output_folder.h"
+#include "text/prompt.h"
 #include "train/event_file.h"
 #include "train/run_log.h"
 #include "train/run_report.h"
@@ -64,7 +65,8 @@ LoaderOptions loader_options(const Recipe& recipe, const ModelFiles& files, cons
   TargetOptions& target = options.target;
   if (recipe.detect_prompt == "every") target.asked = TargetOptions::Asked::every;
   target.shuffle = recipe.shuffle;
-  target.fill_to = static_cast<int>(recipe.noise_boxes);
+  target.fill_to = pipeline.config.noise_boxes;
+  target.noise = noise_label(*pipeline.tokenizer);
   target.divisor = pipeline.config.loc_divisor;
   target.encode = mask_encoder(files, recipe);
   return options;
@@ -175,9 +177,6 @@ void Run::begin() {
   objective_.emplace(*pipeline.backend, pipeline.config, pipeline.network,
                      objective_options(recipe_, *trainee_, plan.activations));
   const LoaderOptions loading = training_loader(recipe_, *trainee_);
-  if (recipe_.noise_boxes > 0 && pipeline.tokenizer->encode(loading.target.noise, Specials::tokens).size() != 1)
-    fail(ErrorKind::usage, "noise_boxes", "--noise-boxes needs a token that stands for no class: expected ",
-         loading.target.noise, " in the tokenizer of ", trainee_->files.where, ", got none");
   loader_.emplace(data_.data, data_.training, loading);
   tokens_ = {.image_tokens = static_cast<int>(pipeline.config.vision.tokens()),
              .weights = parse_token_weights(recipe_.token_weights),
@@ -430,7 +429,6 @@ ValidationOptions evaluation_options(const Recipe& recipe, const ModelFiles& fil
   ValidationOptions options{.loader = loader_options(recipe, files, pipeline), .answer_tokens = recipe.answer_tokens};
   options.loader.augment = {};
   options.loader.shuffle = options.loader.target.shuffle = false;
-  options.loader.target.fill_to = 0;
   options.tokens = {.image_tokens = static_cast<int>(pipeline.config.vision.tokens()),
                     .answer_tokens = recipe.answer_tokens};
   return options;
@@ -470,6 +468,13 @@ RunData open_run_data(const Recipe& recipe, const RunHooks&) {
 }
 
 void settle_recipe(Recipe& recipe, const RunData& data, std::uint64_t parameters) {
+  if (recipe.noise_boxes > 0 && std::ranges::none_of(data.training, [&](std::size_t place) {
+        const Sample& sample = data.data.samples[place];
+        return sample.task == SampleTask::detect && (sample.prefix.empty() || asks_to_detect(sample.prefix));
+      }))
+    fail(ErrorKind::usage, "noise_boxes",
+         "cannot fill up lists of boxes: --noise-boxes: expected objects to detect, got none in the data. Try: boxes as ",
+         "COCO, VOC, YOLO or LabelMe has them, and --task detect");
   const std::int64_t per_step = recipe.batch * recipe.accumulate;
   const double steps_of_epoch = static_cast<double>(data.training.size()) / static_cast<double>(per_step);
   if (recipe.steps == 0) {
@@ -493,6 +498,7 @@ void settle_recipe(Recipe& recipe, const RunData& data, std::uint64_t parameters
 }
 
 PlannedRows planned_rows(const RunData& data, const Recipe& recipe) {
+  constexpr std::size_t kNoiseBytes = 14;  // two for each token: four loc, the name and a separator of two
   // Of bytes: a token has at least one.
   std::size_t prompt = 0, answer = 0;
   std::string classes;
@@ -505,6 +511,9 @@ PlannedRows planned_rows(const RunData& data, const Recipe& recipe) {
     if (sample.task != SampleTask::text)
       for (const SampleObject& object : sample.objects)
         length += object.label.size() + 6 + (sample.task == SampleTask::detect ? 0 : 16);
+    const auto boxes = static_cast<std::int64_t>(sample.objects.size());
+    if (sample.task == SampleTask::detect && boxes < recipe.noise_boxes)
+      length += static_cast<std::size_t>(recipe.noise_boxes - boxes) * kNoiseBytes;
     answer = std::max(answer, length);
   }
   // A piece of text is some four letters long.

@@ -130,8 +130,8 @@ TEST(Target, IsFilledWithNoiseWhosePlaceIsNotLearnt) {
   const Target target = target_of(seen(SampleTask::detect), {.shuffle = false, .fill_to = 4});
   ASSERT_EQ(target.suffix.size(), 5u);
   EXPECT_EQ(target.suffix[0].text, join(kDog, " ; ", kCow, " ; "));
-  EXPECT_EQ(target.suffix[2].text, " <unused0> ; ");
-  EXPECT_EQ(target.suffix[4].text, " <unused0>");
+  EXPECT_EQ(target.suffix[2].text, "<unused0> ; ");
+  EXPECT_EQ(target.suffix[4].text, "<unused0>");
   for (std::size_t i = 0; i < 5; ++i) EXPECT_EQ(target.suffix[i].weight, i % 2 == 0 ? 1 : 0);
   const Parsed parsed = parse_objects(target.text(), {.width = 1023, .height = 1023}, {});
   EXPECT_TRUE(parsed.warnings.empty());
