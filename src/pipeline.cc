@@ -132,8 +132,8 @@ EnginePrompt engine_prompt(const Pipeline& pipeline, const Request& request, con
   const std::size_t count = pipeline.adapters.size();
   const auto adapter = find_adapter(std::span(pipeline.options.adapters).first(count), request);
   if (adapter) out.adapter = &pipeline.adapters[*adapter];
-  out.noise = noise_boxes(*pipeline.tokenizer, text,
-                          adapter ? pipeline.noise_boxes[*adapter] : pipeline.config.noise_boxes);
+  out.noise =
+      noise_boxes(*pipeline.tokenizer, text, adapter ? pipeline.noise_boxes[*adapter] : pipeline.config.noise_boxes);
   return out;
 }
 

@@ -170,10 +170,10 @@ enum class ScoreKind {
 
 struct Object {
   std::string label{};
-  std::optional<int> label_index{};          // place in Request::labels; empty when the model invented it
-  std::array<double, 4> box{};               // x1 y1 x2 y2
-  std::array<int, 4> loc{};                  // y1 x1 y2 x2 as the model wrote them, 0..1023
-  std::optional<double> score{};             // 0..1, a product of probabilities as Token::logprob has them
+  std::optional<int> label_index{};  // place in Request::labels; empty when the model invented it
+  std::array<double, 4> box{};       // x1 y1 x2 y2
+  std::array<int, 4> loc{};          // y1 x1 y2 x2 as the model wrote them, 0..1023
+  std::optional<double> score{};     // 0..1, a product of probabilities as Token::logprob has them
   ScoreKind score_kind = ScoreKind::loc_geomean;
   std::optional<std::array<int, 16>> seg{};  // mask codes, 0..127
   std::optional<Mask> mask{};                // empty for detect, and without a codec

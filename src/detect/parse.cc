@@ -157,9 +157,8 @@ Parsed parse_objects(std::string_view text, const Frame& frame, std::span<const 
       object->label_index = place_of(object->label, labels);
       parsed.objects.push_back(std::move(*object));
       const std::size_t label = group.offset + group.tokens.size();
-      const std::size_t end = group.label.empty()
-                                  ? label
-                                  : static_cast<std::size_t>(group.label.data() - text.data()) + group.label.size();
+      const std::size_t end =
+          group.label.empty() ? label : static_cast<std::size_t>(group.label.data() - text.data()) + group.label.size();
       parsed.places.push_back({group.offset, label, end});
     }
     if (!warning.empty())

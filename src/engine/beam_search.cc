@@ -47,8 +47,7 @@ Continuations BeamSearch::continuations(std::span<const float> logits, const All
   const auto sorted = std::ranges::partial_sort_copy(
       std::views::iota(std::int32_t{0}, static_cast<std::int32_t>(allowed.count)) |
           std::views::filter([&](std::int32_t id) { return allowed.has(id); }),
-      ids,
-      [&](std::int32_t a, std::int32_t b) { return logit(a) != logit(b) ? logit(a) > logit(b) : a < b; });
+      ids, [&](std::int32_t a, std::int32_t b) { return logit(a) != logit(b) ? logit(a) > logit(b) : a < b; });
   ids.erase(sorted.out, ids.end());
   const double whole = log_sum_exp(logits);
   Continuations out{.best = {}, .eos = static_cast<double>(logit(eos_)) - whole};

@@ -1,5 +1,5 @@
-// Answering with a model that learnt "not an object" as the name of boxes at random places (PaliGemma 2, appendix C): it
-// is made to write a number of boxes with the name that is most probable beside that one, whose probability then is
+// Answering with a model that learnt "not an object" as the name of boxes at random places (PaliGemma 2, appendix C):
+// it is made to write a number of boxes with the name that is most probable beside that one, whose probability then is
 // the model's confidence.
 #pragma once
 
@@ -16,7 +16,8 @@ struct NoiseBoxes {
 };
 
 // The ids that may not follow `answer`: the label, and eos until the last of the boxes is named. The last token there
-// is room for, which `room` of 1 is, may be eos all the same. A box is a run of loc tokens with another token behind it.
+// is room for, which `room` of 1 is, may be eos all the same. A box is a run of loc tokens with another token behind
+// it.
 std::vector<std::int32_t> excluded(const NoiseBoxes& noise, std::span<const std::int32_t> answer, std::int64_t room,
                                    std::int32_t eos);
 

@@ -29,7 +29,7 @@ struct Choice {
 
 // What may be chosen; other ids have a share in the softmax all the same.
 struct Allowed {
-  std::int64_t count = 0;                   // ids from here on are padding rows of the vocabulary
+  std::int64_t count = 0;                  // ids from here on are padding rows of the vocabulary
   std::span<const std::int32_t> except{};  // of those below it
 
   bool has(std::int32_t id) const { return id < count && std::ranges::find(except, id) == except.end(); }
@@ -42,8 +42,9 @@ struct Candidate {
   float share = 0;  // its probability is its part of the sum over all candidates
 };
 
-// What the filters leave of `logits`, at a temperature above 0: nothing of minus infinity. `history` is what the penalty is for; ids beyond the
-// logits are passed over. Where equal logits straddle the cut of top-p, the first ids stay, or all with `keep_ties`.
+// What the filters leave of `logits`, at a temperature above 0: nothing of minus infinity. `history` is what the
+// penalty is for; ids beyond the logits are passed over. Where equal logits straddle the cut of top-p, the first ids
+// stay, or all with `keep_ties`.
 std::vector<Candidate> filter(std::span<const float> logits, std::span<const std::int32_t> history,
                               const Sampling& sampling, bool keep_ties);
 

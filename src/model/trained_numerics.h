@@ -1,5 +1,5 @@
-// paligemma.json beside an adapter: what the model computed with and learnt while it was trained, where that is not what
-// the base model's own configuration says.
+// paligemma.json beside an adapter: what the model computed with and learnt while it was trained, where that is not
+// what the base model's own configuration says.
 #pragma once
 
 #include <optional>

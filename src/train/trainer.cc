@@ -473,7 +473,8 @@ void settle_recipe(Recipe& recipe, const RunData& data, std::uint64_t parameters
         return sample.task == SampleTask::detect && (sample.prefix.empty() || asks_to_detect(sample.prefix));
       }))
     fail(ErrorKind::usage, "noise_boxes",
-         "cannot fill up lists of boxes: --noise-boxes: expected objects to detect, got none in the data. Try: boxes as ",
+         "cannot fill up lists of boxes: --noise-boxes: expected objects to detect, got none in the data. Try: boxes "
+         "as ",
          "COCO, VOC, YOLO or LabelMe has them, and --task detect");
   const std::int64_t per_step = recipe.batch * recipe.accumulate;
   const double steps_of_epoch = static_cast<double>(data.training.size()) / static_cast<double>(per_step);

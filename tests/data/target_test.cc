@@ -143,6 +143,10 @@ TEST(Target, IsFilledWithNoiseWhosePlaceIsNotLearnt) {
   nothing.objects.clear();
   EXPECT_EQ(target_of(nothing, {.fill_to = 2}).suffix.size(), 4u);
   EXPECT_EQ(target_of(seen(SampleTask::detect), {.fill_to = 1}).suffix.size(), 1u);
+  EXPECT_EQ(target_of(seen(SampleTask::segment), {.fill_to = 4}).suffix.size(), 1u);
+  DecodedSample asked_otherwise = seen(SampleTask::detect);
+  asked_otherwise.prefix = "find the cow";
+  EXPECT_EQ(target_of(asked_otherwise, {.fill_to = 4}).suffix.size(), 1u);
 }
 
 TEST(Target, OfNoiseIsAlwaysABox) {

@@ -42,9 +42,9 @@ TEST(Sampler, ExceptedIdsAreNeverChosen) {
   EXPECT_EQ(choice.id, 1);
   EXPECT_NEAR(choice.logprob, std::log(2.0 / 8), 1e-6);
   const std::vector<std::int32_t> one{2}, history{2, 1};
-  for (const Sampling& sampling :
-       {Sampling{}, Sampling{.repetition_penalty = 0.1}, Sampling{.temperature = 2}, Sampling{.temperature = 2, .top_k = 3},
-        Sampling{.temperature = 2, .top_p = 0.9}, Sampling{.temperature = 2, .min_p = 0.1}})
+  for (const Sampling& sampling : {Sampling{}, Sampling{.repetition_penalty = 0.1}, Sampling{.temperature = 2},
+                                   Sampling{.temperature = 2, .top_k = 3}, Sampling{.temperature = 2, .top_p = 0.9},
+                                   Sampling{.temperature = 2, .min_p = 0.1}})
     for (std::uint64_t i = 0; i < 200; ++i) EXPECT_LT(choose(kEighths, {3, one}, history, sampling, true, i).id, 2);
   // The best one is out: of the two left 1/8 and 2/8.
   int first = 0;
@@ -72,7 +72,8 @@ TEST(Sampler, DamagedLogitsGiveAToken) {
   std::vector<float> logits(300, std::numeric_limits<float>::quiet_NaN());
   for (const float other : {1.0f, std::numeric_limits<float>::infinity()}) {
     logits[7] = other;
-    const Choice choice = choose(logits, {300}, {}, {.temperature = 1, .top_k = 3, .top_p = 0.5, .min_p = 0.1}, true, 0);
+    const Choice choice =
+        choose(logits, {300}, {}, {.temperature = 1, .top_k = 3, .top_p = 0.5, .min_p = 0.1}, true, 0);
     EXPECT_TRUE(choice.id >= 0 && choice.id < 300);
   }
 }
@@ -155,7 +156,8 @@ TEST(Sampler, PenaltyHoldsWithoutTemperatureToo) {
 // Shares 1, 2 and 5 of 8: 8,000 draws have a standard deviation of at most 44.
 TEST(Sampler, DrawsByProbability) {
   std::map<int, int> drawn;
-  for (std::uint64_t i = 0; i < 8000; ++i) ++drawn[choose(kEighths, {3}, {}, {.temperature = 1, .seed = 5}, false, i).id];
+  for (std::uint64_t i = 0; i < 8000; ++i)
+    ++drawn[choose(kEighths, {3}, {}, {.temperature = 1, .seed = 5}, false, i).id];
   EXPECT_NEAR(drawn[0], 1000, 180);
   EXPECT_NEAR(drawn[1], 2000, 180);
   EXPECT_NEAR(drawn[2], 5000, 180);

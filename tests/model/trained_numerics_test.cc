@@ -38,10 +38,10 @@ TEST(TrainedNumerics, MayBeSilent) {
 
 TEST(TrainedNumerics, OutsideTheirRangesAreRefused) {
   const Scratch scratch;
-  for (const char* text : {R"({"paligemma_noise_boxes": -1})", R"({"paligemma_noise_boxes": 257})",
-                           R"({"paligemma_noise_boxes": 3.5})", R"({"paligemma_noise_boxes": "4"})",
-                           R"({"paligemma_noise_boxes": 18446744073709551615})", R"({"paligemma_loc_divisor": 1000})",
-                           R"({"final_logit_softcapping": -3})", "[]"})
+  for (const char* text :
+       {R"({"paligemma_noise_boxes": -1})", R"({"paligemma_noise_boxes": 257})", R"({"paligemma_noise_boxes": 3.5})",
+        R"({"paligemma_noise_boxes": "4"})", R"({"paligemma_noise_boxes": 18446744073709551615})",
+        R"({"paligemma_loc_divisor": 1000})", R"({"final_logit_softcapping": -3})", "[]"})
     expect_error(ErrorKind::model, "trained_numerics", "expected", [&] { read(scratch, text); });
 }
 
