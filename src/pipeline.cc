@@ -113,9 +113,12 @@ namespace {
 // How the prompt is answered by a model or adapter that was trained with so many noise boxes.
 NoiseBoxes noise_boxes(const Tokenizer& tokenizer, std::string_view prompt, int count) {
   if (count == 0 || !asks_to_detect(prompt) || !tokenizer.loc_begin()) return {};
-  return {.count = count,
-          .label = tokenizer.encode(noise_label(tokenizer), Specials::tokens).front(),
-          .loc_begin = *tokenizer.loc_begin()};
+  NoiseBoxes noise{.count = count,
+                   .label = tokenizer.encode(noise_label(tokenizer), Specials::tokens).front(),
+                   .loc_begin = *tokenizer.loc_begin()};
+  for (const std::string& label : asked_labels(prompt))
+    noise.names.push_back(tokenizer.encode(join(" ", label), Specials::text).front());
+  return noise;
 }
 
 // Stage 6, first half: requests to token ids.

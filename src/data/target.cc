@@ -13,7 +13,7 @@ constexpr std::string_view kBetween = " ; ";
 
 std::string list_of(std::string_view verb, std::span<const std::string> classes, TargetOptions::Asked asked) {
   std::string text(verb);
-  if (asked == TargetOptions::Asked::every || classes.empty()) return text + " all classes";
+  if (asked == TargetOptions::Asked::every || classes.empty()) return text.append(" ").append(kAllClasses);
   for (std::size_t i = 0; i < classes.size(); ++i) text.append(i == 0 ? " " : kBetween).append(classes[i]);
   return text;
 }

@@ -83,7 +83,7 @@ class Engine {
   void decode_step(std::span<Running*> batch);
   void read_logits(Running& running, std::span<const float> logits);
   void choose_token(Running& running, std::span<const float> logits);
-  std::vector<std::int32_t> excluded_next(const Running& running) const;
+  Allowed allowed_next(const Running& running) const;
   void advance_beams(Running& running);
   void end(Running& running);
   std::int64_t reserve_cache(std::span<const Running> all);

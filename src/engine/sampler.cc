@@ -65,14 +65,20 @@ Choice choice_of(std::span<const float> logits, std::span<const float> candidate
   return {id, logprob_of(logits, id), margin_of(candidates, id)};
 }
 
-// The logits up to the padding rows, those of excepted ids minus infinity. `copy` is what they lie in where they are
-// not as given.
+// The logits up to the padding rows, minus infinity for what may not be. `copy` is what they lie in where they are not
+// as given.
 std::span<const float> candidates_of(std::span<const float> logits, const Allowed& allowed, std::vector<float>& copy) {
+  constexpr float kNever = -std::numeric_limits<float>::infinity();
   const auto below = logits.first(static_cast<std::size_t>(allowed.count));
-  if (allowed.except.empty()) return below;
-  copy.assign(below.begin(), below.end());
+  if (allowed.except.empty() && allowed.only.empty()) return below;
+  if (allowed.only.empty())
+    copy.assign(below.begin(), below.end());
+  else
+    copy.assign(below.size(), kNever);
+  for (const std::int32_t id : allowed.only)
+    if (id < allowed.count) copy[static_cast<std::size_t>(id)] = below[static_cast<std::size_t>(id)];
   for (const std::int32_t id : allowed.except)
-    if (id < allowed.count) copy[static_cast<std::size_t>(id)] = -std::numeric_limits<float>::infinity();
+    if (id < allowed.count) copy[static_cast<std::size_t>(id)] = kNever;
   return copy;
 }
 

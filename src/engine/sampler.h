@@ -29,10 +29,14 @@ struct Choice {
 
 // What may be chosen; other ids have a share in the softmax all the same.
 struct Allowed {
-  std::int64_t count = 0;                  // ids from here on are padding rows of the vocabulary
-  std::span<const std::int32_t> except{};  // of those below it
+  std::int64_t count = 0;  // ids from here on are padding rows of the vocabulary
+  std::vector<std::int32_t> except{};
+  std::vector<std::int32_t> only{};  // where there are any: these and no others
 
-  bool has(std::int32_t id) const { return id < count && std::ranges::find(except, id) == except.end(); }
+  bool has(std::int32_t id) const {
+    const auto is_in = [id](const std::vector<std::int32_t>& ids) { return std::ranges::find(ids, id) != ids.end(); };
+    return id < count && !is_in(except) && (only.empty() || is_in(only));
+  }
 };
 
 Choice choose_greedy(std::span<const float> logits, const Allowed& allowed);

@@ -89,6 +89,10 @@ TEST(BeamSearch, ExceptedIdsAreNoContinuations) {
   EXPECT_EQ(found.best[0].id, 2);
   EXPECT_NEAR(found.best[0].logprob, 2 - (9 + std::log1p(std::exp(-8.0) + std::exp(-6.0) + std::exp(-7.0))), 1e-6);
   EXPECT_EQ(found.eos, -std::numeric_limits<double>::infinity());
+  const Continuations ending = search.continuations(logits, {.count = 3, .except = {2}, .only = {0, 2}});
+  ASSERT_EQ(ending.best.size(), 1u);
+  EXPECT_EQ(ending.best[0].id, 0);
+  EXPECT_EQ(ending.eos, ending.best[0].logprob);
 }
 
 struct Reference {

@@ -19,9 +19,15 @@ using Ids = std::vector<std::int32_t>;
 
 constexpr std::int32_t kEos = 1;
 
+Allowed narrowed(const NoiseBoxes& noise, const Ids& answer, std::int64_t room) {
+  Allowed allowed{2000};
+  narrow(allowed, noise, answer, room, kEos);
+  return allowed;
+}
+
 TEST(NoiseBoxes, EosFollowsTheNameOfTheLastBox) {
   const NoiseBoxes two{.count = 2, .label = 7, .loc_begin = 100};
-  const auto next = [&](const Ids& answer, std::int64_t room = 10) { return excluded(two, answer, room, kEos); };
+  const auto next = [&](const Ids& answer, std::int64_t room = 10) { return narrowed(two, answer, room).except; };
   const Ids box{100, 1123, 500, 600}, name{9, 1124}, end{50, 51};
   Ids answer;
   const auto write = [&](const Ids& ids) { answer.insert(answer.end(), ids.begin(), ids.end()); };
@@ -35,7 +41,18 @@ TEST(NoiseBoxes, EosFollowsTheNameOfTheLastBox) {
   EXPECT_THAT(next(answer), ElementsAre(7));
   write(box);
   EXPECT_THAT(next(answer), ElementsAre(7));
-  EXPECT_THAT(excluded({}, {}, 10, kEos), IsEmpty());
+  EXPECT_THAT(narrowed({}, {}, 10).except, IsEmpty());
+  EXPECT_THAT(narrowed(two, box, 10).only, IsEmpty());  // no names are known
+}
+
+TEST(NoiseBoxes, FourLocsAreFollowedByAName) {
+  const NoiseBoxes one{.count = 1, .label = 7, .loc_begin = 100, .names = {20, 7, 30}};
+  for (const Ids& answer : {Ids{}, Ids{20}, Ids{100, 101, 102}, Ids{100, 101, 102, 103, 20}, Ids{100, 101, 102, 1124}})
+    EXPECT_THAT(narrowed(one, answer, 10).only, IsEmpty());
+  for (const Ids& answer : {Ids{100, 101, 102, 103}, Ids{100, 101, 102, 103, 20, 9, 1123, 1123, 1123, 1123}}) {
+    EXPECT_THAT(narrowed(one, answer, 10).only, ElementsAre(20, 30));
+    EXPECT_THAT(narrowed(one, answer, 1).only, IsEmpty());
+  }
 }
 
 // The tokens of the checkpoint pg2: 1024 loc tokens from 1158 on.
@@ -86,22 +103,28 @@ TEST_F(NoiseBoxAnswers, WithAsManyBoxesAreTheReferences) {
 // What the model gave at each place says what had to be chosen there, with which probability of all ids.
 TEST_F(NoiseBoxAnswers, HoldTheBestOfWhatMayBe) {
   Loaded model = load(6);
-  int kept_out = 0;
+  int kept_out = 0, named_ones = 0;
   for (std::size_t pair = 0; pair < 8; ++pair) {
     model.see({patches(model, static_cast<std::int64_t>(pair))});
-    const NoiseBoxes noise{.count = 3, .label = ids(pairs[pair]["greedy"]["ids"])[2], .loc_begin = kLocBegin};
+    const NoiseBoxes noise{
+        .count = 3, .label = ids(pairs[pair]["greedy"]["ids"])[2], .loc_begin = kLocBegin, .names = {600, 700, 800}};
     EnginePrompt asked = prompt(pair, noise);
     std::vector<std::vector<float>> seen;
     asked.see_logits = [&](std::span<const float> logits) { seen.emplace_back(logits.begin(), logits.end()); };
     const EngineAnswer answer = model.answer(asked);
     ASSERT_EQ(seen.size(), answer.ids.size());
     for (std::size_t i = 0; i < seen.size(); ++i) {
-      const bool may_end = named(std::span(answer.ids).first(i)) >= 3 || i + 1 == std::size_t{kTokens};
+      const auto is_loc = [](std::int32_t id) { return id >= kLocBegin && id < kLocBegin + 1024; };
+      const std::span<const std::int32_t> before = std::span(answer.ids).first(i);
+      const bool names = i + 1 < std::size_t{kTokens} && i >= 4 && std::ranges::all_of(before.last(4), is_loc);
+      named_ones += names;
+      const bool may_end = named(before) >= 3 || i + 1 == std::size_t{kTokens};
       std::int32_t best = -1, second = -1;
       double sum = 0;
       for (std::int32_t id = 0; id < std::ssize(seen[i]); ++id) {
         const float logit = seen[i][static_cast<std::size_t>(id)];
         sum += std::exp(static_cast<double>(logit));
+        if (names && id != 600 && id != 700 && id != 800) continue;
         if (id >= *model.config.image_token || id == noise.label || (id == kEos && !may_end)) continue;
         const auto above = [&](std::int32_t other) {
           return other < 0 || logit > seen[i][static_cast<std::size_t>(other)];
@@ -120,6 +143,7 @@ TEST_F(NoiseBoxAnswers, HoldTheBestOfWhatMayBe) {
     }
   }
   EXPECT_GE(kept_out, 8);
+  EXPECT_GE(named_ones, 2);
 }
 
 // Sampled answers, beams and greedy ones beside each other and alone, with and without drafts.
@@ -127,7 +151,7 @@ TEST_F(NoiseBoxAnswers, DoNotDependOnWhatRunsBeside) {
   const auto ask = [&](std::int64_t picture) {
     std::vector<EnginePrompt> prompts;
     for (const int kind : {0, 1, 2, 3, 4}) {
-      EnginePrompt one = prompt(4, {.count = 3, .label = 375, .loc_begin = kLocBegin}, picture);
+      EnginePrompt one = prompt(4, {.count = 3, .label = 375, .loc_begin = kLocBegin, .names = {600, 700}}, picture);
       if (kind == 1) one.sampling = {.temperature = 1.5, .seed = 3};
       if (kind == 2) one.sampling = {.repetition_penalty = 1.3};
       if (kind == 3) one.beams = {.count = 3, .score = BeamScore::mean};

@@ -46,6 +46,11 @@ TEST(Sampler, ExceptedIdsAreNeverChosen) {
                                    Sampling{.temperature = 2, .top_k = 3}, Sampling{.temperature = 2, .top_p = 0.9},
                                    Sampling{.temperature = 2, .min_p = 0.1}})
     for (std::uint64_t i = 0; i < 200; ++i) EXPECT_LT(choose(kEighths, {3, one}, history, sampling, true, i).id, 2);
+  EXPECT_EQ(choose_greedy(kEighths, {.count = 3, .only = {1, 0}}).id, 1);
+  EXPECT_EQ(choose_greedy(kEighths, {.count = 3, .except = {1}, .only = {1, 0}}).id, 0);
+  EXPECT_NEAR(choose_greedy(kEighths, {.count = 3, .only = {0}}).logprob, std::log(1.0 / 8), 1e-6);
+  for (std::uint64_t i = 0; i < 200; ++i)
+    EXPECT_NE(choose(kEighths, {.count = 3, .only = {2, 0}}, {}, {.temperature = 2}, true, i).id, 1);
   // The best one is out: of the two left 1/8 and 2/8.
   int first = 0;
   for (std::uint64_t i = 0; i < 9000; ++i) first += choose(kEighths, {3, one}, {}, {.temperature = 1}, true, i).id == 0;

@@ -154,6 +154,14 @@ TEST(AsksToDetect, BeginsWithTheWord) {
     EXPECT_FALSE(asks_to_detect(prompt)) << prompt;
 }
 
+TEST(AsksToDetect, ForTheLabelsItNames) {
+  EXPECT_THAT(asked_labels("detect cow ; toy dog;bird\n"), ElementsAre("cow", "toy dog", "bird"));
+  EXPECT_THAT(asked_labels("detect a, b"), ElementsAre("a, b"));
+  EXPECT_THAT(asked_labels("detect all classes"), ElementsAre());
+  for (const char* prompt : {"", "detect", "detect  ; ", "segment cow"})
+    EXPECT_THAT(asked_labels(prompt), ElementsAre()) << prompt;
+}
+
 TEST(SplitLabels, SplitsAtSemicolonsElseAtCommas) {
   EXPECT_THAT(split_labels("cow"), ElementsAre("cow"));
   EXPECT_THAT(split_labels("chair ; table"), ElementsAre("chair", "table"));
