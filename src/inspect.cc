@@ -167,6 +167,7 @@ Json inspection_json(const Inspection& inspection) {
         {"attention_soft_cap", d.attention_cap},
         {"final_soft_cap", d.final_cap},
         {"rope_theta", d.rope_theta}}},
+      {"noise_boxes", inspection.config.noise_boxes},
       {"memory_bytes",
        {{"positions", inspection.positions},
         {"f32", memory_json(inspection.f32)},

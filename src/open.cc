@@ -55,17 +55,25 @@ HeldAs held_as(WeightType type) {
   return HeldAs::as_in_file;
 }
 
-// What the adapters were trained with, where they say so.
-void take_trained_numerics(const ModelOptions& options, Config& config) {
+// What the adapters were trained with, where they say so. Returns the noise boxes of each, which of merged ones the
+// configuration has: the most of any.
+std::vector<int> take_trained_numerics(const ModelOptions& options, Config& config) {
   std::optional<TrainedNumerics> taken;
+  const int base = config.noise_boxes;
+  std::vector<int> boxes;
   for (const std::filesystem::path& path : options.adapters) {
-    const auto own = read_trained_numerics(Folder::on_disk(path, ErrorKind::model));
-    if (own && taken && *own != *taken)
+    auto own = read_trained_numerics(Folder::on_disk(path, ErrorKind::model));
+    boxes.push_back(own ? own->noise_boxes : base);
+    if (!own) continue;
+    own->noise_boxes = base;
+    if (taken && *own != *taken)
       fail(ErrorKind::model, "trained_numerics", "adapters do not go together: ", path.string(),
            ": expected the soft caps and divisor of the one before, got others. Try: one at a time");
-    if (own) taken = own;
+    taken = own;
   }
   if (taken) apply(*taken, config);
+  if (options.merge_adapters && !boxes.empty()) config.noise_boxes = *std::ranges::max_element(boxes);
+  return boxes;
 }
 
 std::vector<Adapter> read_adapters(const ModelOptions& options, const Config& config) {
@@ -187,7 +195,7 @@ std::unique_ptr<Pipeline> open_pipeline(const ModelFiles& files, std::string nam
   TensorSource source = files.source;
   Config& config = pipeline->config;
   config = files.config;
-  take_trained_numerics(options, config);
+  pipeline->noise_boxes = take_trained_numerics(options, config);
   choose_numerics(files.form, config, pipeline->options);
   pipeline->tokenizer = open_tokenizer(files, options.tokenizer);
   const Tokenizer& tokenizer = *pipeline->tokenizer;

@@ -110,8 +110,20 @@ DraftHints draft_hints(const Tokenizer& tokenizer, const Request& request) {
 
 namespace {
 
+// How the prompt is answered by a model or adapter that was trained with so many noise boxes.
+NoiseBoxes noise_boxes(const Tokenizer& tokenizer, std::string_view prompt, int count) {
+  if (count == 0 || !asks_to_detect(prompt) || !tokenizer.loc_begin()) return {};
+  NoiseBoxes noise{.count = count,
+                   .label = tokenizer.encode(noise_label(tokenizer), Specials::tokens).front(),
+                   .loc_begin = *tokenizer.loc_begin()};
+  for (const std::string& label : asked_labels(prompt))
+    noise.names.push_back(tokenizer.encode(join(" ", label), Specials::text).front());
+  return noise;
+}
+
 // Stage 6, first half: requests to token ids.
-EnginePrompt engine_prompt(const Pipeline& pipeline, const Request& request, const Prompt& prompt) {
+EnginePrompt engine_prompt(const Pipeline& pipeline, const Request& request, const Prompt& prompt,
+                           std::string_view text) {
   EnginePrompt out{.ids = prompt.ids,
                    .prefix = request.causal ? 0 : static_cast<std::int64_t>(prompt.ids.size()),
                    .pictures = {},
@@ -121,8 +133,10 @@ EnginePrompt engine_prompt(const Pipeline& pipeline, const Request& request, con
                    .beams = request.beams,
                    .hints = draft_hints(*pipeline.tokenizer, request)};
   const std::size_t count = pipeline.adapters.size();
-  if (const auto adapter = find_adapter(std::span(pipeline.options.adapters).first(count), request))
-    out.adapter = &pipeline.adapters[*adapter];
+  const auto adapter = find_adapter(std::span(pipeline.options.adapters).first(count), request);
+  if (adapter) out.adapter = &pipeline.adapters[*adapter];
+  out.noise =
+      noise_boxes(*pipeline.tokenizer, text, adapter ? pipeline.noise_boxes[*adapter] : pipeline.config.noise_boxes);
   return out;
 }
 
@@ -151,10 +165,10 @@ void move(Object& object, int x, int y) {
 }
 
 // Stage 7: text to boxes and masks.
-void find_objects(const Pipeline& pipeline, const Request& request, Result& result) {
+void find_objects(const Pipeline& pipeline, const Request& request, ScoreKind kind, Result& result) {
   const auto [area, frame] = seen_part(pipeline, result.width, result.height);
   Parsed parsed = parse_objects(result.text, frame, request.labels);
-  score_objects(parsed, result.tokens);
+  score_objects(parsed, result.tokens, kind);
   bool codec_missing = false;
   for (Object& object : parsed.objects) {
     if (!object.seg) continue;
@@ -186,7 +200,7 @@ std::vector<Result> answer(Pipeline& pipeline, std::span<const Request> requests
     result.prompt = request_prompt(pipeline, request);
     const Prompt prompt = layout_prompt(*pipeline.tokenizer, result.prompt, static_cast<int>(request.pictures.size()),
                                         static_cast<int>(pipeline.config.vision.tokens()), specials_of(request));
-    prompts.push_back(engine_prompt(pipeline, request, prompt));
+    prompts.push_back(engine_prompt(pipeline, request, prompt, result.prompt));
     if (!probes.empty()) {
       prompts.back().suffix = probes[i].answer;
       prompts.back().see_logits = probes[i].see_logits;
@@ -217,8 +231,9 @@ std::vector<Result> answer(Pipeline& pipeline, std::span<const Request> requests
   const auto post_start = Clock::now();
   for (std::size_t i = 0; i < requests.size(); ++i) {
     Result& result = results[i];
-    write_text(pipeline, answers[i], result);     // stage 6
-    find_objects(pipeline, requests[i], result);  // stage 7
+    write_text(pipeline, answers[i], result);  // stage 6
+    const ScoreKind kind = prompts[i].noise.count > 0 ? ScoreKind::label_prob : ScoreKind::loc_geomean;
+    find_objects(pipeline, requests[i], kind, result);  // stage 7
     if (requests[i].task != Task::detect && requests[i].task != Task::segment) result.answer = result.text;
     if (!requests[i].logprobs) result.tokens.clear();
   }

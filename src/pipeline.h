@@ -32,6 +32,7 @@ struct Pipeline {
   Config config;
   Network network;
   std::vector<AdapterSet> adapters;  // in the order of options.adapters; empty when they are merged
+  std::vector<int> noise_boxes;      // of each of them, as Config::noise_boxes of the model alone
   std::optional<Tokenizer> tokenizer;
   std::optional<MaskCodec> codec;
   Preprocessor preprocessor;

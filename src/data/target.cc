@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "detect/loc.h"
+#include "text/prompt.h"
 
 namespace paligemma {
 namespace {
@@ -12,7 +13,7 @@ constexpr std::string_view kBetween = " ; ";
 
 std::string list_of(std::string_view verb, std::span<const std::string> classes, TargetOptions::Asked asked) {
   std::string text(verb);
-  if (asked == TargetOptions::Asked::every || classes.empty()) return text + " all classes";
+  if (asked == TargetOptions::Asked::every || classes.empty()) return text.append(" ").append(kAllClasses);
   for (std::size_t i = 0; i < classes.size(); ++i) text.append(i == 0 ? " " : kBetween).append(classes[i]);
   return text;
 }
@@ -69,7 +70,8 @@ TargetPiece noise_box(Dice& dice) {
 }
 
 // Pieces are cut around the loc tokens of noise only.
-std::vector<TargetPiece> objects_suffix(const DecodedSample& sample, const TargetOptions& options, Dice& dice) {
+std::vector<TargetPiece> objects_suffix(const DecodedSample& sample, std::string_view prefix,
+                                        const TargetOptions& options, Dice& dice) {
   const Frame frame{.width = sample.picture.width, .height = sample.picture.height, .divisor = options.divisor};
   std::vector<std::string> objects;
   for (const DecodedObject& object : sample.objects) {
@@ -80,11 +82,11 @@ std::vector<TargetPiece> objects_suffix(const DecodedSample& sample, const Targe
   }
   if (options.shuffle) dice.shuffle(objects);
   std::vector<TargetPiece> pieces{{.text = join_objects(objects)}};
-  if (sample.task != SampleTask::detect) return pieces;
+  if (sample.task != SampleTask::detect || !asks_to_detect(prefix)) return pieces;
   for (int count = static_cast<int>(objects.size()); count < options.fill_to; ++count) {
     if (!pieces.back().text.empty()) pieces.back().text += kBetween;
     pieces.push_back(noise_box(dice));
-    pieces.push_back({.text = " " + options.noise});
+    pieces.push_back({.text = options.noise});
   }
   std::erase_if(pieces, [](const TargetPiece& piece) { return piece.text.empty(); });
   return pieces;
@@ -111,7 +113,7 @@ Target make_target(const DecodedSample& sample, std::span<const std::string> cla
                    Dice& dice, std::uint64_t answer_seed, std::uint64_t epoch) {
   Target target{.prefix = without_newlines(prefix_text(sample, classes, options))};
   if (sample.task == SampleTask::detect || sample.task == SampleTask::segment || sample.task == SampleTask::refer) {
-    target.suffix = objects_suffix(sample, options, dice);
+    target.suffix = objects_suffix(sample, target.prefix, options, dice);
   } else {
     target.suffix = {{.text = chosen_answer(sample.answers, answer_seed, epoch)}};
   }

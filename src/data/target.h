@@ -34,16 +34,17 @@ struct TargetOptions {
   enum class Referring { bare, segment } referring = Referring::bare;
   bool shuffle = true;  // the order of objects; else as in the data
   // Detection with confidences (PaliGemma 2, appendix C): boxes at random places, called `noise`, fill the list up to
-  // so many objects. Nothing is learnt from their places, but from the name, whose probability then says "not an
-  // object".
+  // so many objects where the prompt begins with "detect". Nothing is learnt from their places, but from the name,
+  // whose probability then says "not an object". It is one token, at once behind the box, so that it stands against
+  // the whole first token of a label.
   int fill_to = 0;
   std::string noise = "<unused0>";
   int divisor = 1023;
   MaskEncoder encode{};  // for masks that are pixels
 };
 
-// A part of a suffix, and what its tokens' losses are multiplied by. Parts begin and end at loc tokens, where a
-// tokenizer cuts anyway: the ids of all parts are those of the whole.
+// A part of a suffix, and what its tokens' losses are multiplied by. Parts begin and end at loc tokens or the name of
+// noise, where a tokenizer cuts anyway: the ids of all parts are those of the whole.
 struct TargetPiece {
   std::string text{};
   double weight = 1;

@@ -104,6 +104,29 @@ std::optional<Object> read_group(const Group& group, const Frame& frame, std::st
   return object;
 }
 
+std::optional<double> geometric_mean(std::span<const Token> tokens) {
+  double sum = 0;
+  for (const Token& token : tokens) sum += token.logprob;
+  return std::exp(sum / static_cast<double>(tokens.size()));
+}
+
+// The first of `tokens` begins at `offset`.
+std::optional<double> label_probability(const ObjectPlace& place, std::span<const Token> tokens, std::size_t offset) {
+  double sum = 0;
+  bool found = false, held = false;
+  for (const Token& token : tokens) {
+    if (offset >= place.end) break;
+    const std::size_t end = offset + token.text.size();
+    // Bytes of a character show their text with the token behind them, which then may be the separator.
+    const bool separates = held && end > place.end;
+    if (offset >= place.label && !separates) sum += token.logprob, found = true;
+    held = token.text.empty();
+    offset = end;
+  }
+  if (!found) return {};
+  return std::exp(sum);
+}
+
 }  // namespace
 
 Parsed parse_objects(std::string_view text, const Frame& frame, std::span<const std::string> labels) {
@@ -133,7 +156,10 @@ Parsed parse_objects(std::string_view text, const Frame& frame, std::span<const 
     if (auto object = read_group(group, frame, warning)) {
       object->label_index = place_of(object->label, labels);
       parsed.objects.push_back(std::move(*object));
-      parsed.offsets.push_back(group.offset);
+      const std::size_t label = group.offset + group.tokens.size();
+      const std::size_t end =
+          group.label.empty() ? label : static_cast<std::size_t>(group.label.data() - text.data()) + group.label.size();
+      parsed.places.push_back({group.offset, label, end});
     }
     if (!warning.empty())
       warn(warning, std::string(group.tokens) + (group.label.empty() ? "" : " ") + std::string(group.label));
@@ -142,19 +168,22 @@ Parsed parse_objects(std::string_view text, const Frame& frame, std::span<const 
   return parsed;
 }
 
-void score_objects(Parsed& parsed, std::span<const Token> tokens) {
+void score_objects(Parsed& parsed, std::span<const Token> tokens, ScoreKind kind) {
   std::size_t offset = 0, next = 0;
   for (std::size_t i = 0; i + 4 <= tokens.size(); offset += tokens[i++].text.size()) {
-    while (next < parsed.objects.size() && parsed.offsets[next] < offset) ++next;
+    while (next < parsed.objects.size() && parsed.places[next].begin < offset) ++next;
     if (next == parsed.objects.size()) return;
     const auto locs = tokens.subspan(i, 4);
     // Four loc tokens stand here in the text, so four tokens of that length can only be them.
-    if (parsed.offsets[next] != offset ||
+    if (parsed.places[next].begin != offset ||
         !std::all_of(locs.begin(), locs.end(), [](const Token& t) { return t.text.size() == kLoc.length(); }))
       continue;
-    double sum = 0;
-    for (const Token& token : locs) sum += token.logprob;
-    parsed.objects[next++].score = std::exp(sum / 4);
+    Object& object = parsed.objects[next];
+    object.score_kind = kind;
+    object.score = kind == ScoreKind::loc_geomean
+                       ? geometric_mean(locs)
+                       : label_probability(parsed.places[next], tokens.subspan(i + 4), offset + 4 * kLoc.length());
+    ++next;
   }
 }
 

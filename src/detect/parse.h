@@ -30,10 +30,17 @@
 
 namespace paligemma {
 
+// Where an object stands in the text, in bytes.
+struct ObjectPlace {
+  std::size_t begin = 0;  // of its first loc token
+  std::size_t label = 0;  // behind its last loc or seg token
+  std::size_t end = 0;    // of its label
+};
+
 struct Parsed {
   std::vector<Object> objects;
   std::vector<Warning> warnings;
-  std::vector<std::size_t> offsets;  // of each object's first loc token in the text, in bytes; ascending
+  std::vector<ObjectPlace> places;  // of each object, ascending
 };
 
 // `labels` are those that were asked for: an object's label_index is the first that equals its label byte for byte,
@@ -41,7 +48,7 @@ struct Parsed {
 Parsed parse_objects(std::string_view text, const Frame& frame, std::span<const std::string> labels);
 
 // Sets the objects' scores. The tokens' texts, one after the other, are the text that was parsed. An object whose loc
-// tokens are not single tokens there (its text was spelled out) keeps no score.
-void score_objects(Parsed& parsed, std::span<const Token> tokens);
+// tokens are not single tokens there (its text was spelled out) keeps no score, and by its label one without a label.
+void score_objects(Parsed& parsed, std::span<const Token> tokens, ScoreKind kind);
 
 }  // namespace paligemma

@@ -2,9 +2,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <ranges>
-
-#include "engine/sampler.h"
 
 namespace paligemma {
 namespace {
@@ -41,15 +40,18 @@ Hypothesis extended(const Hypothesis& parent, std::int32_t id, double logprob) {
 BeamSearch::BeamSearch(const Beams& beams, std::int32_t eos, int max_tokens)
     : beams_(beams), eos_(eos), max_tokens_(max_tokens) {}
 
-Continuations BeamSearch::continuations(std::span<const float> logits, std::int64_t allowed) const {
+Continuations BeamSearch::continuations(std::span<const float> logits, const Allowed& allowed) const {
   const std::size_t most = beams_.score == BeamScore::sum ? count() + 1 : 2 * count();
-  std::vector<std::int32_t> ids(std::min(most, static_cast<std::size_t>(allowed)));
+  std::vector<std::int32_t> ids(std::min(most, static_cast<std::size_t>(allowed.count)));
   const auto logit = [&](std::int32_t id) { return logits[static_cast<std::size_t>(id)]; };
-  std::ranges::partial_sort_copy(
-      std::views::iota(std::int32_t{0}, static_cast<std::int32_t>(allowed)), ids,
-      [&](std::int32_t a, std::int32_t b) { return logit(a) != logit(b) ? logit(a) > logit(b) : a < b; });
+  const auto sorted = std::ranges::partial_sort_copy(
+      std::views::iota(std::int32_t{0}, static_cast<std::int32_t>(allowed.count)) |
+          std::views::filter([&](std::int32_t id) { return allowed.has(id); }),
+      ids, [&](std::int32_t a, std::int32_t b) { return logit(a) != logit(b) ? logit(a) > logit(b) : a < b; });
+  ids.erase(sorted.out, ids.end());
   const double whole = log_sum_exp(logits);
   Continuations out{.best = {}, .eos = static_cast<double>(logit(eos_)) - whole};
+  if (!allowed.has(eos_)) out.eos = -std::numeric_limits<double>::infinity();
   for (const std::int32_t id : ids) out.best.push_back({id, static_cast<double>(logit(id)) - whole});
   return out;
 }

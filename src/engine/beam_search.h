@@ -18,6 +18,8 @@
 #include <span>
 #include <vector>
 
+#include "engine/sampler.h"
+
 namespace paligemma {
 
 // How a hypothesis can go on.
@@ -41,8 +43,8 @@ class BeamSearch {
  public:
   BeamSearch(const Beams& beams, std::int32_t eos, int max_tokens);
 
-  // From logits (V), of which ids from `allowed` on are never chosen.
-  Continuations continuations(std::span<const float> logits, std::int64_t allowed) const;
+  // From logits (V). Where eos is not allowed, ending has probability 0.
+  Continuations continuations(std::span<const float> logits, const Allowed& allowed) const;
 
   // Takes the continuations of each live hypothesis, at first of the empty one, and returns which of them, by place,
   // each hypothesis that is live now goes on. Empty: the search has ended.

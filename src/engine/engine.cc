@@ -134,10 +134,25 @@ void Engine::end(Running& running) {
   running.done = true;
 }
 
+// What may be next in the strand whose logits are read.
+Allowed Engine::allowed_next(const Running& running) const {
+  const EnginePrompt& prompt = *running.prompt;
+  Allowed allowed{options_.real_vocabulary};
+  if (prompt.noise.count == 0) return allowed;
+  std::vector<std::int32_t> answer = running.answer.ids;
+  if (running.search) {
+    const auto& ids = running.search->live()[running.continuations.size()].ids;
+    answer.insert(answer.end(), ids.begin(), ids.end());
+  }
+  const auto written = static_cast<std::int64_t>(answer.size() - prompt.suffix.size());
+  narrow(allowed, prompt.noise, answer, prompt.max_tokens - written, options_.eos_token);
+  return allowed;
+}
+
 // The logits that follow a strand; those of all strands in order.
 void Engine::read_logits(Running& running, std::span<const float> logits) {
   if (running.search)
-    running.continuations.push_back(running.search->continuations(logits, options_.real_vocabulary));
+    running.continuations.push_back(running.search->continuations(logits, allowed_next(running)));
   else
     choose_token(running, logits);
 }
@@ -155,7 +170,7 @@ void Engine::choose_token(Running& running, std::span<const float> logits) {
       history = prompt.ids;
       history.insert(history.end(), answer.ids.begin(), answer.ids.end());
     }
-    choice = choose(logits, options_.real_vocabulary, history, prompt.sampling, config_.numerics.top_p_keeps_ties,
+    choice = choose(logits, allowed_next(running), history, prompt.sampling, config_.numerics.top_p_keeps_ties,
                     static_cast<std::uint64_t>(running.generated));
   }
   answer.ids.push_back(choice.id);

@@ -11,6 +11,7 @@
 #include "engine/budget.h"
 #include "engine/draft.h"
 #include "engine/kv_pool.h"
+#include "engine/noise_boxes.h"
 #include "engine/sampler.h"
 #include "model/decoder.h"
 #include "model/vision_tower.h"
@@ -27,6 +28,7 @@ struct EnginePrompt {
   Beams beams{};
   const AdapterSet* adapter = nullptr;
   DraftHints hints{};
+  NoiseBoxes noise{};
   // When set, sees the logits (V) that each token of the answer follows from, in order; not under beams.
   std::function<void(std::span<const float>)> see_logits{};
 };
@@ -81,6 +83,7 @@ class Engine {
   void decode_step(std::span<Running*> batch);
   void read_logits(Running& running, std::span<const float> logits);
   void choose_token(Running& running, std::span<const float> logits);
+  Allowed allowed_next(const Running& running) const;
   void advance_beams(Running& running);
   void end(Running& running);
   std::int64_t reserve_cache(std::span<const Running> all);

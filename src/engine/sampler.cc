@@ -61,8 +61,25 @@ float margin_of(std::span<const float> candidates, std::int32_t id) {
   return candidates[static_cast<std::size_t>(id)] - other;
 }
 
-Choice choice_of(std::span<const float> logits, std::int64_t allowed, std::int32_t id) {
-  return {id, logprob_of(logits, id), margin_of(logits.first(static_cast<std::size_t>(allowed)), id)};
+Choice choice_of(std::span<const float> logits, std::span<const float> candidates, std::int32_t id) {
+  return {id, logprob_of(logits, id), margin_of(candidates, id)};
+}
+
+// The logits up to the padding rows, minus infinity for what may not be. `copy` is what they lie in where they are not
+// as given.
+std::span<const float> candidates_of(std::span<const float> logits, const Allowed& allowed, std::vector<float>& copy) {
+  constexpr float kNever = -std::numeric_limits<float>::infinity();
+  const auto below = logits.first(static_cast<std::size_t>(allowed.count));
+  if (allowed.except.empty() && allowed.only.empty()) return below;
+  if (allowed.only.empty())
+    copy.assign(below.begin(), below.end());
+  else
+    copy.assign(below.size(), kNever);
+  for (const std::int32_t id : allowed.only)
+    if (id < allowed.count) copy[static_cast<std::size_t>(id)] = below[static_cast<std::size_t>(id)];
+  for (const std::int32_t id : allowed.except)
+    if (id < allowed.count) copy[static_cast<std::size_t>(id)] = kNever;
+  return copy;
 }
 
 std::int32_t first_largest(std::span<const float> logits) {
@@ -86,8 +103,10 @@ double logprob_of(std::span<const float> logits, std::int32_t id) {
   return static_cast<double>(logits[static_cast<std::size_t>(id)]) - log_sum_exp(logits);
 }
 
-Choice choose_greedy(std::span<const float> logits, std::int64_t allowed) {
-  return choice_of(logits, allowed, first_largest(logits.first(static_cast<std::size_t>(allowed))));
+Choice choose_greedy(std::span<const float> logits, const Allowed& allowed) {
+  std::vector<float> copy;
+  const auto candidates = candidates_of(logits, allowed, copy);
+  return choice_of(logits, candidates, first_largest(candidates));
 }
 
 std::vector<Candidate> filter(std::span<const float> logits, std::span<const std::int32_t> history,
@@ -101,6 +120,9 @@ std::vector<Candidate> filter(std::span<const float> logits, std::span<const std
 
   std::vector<std::int32_t> ids(scaled.size());
   std::iota(ids.begin(), ids.end(), 0);
+  std::erase_if(ids, [&](std::int32_t id) {
+    return logits[static_cast<std::size_t>(id)] == -std::numeric_limits<float>::infinity();
+  });
   keep_top_k(scaled, static_cast<std::size_t>(sampling.top_k), ids);
   keep_top_p(scaled, sampling.top_p, keep_ties, ids);
   const float most = *std::ranges::max_element(scaled);
@@ -112,16 +134,18 @@ std::vector<Candidate> filter(std::span<const float> logits, std::span<const std
   return left;
 }
 
-Choice choose(std::span<const float> logits, std::int64_t allowed, std::span<const std::int32_t> history,
+Choice choose(std::span<const float> logits, const Allowed& allowed, std::span<const std::int32_t> history,
               const Sampling& sampling, bool keep_ties, std::uint64_t index) {
-  const auto candidates = logits.first(static_cast<std::size_t>(allowed));
+  std::vector<float> copy;
+  const auto candidates = candidates_of(logits, allowed, copy);
   // A damaged model's logits have no order to filter by.
-  const bool in_order = std::ranges::all_of(candidates, [](float logit) { return std::isfinite(logit); });
+  const bool in_order =
+      std::ranges::all_of(logits.first(candidates.size()), [](float logit) { return std::isfinite(logit); });
   if (sampling.temperature == 0 || !in_order) {
     if (sampling.repetition_penalty == 1 || !in_order) return choose_greedy(logits, allowed);
     std::vector<float> penalised(candidates.begin(), candidates.end());
     penalise(penalised, history, static_cast<float>(sampling.repetition_penalty));
-    return choice_of(logits, allowed, first_largest(penalised));
+    return choice_of(logits, candidates, first_largest(penalised));
   }
   const std::vector<Candidate> left = filter(candidates, history, sampling, keep_ties);
   double total = 0;
@@ -130,7 +154,7 @@ Choice choose(std::span<const float> logits, std::int64_t allowed, std::span<con
   std::size_t at = 0;
   for (double end = 0; at + 1 < left.size(); ++at)
     if (end += static_cast<double>(left[at].share); end > place) break;
-  return choice_of(logits, allowed, left[at].id);
+  return choice_of(logits, candidates, left[at].id);
 }
 
 }  // namespace paligemma

@@ -14,6 +14,7 @@
 
 #include <paligemma/paligemma.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <span>
 #include <vector>
@@ -26,21 +27,33 @@ struct Choice {
   float margin = 0;    // from its logit to the best other allowed one
 };
 
-// Ids from `allowed` on are padding rows of the vocabulary: they have a share in the softmax but are never chosen.
-Choice choose_greedy(std::span<const float> logits, std::int64_t allowed);
+// What may be chosen; other ids have a share in the softmax all the same.
+struct Allowed {
+  std::int64_t count = 0;  // ids from here on are padding rows of the vocabulary
+  std::vector<std::int32_t> except{};
+  std::vector<std::int32_t> only{};  // where there are any: these and no others
+
+  bool has(std::int32_t id) const {
+    const auto is_in = [id](const std::vector<std::int32_t>& ids) { return std::ranges::find(ids, id) != ids.end(); };
+    return id < count && !is_in(except) && (only.empty() || is_in(only));
+  }
+};
+
+Choice choose_greedy(std::span<const float> logits, const Allowed& allowed);
 
 struct Candidate {
   std::int32_t id = 0;
   float share = 0;  // its probability is its part of the sum over all candidates
 };
 
-// What the filters leave of `logits`, at a temperature above 0. `history` is what the penalty is for; ids beyond the
-// logits are passed over. Where equal logits straddle the cut of top-p, the first ids stay, or all with `keep_ties`.
+// What the filters leave of `logits`, at a temperature above 0: nothing of minus infinity. `history` is what the
+// penalty is for; ids beyond the logits are passed over. Where equal logits straddle the cut of top-p, the first ids
+// stay, or all with `keep_ties`.
 std::vector<Candidate> filter(std::span<const float> logits, std::span<const std::int32_t> history,
                               const Sampling& sampling, bool keep_ties);
 
 // Token number `index` of an answer.
-Choice choose(std::span<const float> logits, std::int64_t allowed, std::span<const std::int32_t> history,
+Choice choose(std::span<const float> logits, const Allowed& allowed, std::span<const std::int32_t> history,
               const Sampling& sampling, bool keep_ties, std::uint64_t index);
 
 // log softmax(logits)[id]; minus infinity for an id beyond the logits.

@@ -59,11 +59,15 @@ struct DecoderConfig {
   std::int64_t window = 0;
 };
 
+constexpr Limits<std::int64_t> kNoiseBoxes{0, 256};
+
 struct Config {
   VisionConfig vision;
   DecoderConfig decoder;
   std::optional<int> image_token;  // id of <image>
   int loc_divisor = 1023;
+  // Detection was learnt with lists that boxes of no object fill up to so many (engine/noise_boxes.h); 0: without.
+  int noise_boxes = 0;
   NumericsProfile numerics = kTransformersNumerics;
 };
 

@@ -93,6 +93,7 @@ void require_constants(const Config& config, std::string_view format) {
   if (!d.tied_head) cannot_express(format, "an output matrix apart from the embedding");
   if (d.rope_theta != 10000) cannot_express(format, join("a rope base of ", d.rope_theta));
   if (config.loc_divisor != 1023) cannot_express(format, join("a box divisor of ", config.loc_divisor));
+  if (config.noise_boxes != 0) cannot_express(format, join("answers of ", config.noise_boxes, " boxes"));
   if (d.eps != kEpsilon || config.vision.eps != kEpsilon)
     cannot_express(format, join("epsilons of ", d.eps, " and ", config.vision.eps));
 }

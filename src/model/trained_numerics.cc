@@ -5,14 +5,15 @@
 namespace paligemma {
 
 TrainedNumerics trained_numerics(const Config& config) {
-  return {config.decoder.final_cap, config.decoder.attention_cap, config.loc_divisor};
+  return {config.decoder.final_cap, config.decoder.attention_cap, config.loc_divisor, config.noise_boxes};
 }
 
 Json to_json(const TrainedNumerics& numerics) {
   const auto cap = [](float value) { return value > 0 ? Json(shortest_decimal(value)) : Json(); };
   return {{"final_logit_softcapping", cap(numerics.final_cap)},
           {"attn_logit_softcapping", cap(numerics.attention_cap)},
-          {"paligemma_loc_divisor", numerics.loc_divisor}};
+          {"paligemma_loc_divisor", numerics.loc_divisor},
+          {"paligemma_noise_boxes", numerics.noise_boxes}};
 }
 
 std::optional<TrainedNumerics> read_trained_numerics(const Folder& folder) {
@@ -36,6 +37,11 @@ std::optional<TrainedNumerics> read_trained_numerics(const Folder& folder) {
       refuse("paligemma_loc_divisor", "1023 or 1024");
     numerics.loc_divisor = found->get<int>();
   }
+  if (const auto found = json.find("paligemma_noise_boxes"); found != json.end()) {
+    if (!found->is_number_integer() || *found < kNoiseBoxes.low || *found > kNoiseBoxes.high)
+      refuse("paligemma_noise_boxes", "0 to 256");
+    numerics.noise_boxes = found->get<int>();
+  }
   return numerics;
 }
 
@@ -43,6 +49,7 @@ void apply(const TrainedNumerics& numerics, Config& config) {
   config.decoder.final_cap = numerics.final_cap;
   config.decoder.attention_cap = numerics.attention_cap;
   config.loc_divisor = numerics.loc_divisor;
+  config.noise_boxes = numerics.noise_boxes;
 }
 
 }  // namespace paligemma

@@ -1,5 +1,5 @@
-// paligemma.json beside an adapter: what the model computed with while it was trained, where that is not what the base
-// model's own configuration says.
+// paligemma.json beside an adapter: what the model computed with and learnt while it was trained, where that is not
+// what the base model's own configuration says.
 #pragma once
 
 #include <optional>
@@ -15,6 +15,7 @@ inline constexpr const char* kTrainedNumericsFile = "paligemma.json";
 struct TrainedNumerics {
   float final_cap = 0, attention_cap = 0;  // 0: none
   int loc_divisor = 1023;
+  int noise_boxes = 0;  // Config's
   bool operator==(const TrainedNumerics&) const = default;
 };
 

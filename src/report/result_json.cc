@@ -21,6 +21,8 @@ Json mask_json(const Mask& mask, int picture_width, int picture_height) {
           {"counts", coco_rle(mask, picture_width, picture_height)}};
 }
 
+std::string_view name(ScoreKind kind) { return kind == ScoreKind::label_prob ? "label_prob" : "loc_geomean"; }
+
 Json object_json(const Object& object, int picture_width, int picture_height) {
   const bool scored = object.score && std::isfinite(*object.score);
   Json box = Json::array();
@@ -30,7 +32,7 @@ Json object_json(const Object& object, int picture_width, int picture_height) {
           {"box", std::move(box)},
           {"loc", object.loc},
           {"score", scored ? Json(*object.score) : Json(nullptr)},
-          {"score_kind", scored ? Json("loc_geomean") : Json(nullptr)},
+          {"score_kind", scored ? Json(name(object.score_kind)) : Json(nullptr)},
           {"mask", object.mask ? mask_json(*object.mask, picture_width, picture_height) : Json(nullptr)},
           {"seg", or_null(object.seg)}};
 }

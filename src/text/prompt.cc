@@ -8,6 +8,7 @@
 namespace paligemma {
 namespace {
 
+constexpr std::string_view kDetect = "detect ";
 constexpr std::string_view kWhiteSpace = " \t\n\v\f\r";
 
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
@@ -130,6 +131,25 @@ std::string prompt_text(const Request& request, std::string_view region) {
     case Task::run: break;
   }
   return request.text;
+}
+
+bool asks_to_detect(std::string_view prompt) { return prompt.starts_with(kDetect); }
+
+std::vector<std::string> asked_labels(std::string_view prompt) {
+  std::string_view rest = prompt.substr(std::min(prompt.size(), kDetect.size()));
+  std::vector<std::string> labels;
+  if (!asks_to_detect(prompt) || trim(rest) == kAllClasses) return labels;
+  while (!rest.empty()) {
+    const std::size_t end = std::min(rest.find(';'), rest.size());
+    if (const auto label = trim(rest.substr(0, end)); !label.empty()) labels.emplace_back(label);
+    rest.remove_prefix(std::min(end + 1, rest.size()));
+  }
+  return labels;
+}
+
+std::string_view noise_label(const Tokenizer& tokenizer) {
+  constexpr std::string_view kUnused = "<unused0>";
+  return tokenizer.encode(kUnused, Specials::tokens).size() == 1 ? kUnused : "<bos>";
 }
 
 std::vector<std::string> split_labels(std::string_view text) {

@@ -22,6 +22,17 @@ namespace paligemma {
 // Error{usage, "suffix_image"} for a suffix with `<image>`: not every model has a row for it.
 std::string prompt_text(const Request& request, std::string_view region = {});
 
+// Whether a prompt is of the task detect, whoever wrote it.
+bool asks_to_detect(std::string_view prompt);
+
+// The labels of such a prompt; none where it asks for "all classes".
+std::vector<std::string> asked_labels(std::string_view prompt);
+inline constexpr std::string_view kAllClasses = "all classes";
+
+// The token that stands for "not an object" in the place of a label (engine/noise_boxes.h): `<unused0>`, or where
+// the tokenizer has no such piece `<bos>`, which no answer has.
+std::string_view noise_label(const Tokenizer& tokenizer);
+
 // "chair ; table" or, where there is no ";", "chair, table" -> its labels, without white space around them. Throws
 // Error{usage, "label_empty"} when there is none.
 std::vector<std::string> split_labels(std::string_view text);

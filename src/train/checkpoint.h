@@ -1,7 +1,7 @@
 // What a run keeps on disk, in its folder OUT:
 //
 //   step-00000120/   an adapter as PEFT has it, or with --mode full a Hugging Face folder; and in it
-//     paligemma.json             soft caps and divisor of boxes that it was trained with
+//     paligemma.json             soft caps, divisor of boxes and noise boxes that it was trained with
 //     training_state.json        where the run was
 //     training_state.safetensors values and moments in f32
 //   last, best       links to two of these

@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "text/prompt.h"
 
 namespace paligemma {
 namespace {
@@ -39,7 +40,8 @@ LoaderOptions loader_options(const Recipe& recipe, const ModelFiles& files, cons
   TargetOptions& target = options.target;
   if (recipe.detect_prompt == "every") target.asked = TargetOptions::Asked::every;
   target.shuffle = recipe.shuffle;
-  target.fill_to = static_cast<int>(recipe.noise_boxes);
+  target.fill_to = pipeline.config.noise_boxes;
+  target.noise = noise_label(*pipeline.tokenizer);
   target.divisor = pipeline.config.loc_divisor;
   target.encode = mask_encoder(files, recipe);
   return options;
@@ -48,6 +50,13 @@ LoaderOptions loader_options(const Recipe& recipe, const ModelFiles& files, cons
 }  // namespace
 
 void settle_recipe(Recipe& recipe, const RunData& data, std::uint64_t parameters) {
+  if (recipe.noise_boxes > 0 && std::ranges::none_of(data.training, [&](std::size_t place) {
+        const Sample& sample = data.data.samples[place];
+        return sample.task == SampleTask::detect && (sample.prefix.empty() || asks_to_detect(sample.prefix));
+      }))
+    fail(ErrorKind::usage, "noise_boxes",
+         "cannot fill up lists of boxes: --noise-boxes: expected objects to detect, got none in the data. Try: boxes "
+         "as COCO, VOC, YOLO or LabelMe has them, and --task detect");
   const std::int64_t per_step = recipe.batch * recipe.accumulate;
   const double steps_of_epoch = static_cast<double>(data.training.size()) / static_cast<double>(per_step);
   if (recipe.steps == 0) {
@@ -71,6 +80,7 @@ void settle_recipe(Recipe& recipe, const RunData& data, std::uint64_t parameters
 }
 
 PlannedRows planned_rows(const RunData& data, const Recipe& recipe) {
+  constexpr std::size_t kNoiseBytes = 14;  // two for each token: four loc, the name and a separator of two
   // Of bytes: a token has at least one.
   std::size_t prompt = 0, answer = 0;
   std::string classes;
@@ -83,6 +93,9 @@ PlannedRows planned_rows(const RunData& data, const Recipe& recipe) {
     if (sample.task != SampleTask::text)
       for (const SampleObject& object : sample.objects)
         length += object.label.size() + 6 + (sample.task == SampleTask::detect ? 0 : 16);
+    const auto boxes = static_cast<std::int64_t>(sample.objects.size());
+    if (sample.task == SampleTask::detect && boxes < recipe.noise_boxes)
+      length += static_cast<std::size_t>(recipe.noise_boxes - boxes) * kNoiseBytes;
     answer = std::max(answer, length);
   }
   // A piece of text is some four letters long.
@@ -103,10 +116,6 @@ LoaderOptions training_loader(const Recipe& recipe, const Trainee& trainee) {
   if (recipe.pack && options.augment.any())
     fail(ErrorKind::usage, "pack", "--pack needs pictures that stay the same: expected no --augment, got ",
          recipe.augment);
-  const std::string& noise = options.target.noise;
-  if (recipe.noise_boxes > 0 && trainee.pipeline->tokenizer->encode(noise, Specials::tokens).size() != 1)
-    fail(ErrorKind::usage, "noise_boxes", "--noise-boxes needs a token that stands for no class: expected ", noise,
-         " in the tokenizer of ", trainee.files.where, ", got none");
   return options;
 }
 
@@ -129,7 +138,6 @@ ValidationOptions evaluation_options(const Recipe& recipe, const ModelFiles& fil
   ValidationOptions options{.loader = loader_options(recipe, files, pipeline), .answer_tokens = recipe.answer_tokens};
   options.loader.augment = {};
   options.loader.shuffle = options.loader.target.shuffle = false;
-  options.loader.target.fill_to = 0;
   options.tokens = tokenize_options(recipe, pipeline);
   options.tokens.weights = {};
   return options;

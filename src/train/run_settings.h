@@ -10,7 +10,8 @@
 
 namespace paligemma {
 
-// Steps, rates and the like, from the size of model and data: what recipe.toml then says.
+// Steps, rates and the like, from the size of model and data: what recipe.toml then says. Throws Error{usage,
+// "noise_boxes"} for data that has no use for them.
 void settle_recipe(Recipe& recipe, const RunData& data, std::uint64_t parameters);
 
 // The longest rows that the data makes, as well as its letters tell.
@@ -18,8 +19,7 @@ PlannedRows planned_rows(const RunData& data, const Recipe& recipe);
 // settle_checkpointing() with the memory that there is. Throws as require_plan() does.
 MemoryPlan settle_memory(Recipe& recipe, const ModelFiles& files, const RunData& data);
 
-// How the examples of a run are made, and what its forward passes are. Throws Error{usage, "noise_boxes"} for a
-// tokenizer that has no token for them.
+// How the examples of a run are made, and what its forward passes are. Throws Error{usage, "pack"} for what cannot be.
 LoaderOptions training_loader(const Recipe& recipe, const Trainee& trainee);
 TokenizeOptions tokenize_options(const Recipe& recipe, const Pipeline& pipeline);
 ObjectiveOptions objective_options(const Recipe& recipe, const Trainee& trainee, std::size_t arena_bytes);

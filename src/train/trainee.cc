@@ -81,6 +81,7 @@ std::unique_ptr<Trainee> open_trainee(const Recipe& recipe, ModelFiles files, co
   const std::string name = recipe.model.empty() ? "pocket" : folder_name(recipe.model);
   trainee->pipeline = open_pipeline(trainee->files, name, opened);
   Pipeline& pipeline = *trainee->pipeline;
+  pipeline.config.noise_boxes = static_cast<int>(recipe.noise_boxes);
   if (!pipeline.tokenizer->image())
     fail(ErrorKind::model, "tokenizer", "cannot train the model: ", trainee->files.where,
          ": expected an <image> token, the tokenizer has none");
@@ -99,6 +100,7 @@ std::unique_ptr<Trainee> open_trainee(const Recipe& recipe, ModelFiles files, co
                            .targets = recipe.targets};
     pipeline.options.adapters = {"run"};
     pipeline.adapters.resize(1);
+    pipeline.noise_boxes = {pipeline.config.noise_boxes};
     const Holding holding = holding_of(pipeline.options);
     const TrainedAdapter::Place place{pipeline.network,  pipeline.config,      trainee->files.source,    holding,
                                       *pipeline.backend, *trainee->parameters, pipeline.adapters.front()};

@@ -32,6 +32,8 @@ void add_example(Batch& batch, const Pipeline& pipeline, const Example& example,
 std::vector<ValidationAnswer> answer_samples(Pipeline& pipeline, const Dataset& data, const ValidationOptions& options,
                                              const std::function<void(std::size_t done)>& progress,
                                              const std::function<bool()>& stop) {
+  TargetOptions targets = options.loader.target;
+  targets.fill_to = 0;  // an answer is compared with what is there
   std::vector<ValidationAnswer> answers;
   std::vector<Request> requests;
   std::size_t asked = 0;
@@ -49,7 +51,7 @@ std::vector<ValidationAnswer> answer_samples(Pipeline& pipeline, const Dataset& 
       ValidationAnswer one{.place = place, .truth = decode_sample(sample, options.loader.decode)};
       Dice dice(0);
       one.record = record_of(sample, one.truth, {});
-      one.target = make_target(one.truth, data.classes, options.loader.target, dice, 0, 0);
+      one.target = make_target(one.truth, data.classes, targets, dice, 0, 0);
       one.record.prefix = one.target.prefix;
       Request request{.task = Task::run};
       request.text = one.target.prefix;

@@ -130,8 +130,8 @@ TEST(Target, IsFilledWithNoiseWhosePlaceIsNotLearnt) {
   const Target target = target_of(seen(SampleTask::detect), {.shuffle = false, .fill_to = 4});
   ASSERT_EQ(target.suffix.size(), 5u);
   EXPECT_EQ(target.suffix[0].text, join(kDog, " ; ", kCow, " ; "));
-  EXPECT_EQ(target.suffix[2].text, " <unused0> ; ");
-  EXPECT_EQ(target.suffix[4].text, " <unused0>");
+  EXPECT_EQ(target.suffix[2].text, "<unused0> ; ");
+  EXPECT_EQ(target.suffix[4].text, "<unused0>");
   for (std::size_t i = 0; i < 5; ++i) EXPECT_EQ(target.suffix[i].weight, i % 2 == 0 ? 1 : 0);
   const Parsed parsed = parse_objects(target.text(), {.width = 1023, .height = 1023}, {});
   EXPECT_TRUE(parsed.warnings.empty());
@@ -143,6 +143,10 @@ TEST(Target, IsFilledWithNoiseWhosePlaceIsNotLearnt) {
   nothing.objects.clear();
   EXPECT_EQ(target_of(nothing, {.fill_to = 2}).suffix.size(), 4u);
   EXPECT_EQ(target_of(seen(SampleTask::detect), {.fill_to = 1}).suffix.size(), 1u);
+  EXPECT_EQ(target_of(seen(SampleTask::segment), {.fill_to = 4}).suffix.size(), 1u);
+  DecodedSample asked_otherwise = seen(SampleTask::detect);
+  asked_otherwise.prefix = "find the cow";
+  EXPECT_EQ(target_of(asked_otherwise, {.fill_to = 4}).suffix.size(), 1u);
 }
 
 TEST(Target, OfNoiseIsAlwaysABox) {

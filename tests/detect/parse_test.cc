@@ -101,11 +101,11 @@ std::vector<Token> tokens(std::vector<std::pair<std::string, double>> texts) {
   return result;
 }
 
-Parsed scored(const std::vector<Token>& tokens) {
+Parsed scored(const std::vector<Token>& tokens, ScoreKind kind = ScoreKind::loc_geomean) {
   std::string text;
   for (const Token& token : tokens) text += token.text;
   Parsed parsed = parse(text);
-  score_objects(parsed, tokens);
+  score_objects(parsed, tokens, kind);
   return parsed;
 }
 
@@ -133,9 +133,33 @@ TEST(Score, IsTheGeometricMeanOfTheFourLocs) {
                                      {"<loc0070>", most},
                                      {"<loc0080>", most}}));
   ASSERT_THAT(parsed.objects, SizeIs(2));
-  EXPECT_THAT(parsed.offsets, ElementsAre(1, 1 + 36 + 8 + 7 + 9 + 7));
+  EXPECT_EQ(parsed.places[0].begin, 1u);
+  EXPECT_EQ(parsed.places[1].begin, 1u + 36 + 8 + 7 + 9 + 7);
   EXPECT_DOUBLE_EQ(parsed.objects[0].score.value(), 0.35355339059327379);
   EXPECT_DOUBLE_EQ(parsed.objects[1].score.value(), 0.81);
+}
+
+// Two tokens of the first label, 1/2 and 1/4, and none of what is around them; a label in bytes, whose text comes with
+// the separator, 1/2 each; a label at the end, 0.3; a box without a label.
+TEST(Score, IsTheProbabilityOfTheLabel) {
+  const double half = std::log(0.5);
+  std::vector<std::pair<std::string, double>> written{{"stray ", -9}};
+  const auto write = [&](std::initializer_list<std::pair<std::string, double>> behind) {
+    for (int i = 0; i < 4; ++i) written.emplace_back("<loc0" + std::to_string(100 + 100 * i) + ">", -7);
+    written.insert(written.end(), behind);
+  };
+  write({{" light", half}, {" bulb", 2 * half}, {" ;", -7}, {" ", -7}});
+  write({{"<seg001>", -7}, {" ", half}, {"", half}, {"", half}, {"\u00e9 ;", -7}, {" ", -7}});
+  write({{" ;", -7}, {" ", -7}});
+  write({{" cow", std::log(0.3)}, {"", -7}});
+  const Parsed parsed = scored(tokens(written), ScoreKind::label_prob);
+  ASSERT_THAT(parsed.objects, SizeIs(4));
+  EXPECT_DOUBLE_EQ(parsed.objects[0].score.value(), 0.125);
+  EXPECT_EQ(parsed.objects[1].label, "\u00e9");
+  EXPECT_DOUBLE_EQ(parsed.objects[1].score.value(), 0.125);
+  EXPECT_EQ(parsed.objects[2].score, std::nullopt);
+  EXPECT_DOUBLE_EQ(parsed.objects[3].score.value(), 0.3);
+  for (const Object& object : parsed.objects) EXPECT_EQ(object.score_kind, ScoreKind::label_prob);
 }
 
 TEST(Score, NeedsFourSingleTokens) {
@@ -145,8 +169,8 @@ TEST(Score, NeedsFourSingleTokens) {
             std::nullopt);
   // Fewer tokens than the text has, and none.
   auto parsed = parse("<loc0010><loc0020><loc0030><loc0040> cow");
-  score_objects(parsed, tokens({{"<loc0010>", -1}, {"<loc0020>", -1}, {"<loc0030>", -1}}));
-  score_objects(parsed, {});
+  score_objects(parsed, tokens({{"<loc0010>", -1}, {"<loc0020>", -1}, {"<loc0030>", -1}}), ScoreKind::loc_geomean);
+  score_objects(parsed, {}, ScoreKind::loc_geomean);
   EXPECT_EQ(parsed.objects.at(0).score, std::nullopt);
 }
 

@@ -72,12 +72,27 @@ TEST(BeamSearch, MeanKeepsAsManyAsThereAreBeams) {
 TEST(BeamSearch, SmallVocabulariesAndPadding) {
   const BeamSearch search({.count = 8, .score = BeamScore::mean}, 0, 5);
   const std::vector<float> logits{1, 3, 2, 9};
-  const Continuations found = search.continuations(logits, 3);
+  const Continuations found = search.continuations(logits, {3});
   ASSERT_EQ(found.best.size(), 3u);
   EXPECT_EQ(found.best[0].id, 1);
   EXPECT_EQ(found.best[2].id, 0);
   EXPECT_EQ(found.eos, found.best[2].logprob);
   EXPECT_NEAR(found.best[0].logprob, 3 - (9 + std::log1p(std::exp(-8.0) + std::exp(-6.0) + std::exp(-7.0))), 1e-6);
+}
+
+TEST(BeamSearch, ExceptedIdsAreNoContinuations) {
+  const BeamSearch search({.count = 8, .score = BeamScore::mean}, 0, 5);
+  const std::vector<float> logits{1, 3, 2, 9};
+  const std::vector<std::int32_t> except{1, 0};
+  const Continuations found = search.continuations(logits, {3, except});
+  ASSERT_EQ(found.best.size(), 1u);
+  EXPECT_EQ(found.best[0].id, 2);
+  EXPECT_NEAR(found.best[0].logprob, 2 - (9 + std::log1p(std::exp(-8.0) + std::exp(-6.0) + std::exp(-7.0))), 1e-6);
+  EXPECT_EQ(found.eos, -std::numeric_limits<double>::infinity());
+  const Continuations ending = search.continuations(logits, {.count = 3, .except = {2}, .only = {0, 2}});
+  ASSERT_EQ(ending.best.size(), 1u);
+  EXPECT_EQ(ending.best[0].id, 0);
+  EXPECT_EQ(ending.eos, ending.best[0].logprob);
 }
 
 struct Reference {
@@ -130,7 +145,7 @@ TEST(BeamSearch, FinishesWithTheHypothesesOfTransformers) {
       };
       model.answer(longer);
       model.engine->tap = {};
-      return search.continuations(last, *model.config.image_token);
+      return search.continuations(last, {*model.config.image_token});
     });
     ASSERT_EQ(search.finished().size(), item["sequences"].size());
     for (std::size_t i = 0; i < search.finished().size(); ++i) {

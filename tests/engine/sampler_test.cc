@@ -20,7 +20,7 @@ using test::values;
 
 TEST(Sampler, FirstOfEqualLogitsWins) {
   const std::vector<float> logits{1, 3, 3, 2};
-  const Choice choice = choose_greedy(logits, 4);
+  const Choice choice = choose_greedy(logits, {4});
   EXPECT_EQ(choice.id, 1);
   EXPECT_EQ(choice.margin, 0);
 }
@@ -30,32 +30,55 @@ const std::vector<float> kEighths{std::log(1.0f), std::log(2.0f), std::log(5.0f)
 
 TEST(Sampler, LogProbabilities) {
   EXPECT_NEAR(logprob_of(kEighths, 0), std::log(1.0 / 8), 1e-6);
-  EXPECT_NEAR(choose_greedy(kEighths, 3).logprob, std::log(5.0 / 8), 1e-6);
-  EXPECT_NEAR(choose_greedy(kEighths, 3).margin, std::log(5.0 / 2), 1e-6);
+  EXPECT_NEAR(choose_greedy(kEighths, {3}).logprob, std::log(5.0 / 8), 1e-6);
+  EXPECT_NEAR(choose_greedy(kEighths, {3}).margin, std::log(5.0 / 2), 1e-6);
   EXPECT_EQ(logprob_of(kEighths, 3), -std::numeric_limits<double>::infinity());
+}
+
+// What is excepted keeps its share of the softmax, and is never chosen, whatever else is asked.
+TEST(Sampler, ExceptedIdsAreNeverChosen) {
+  const std::vector<std::int32_t> except{2, 0};
+  const Choice choice = choose_greedy(kEighths, {3, except});
+  EXPECT_EQ(choice.id, 1);
+  EXPECT_NEAR(choice.logprob, std::log(2.0 / 8), 1e-6);
+  const std::vector<std::int32_t> one{2}, history{2, 1};
+  for (const Sampling& sampling : {Sampling{}, Sampling{.repetition_penalty = 0.1}, Sampling{.temperature = 2},
+                                   Sampling{.temperature = 2, .top_k = 3}, Sampling{.temperature = 2, .top_p = 0.9},
+                                   Sampling{.temperature = 2, .min_p = 0.1}})
+    for (std::uint64_t i = 0; i < 200; ++i) EXPECT_LT(choose(kEighths, {3, one}, history, sampling, true, i).id, 2);
+  EXPECT_EQ(choose_greedy(kEighths, {.count = 3, .only = {1, 0}}).id, 1);
+  EXPECT_EQ(choose_greedy(kEighths, {.count = 3, .except = {1}, .only = {1, 0}}).id, 0);
+  EXPECT_NEAR(choose_greedy(kEighths, {.count = 3, .only = {0}}).logprob, std::log(1.0 / 8), 1e-6);
+  for (std::uint64_t i = 0; i < 200; ++i)
+    EXPECT_NE(choose(kEighths, {.count = 3, .only = {2, 0}}, {}, {.temperature = 2}, true, i).id, 1);
+  // The best one is out: of the two left 1/8 and 2/8.
+  int first = 0;
+  for (std::uint64_t i = 0; i < 9000; ++i) first += choose(kEighths, {3, one}, {}, {.temperature = 1}, true, i).id == 0;
+  EXPECT_NEAR(first, 3000, 150);
 }
 
 // Padding rows keep their share of the softmax, as in the reference.
 TEST(Sampler, PaddingRowsAreNeverChosen) {
-  const Choice choice = choose_greedy(kEighths, 2);
+  const Choice choice = choose_greedy(kEighths, {2});
   EXPECT_EQ(choice.id, 1);
   EXPECT_NEAR(choice.logprob, std::log(2.0 / 8), 1e-6);
-  for (std::uint64_t i = 0; i < 1000; ++i) EXPECT_LT(choose(kEighths, 2, {}, {.temperature = 2}, false, i).id, 2);
+  for (std::uint64_t i = 0; i < 1000; ++i) EXPECT_LT(choose(kEighths, {2}, {}, {.temperature = 2}, false, i).id, 2);
 }
 
 TEST(Sampler, LargeLogitsDoNotOverflow) {
   const std::vector<float> logits{1000, 990, -1000};
-  EXPECT_NEAR(choose_greedy(logits, 3).logprob, -std::log1p(std::exp(-10.0)), 1e-9);
+  EXPECT_NEAR(choose_greedy(logits, {3}).logprob, -std::log1p(std::exp(-10.0)), 1e-9);
   for (const double temperature : {1e-300, 1e-7, 100.0})
-    EXPECT_LT(choose(logits, 3, {}, {.temperature = temperature}, false, 0).id, 2);
-  EXPECT_EQ(choose(logits, 3, {}, {.temperature = 1e-300}, false, 0).id, 0);
+    EXPECT_LT(choose(logits, {3}, {}, {.temperature = temperature}, false, 0).id, 2);
+  EXPECT_EQ(choose(logits, {3}, {}, {.temperature = 1e-300}, false, 0).id, 0);
 }
 
 TEST(Sampler, DamagedLogitsGiveAToken) {
   std::vector<float> logits(300, std::numeric_limits<float>::quiet_NaN());
   for (const float other : {1.0f, std::numeric_limits<float>::infinity()}) {
     logits[7] = other;
-    const Choice choice = choose(logits, 300, {}, {.temperature = 1, .top_k = 3, .top_p = 0.5, .min_p = 0.1}, true, 0);
+    const Choice choice =
+        choose(logits, {300}, {}, {.temperature = 1, .top_k = 3, .top_p = 0.5, .min_p = 0.1}, true, 0);
     EXPECT_TRUE(choice.id >= 0 && choice.id < 300);
   }
 }
@@ -126,11 +149,11 @@ TEST(Sampler, KeepsTheNucleusOfBigVision) {
 TEST(Sampler, PenaltyHoldsWithoutTemperatureToo) {
   const std::vector<float> logits{4, 3, -1}, below{-1, -3, -1.5f};
   const std::int32_t history[] = {0, 0, 99};
-  EXPECT_EQ(choose(logits, 3, history, {.repetition_penalty = 1.5}, false, 0).id, 1);
-  EXPECT_EQ(choose(logits, 3, history, {.repetition_penalty = 1.2}, false, 0).id, 0);  // once, not twice
-  EXPECT_EQ(choose(below, 3, history, {.repetition_penalty = 2}, false, 0).id, 2);
+  EXPECT_EQ(choose(logits, {3}, history, {.repetition_penalty = 1.5}, false, 0).id, 1);
+  EXPECT_EQ(choose(logits, {3}, history, {.repetition_penalty = 1.2}, false, 0).id, 0);  // once, not twice
+  EXPECT_EQ(choose(below, {3}, history, {.repetition_penalty = 2}, false, 0).id, 2);
   // What is reported is the model's own: log-probability and distance without the penalty.
-  const Choice choice = choose(logits, 3, history, {.repetition_penalty = 1.5}, false, 0);
+  const Choice choice = choose(logits, {3}, history, {.repetition_penalty = 1.5}, false, 0);
   EXPECT_DOUBLE_EQ(choice.logprob, logprob_of(logits, 1));
   EXPECT_EQ(choice.margin, -1);
 }
@@ -138,7 +161,8 @@ TEST(Sampler, PenaltyHoldsWithoutTemperatureToo) {
 // Shares 1, 2 and 5 of 8: 8,000 draws have a standard deviation of at most 44.
 TEST(Sampler, DrawsByProbability) {
   std::map<int, int> drawn;
-  for (std::uint64_t i = 0; i < 8000; ++i) ++drawn[choose(kEighths, 3, {}, {.temperature = 1, .seed = 5}, false, i).id];
+  for (std::uint64_t i = 0; i < 8000; ++i)
+    ++drawn[choose(kEighths, {3}, {}, {.temperature = 1, .seed = 5}, false, i).id];
   EXPECT_NEAR(drawn[0], 1000, 180);
   EXPECT_NEAR(drawn[1], 2000, 180);
   EXPECT_NEAR(drawn[2], 5000, 180);

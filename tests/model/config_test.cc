@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "model/checkpoint.h"
+#include "support/errors.h"
 #include "support/golden.h"
 
 namespace paligemma {
@@ -47,6 +48,17 @@ TEST(Config, SparseFileTakesDefaultsAndShapes) {
   EXPECT_EQ(config.decoder.final_cap, 0);
   EXPECT_EQ(config.image_token, 2310);
   EXPECT_EQ(config.loc_divisor, 1023);
+}
+
+TEST(Config, NoiseBoxes) {
+  Files files("pg1");
+  EXPECT_EQ(files.read().noise_boxes, 0);
+  files.json["paligemma_noise_boxes"] = 100;
+  const Config config = files.read();
+  EXPECT_EQ(config.noise_boxes, 100);
+  EXPECT_EQ(config_json(config, DType::bf16).at("paligemma_noise_boxes"), 100);
+  files.json["paligemma_noise_boxes"] = 1000;
+  expect_error(ErrorKind::model, "config", "paligemma_noise_boxes", [&] { files.read(); });
 }
 
 // The window that a file declares; layers take turns, or none slides.

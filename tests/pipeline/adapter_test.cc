@@ -3,8 +3,12 @@
 #include <gtest/gtest.h>
 #include <paligemma/paligemma.h>
 
+#include <cmath>
+#include <filesystem>
+
 #include "support/errors.h"
 #include "support/golden.h"
+#include "support/scratch.h"
 
 namespace paligemma {
 namespace {
@@ -12,6 +16,7 @@ namespace {
 using test::golden;
 using test::golden_json;
 using test::ids;
+using test::Scratch;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
@@ -19,7 +24,7 @@ class Adapters : public ::testing::Test {
  protected:
   static Model open(const std::vector<std::string>& names, bool merge = false) {
     ModelOptions options{.weights = WeightType::f32, .compute = Compute::f32, .threads = 2};
-    for (const std::string& name : names) options.adapters.push_back(golden("lora/" + name));
+    for (const std::string& name : names) options.adapters.push_back(golden("lora") / name);
     options.merge_adapters = merge;
     return Model::open(golden("models/pg2"), options);
   }
@@ -68,6 +73,42 @@ TEST_F(Adapters, MergedOnesAnswerEverything) {
   EXPECT_EQ(token_ids(model.answer(request(""))), expected("dora"));
   EXPECT_EQ(token_ids(model.answer(request(std::nullopt))), expected("dora"));
   expect_error(ErrorKind::usage, "adapter", "dora", [&] { model.answer(request("dora")); });
+}
+
+// Of the adapter that was trained with them, beside others; merged, of the model. The answer is given, so that there is
+// something to score.
+TEST_F(Adapters, HaveTheirOwnNoiseBoxes) {
+  const Scratch scratch;
+  std::filesystem::copy(golden("lora/dora"), scratch.folder() / "noisy");
+  scratch.write("noisy/paligemma.json", R"({"final_logit_softcapping": 30, "attn_logit_softcapping": 50,)"
+                                        R"("paligemma_noise_boxes": 2})");
+  const auto answers = [&](Model& model, const std::vector<std::optional<std::string>>& adapters, int max_tokens) {
+    std::vector<Request> requests;
+    for (const auto& adapter : adapters) {
+      Request& one = requests.emplace_back(request(adapter));
+      one.text = "detect cat", one.max_tokens = max_tokens;
+      if (max_tokens == 0) one.suffix = "<loc0001><loc0002><loc0500><loc0600> cat";
+    }
+    return model.answer(requests);
+  };
+  const auto expect_label = [](const Result& result) {
+    ASSERT_EQ(result.objects.size(), 1u);
+    EXPECT_EQ(result.objects[0].score_kind, ScoreKind::label_prob);
+    double sum = 0;  // of what is behind the four loc tokens, less eos
+    for (std::size_t i = 4; i + 1 < result.tokens.size(); ++i) sum += result.tokens[i].logprob;
+    EXPECT_NEAR(std::log(result.objects[0].score.value()), sum, 1e-9);
+  };
+  Model model = open({"plain", scratch.path("noisy")});
+  const std::vector<Result> results = answers(model, {"plain", "noisy", std::nullopt, "noisy"}, 0);
+  for (const std::size_t i : {std::size_t{0}, std::size_t{2}})
+    EXPECT_EQ(results[i].objects.at(0).score_kind, ScoreKind::loc_geomean);
+  for (const std::size_t i : {std::size_t{1}, std::size_t{3}}) expect_label(results[i]);
+  Model merged = open({"plain", scratch.path("noisy")}, true);
+  expect_label(answers(merged, {std::nullopt}, 0).front());
+
+  scratch.write("noisy/paligemma.json", R"({"paligemma_noise_boxes": 2000})");
+  expect_error(ErrorKind::model, "trained_numerics", "paligemma_noise_boxes",
+               [&] { open({"plain", scratch.path("noisy")}); });
 }
 
 TEST_F(Adapters, NamesThatNoneOrTwoHaveAreRefused) {

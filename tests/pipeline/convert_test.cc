@@ -253,6 +253,7 @@ TEST(ConvertFiles, RefusesWhatAFormCannotSay) {
   for (const Form form : {Form::big_vision, Form::keras}) {
     expect_refused(form, "rope base", [](ModelFiles& from) { from.config.decoder.rope_theta = 500; });
     expect_refused(form, "box divisor", [](ModelFiles& from) { from.config.loc_divisor = 1024; });
+    expect_refused(form, "boxes", [](ModelFiles& from) { from.config.noise_boxes = 8; });
     expect_refused(form, "query scale", [](ModelFiles& from) { from.config.decoder.query_scale = 0.5f; });
     expect_refused(form, "output matrix", [](ModelFiles& from) { from.config.decoder.tied_head = false; });
     expect_refused(form, "epsilons", [](ModelFiles& from) { from.config.vision.eps = 1e-5f; });

@@ -89,6 +89,16 @@ TEST(MergeModel, TheConfigurationSaysWhatTheRunHad) {
   EXPECT_EQ(changed.config.loc_divisor, 1024);
 }
 
+TEST(MergeModel, TheConfigurationSaysWhatTheAdapterLearnt) {
+  const Scratch scratch;
+  fs::copy(golden("lora/plain"), scratch.folder() / "adapter");
+  scratch.write("adapter/paligemma.json", R"({"final_logit_softcapping": null, "paligemma_noise_boxes": 12})");
+  merge_model(open_model_files(golden("models/pg2")), scratch.folder() / "adapter", scratch.path("m"), {}, {});
+  const ModelFiles merged = open_model_files(scratch.path("m"));
+  EXPECT_EQ(merged.config.noise_boxes, 12);
+  EXPECT_EQ(merged.config.decoder.final_cap, 0);
+}
+
 TEST(MergeModel, WholeModulesComeAsTheModelIsHeld) {
   const Scratch scratch;
   merge_model(open_model_files(golden("models/pg2")), golden("lora/projector"), scratch.path("m"), {}, {});

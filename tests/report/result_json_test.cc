@@ -88,6 +88,13 @@ TEST(ResultJson, NumbersAreFiniteAndReadBackTheSame) {
   EXPECT_NE(text.find(R"("logprob":null)"), text.npos) << text;
 }
 
+TEST(ResultJson, SaysWhatTheScoreIs) {
+  Result result;
+  result.objects.push_back({.score = 0.5, .score_kind = ScoreKind::label_prob});
+  const std::string text = dump_json(result_json(result));
+  EXPECT_NE(text.find(R"("score":0.5,"score_kind":"label_prob")"), text.npos) << text;
+}
+
 TEST(ResultJson, ReplacesWhatIsNotUtf8) {
   const Result result{.path = "caf\xe9.png", .answer = "\xff"};
   const std::string text = to_json(result);

@@ -130,6 +130,38 @@ TEST(PromptText, RefusesWhatIsEmptyOrNoLanguage) {
   }
 }
 
+TEST(NoiseLabel, IsOneTokenThatCutsWhatIsAroundIt) {
+  const std::string box = "<loc0001><loc0002><loc0003><loc0004>";
+  for (const Tokenizer& tokenizer : both_tokenizers()) {
+    EXPECT_EQ(noise_label(tokenizer), "<unused0>");
+    Ids parts = tokenizer.encode(box, Specials::tokens);
+    for (const std::string& part : std::vector<std::string>{"<unused0> ; ", box, " cow"}) {
+      const Ids ids = tokenizer.encode(part, Specials::tokens);
+      parts.insert(parts.end(), ids.begin(), ids.end());
+    }
+    EXPECT_EQ(tokenizer.encode(box + "<unused0> ; " + box + " cow", Specials::tokens), parts);
+  }
+  const FileBytes file = FileBytes::map(POCKET_DIR "/tokenizer.json", ErrorKind::model);
+  const Tokenizer pocket = Tokenizer::from_json(file.text(), "pocket");
+  EXPECT_EQ(noise_label(pocket), "<bos>");
+  EXPECT_EQ(pocket.encode(noise_label(pocket), Specials::tokens), Ids{pocket.bos()});
+}
+
+TEST(AsksToDetect, BeginsWithTheWord) {
+  EXPECT_TRUE(asks_to_detect("detect cow ; dog"));
+  EXPECT_TRUE(asks_to_detect("detect all classes"));
+  for (const char* prompt : {"", "detect", "detective", "segment cow", "answer en detect cow", " detect cow"})
+    EXPECT_FALSE(asks_to_detect(prompt)) << prompt;
+}
+
+TEST(AsksToDetect, ForTheLabelsItNames) {
+  EXPECT_THAT(asked_labels("detect cow ; toy dog;bird\n"), ElementsAre("cow", "toy dog", "bird"));
+  EXPECT_THAT(asked_labels("detect a, b"), ElementsAre("a, b"));
+  EXPECT_THAT(asked_labels("detect all classes"), ElementsAre());
+  for (const char* prompt : {"", "detect", "detect  ; ", "segment cow"})
+    EXPECT_THAT(asked_labels(prompt), ElementsAre()) << prompt;
+}
+
 TEST(SplitLabels, SplitsAtSemicolonsElseAtCommas) {
   EXPECT_THAT(split_labels("cow"), ElementsAre("cow"));
   EXPECT_THAT(split_labels("chair ; table"), ElementsAre("chair", "table"));

@@ -4,6 +4,8 @@
 #include <filesystem>
 #include <fstream>
 
+#include "merge_model.h"
+#include "report/result_json.h"
 #include "support/golden.h"
 #include "support/scratch.h"
 #include "train/run_log.h"
@@ -106,6 +108,95 @@ TEST_F(RunTest, OfAllWeightsIsAModel) {
   const fs::path last = fs::path(full.out) / "last";
   EXPECT_TRUE(fs::exists(last / "model.safetensors"));
   EXPECT_EQ(Model::open(last).info().parameters, Model::embedded().info().parameters);
+}
+
+// Two pictures with a box and four with none, filled up to three.
+class NoisyRunTest : public RunTest {
+ protected:
+  void SetUp() override {
+    RunTest::SetUp();
+    fs::remove(data() / "train.jsonl");
+    Json coco = {{"categories", {{{"id", 1}, {"name", "cow"}}}}, {"images", Json::array()}};
+    for (const char* name : {"beach", "city", "desert", "field", "forest", "road"}) {
+      const std::size_t id = coco["images"].size();
+      coco["images"].push_back({{"id", id}, {"file_name", join(name, ".png")}, {"width", 448}, {"height", 448}});
+      if (id % 3 == 0)
+        coco["annotations"].push_back(
+            {{"id", id}, {"image_id", id}, {"category_id", 1}, {"bbox", {100, 150, 120, 110}}, {"iscrowd", 0}});
+    }
+    std::ofstream(data() / "annotations.json") << coco.dump();
+    request.pictures.push_back({"beach.png", read_picture(data() / "beach.png")});
+  }
+  Recipe noisy() const {
+    Recipe noisy = recipe("noisy");
+    noisy.noise_boxes = kBoxes;
+    noisy.answer_tokens = 64;
+    noisy.steps = noisy.eval_every = 20;
+    noisy.dropout = 0;
+    noisy.lr = 2e-3;
+    return noisy;
+  }
+  // The probabilities of the label behind the box that begins at each place, multiplied.
+  static std::vector<double> label_probabilities(const Result& result) {
+    std::vector<double> all;
+    const auto is_loc = [](const Token& token) { return token.text.starts_with("<loc"); };
+    for (std::size_t i = 4; i < result.tokens.size(); ++i) {
+      if (!is_loc(result.tokens[i - 1]) || is_loc(result.tokens[i])) continue;
+      double product = 1;
+      for (; i < result.tokens.size(); ++i) {
+        const Token& token = result.tokens[i];
+        if (token.text == " ;" || token.text == "<eos>") break;
+        product *= std::exp(token.logprob);
+      }
+      all.push_back(product);
+    }
+    return all;
+  }
+  static void expect_confidences(const Result& result) {
+    ASSERT_EQ(result.objects.size(), std::size_t{kBoxes}) << result.text;
+    const std::vector<double> probabilities = label_probabilities(result);
+    ASSERT_EQ(probabilities.size(), result.objects.size());
+    for (std::size_t i = 0; i < probabilities.size(); ++i) {
+      EXPECT_EQ(result.objects[i].label, "cow");
+      EXPECT_NEAR(result.objects[i].score.value(), probabilities[i], 1e-12);
+    }
+    for (const Json& object : result_json(result)["objects"]) EXPECT_EQ(object["score_kind"], "label_prob");
+    EXPECT_EQ(result.finish, Finish::eos);
+  }
+
+  static constexpr int kBoxes = 3;
+  Request request{.task = Task::detect, .labels = {"cow"}, .max_tokens = 64, .logprobs = true};
+};
+
+TEST_F(NoisyRunTest, AnswersHoldAllBoxesWithTheirConfidences) {
+  const Recipe recipe = noisy();
+  run(recipe);
+  const fs::path adapter = fs::path(recipe.out) / "last", merged = folder.folder() / "merged";
+  merge_model(open_model_files(fs::path(POCKET_DIR)), adapter, merged, {}, {.weights = DType::f32});
+  Model attached = Model::embedded({.adapters = {adapter}}), whole = Model::open(merged, {.compute = Compute::f32});
+  for (Model* model : {&attached, &whole}) expect_confidences(model->answer(request));
+
+  Request spelled = request;
+  spelled.task = Task::run, spelled.text = "detect cow";
+  expect_confidences(attached.answer(spelled));
+  // Other tasks, and the model without the adapter, have none of it.
+  Request plain = request, segment = request;
+  plain.adapter = std::nullopt;
+  segment.task = Task::segment;
+  const std::vector<Request> others{plain, segment, request};
+  const std::vector<Result> results = attached.answer(others);
+  EXPECT_EQ(results[0].text, Model::embedded().answer(request).text);
+  for (const std::size_t i : {std::size_t{0}, std::size_t{1}})
+    for (const Object& object : results[i].objects) EXPECT_EQ(object.score_kind, ScoreKind::loc_geomean);
+  expect_confidences(results[2]);
+}
+
+TEST_F(NoisyRunTest, OfAllWeightsKeepsThemInTheModel) {
+  Recipe full = noisy();
+  full.mode = "full";
+  full.steps = 1;
+  run(full);
+  EXPECT_EQ(open_model_files(fs::path(full.out) / "last").config.noise_boxes, kBoxes);
 }
 
 TEST_F(RunTest, ResumedWithOtherDataIsRefused) {
