@@ -1,11 +1,13 @@
 #include "train/mask_shapes.h"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <limits>
 #include <numbers>
 
 #include "base/random.h"
+#include "detect/mask.h"
 #include "detect/mask_codec.h"
 
 namespace paligemma {
@@ -54,9 +56,14 @@ ShapeChange random_change(std::uint64_t seed) {
 }
 
 std::array<double, 4> tight_box(const Mask& mask) {
+  return tight_box(mask, {double(mask.x), double(mask.y), double(mask.x) + mask.width, double(mask.y) + mask.height});
+}
+
+std::array<double, 4> tight_box(const Mask& mask, const std::array<double, 4>& box) {
+  const PixelRange xs = pixels_cropped(box[0], box[2]), ys = pixels_cropped(box[1], box[3]);
   int left = mask.width, top = mask.height, right = 0, bottom = 0;
-  for (int y = 0; y < mask.height; ++y)
-    for (int x = 0; x < mask.width; ++x)
+  for (int y = std::max(ys.first - mask.y, 0); y < std::min(ys.last - mask.y, mask.height); ++y)
+    for (int x = std::max(xs.first - mask.x, 0); x < std::min(xs.last - mask.x, mask.width); ++x)
       if (mask.inside[std::size_t(y) * mask.width + x] != 0)
         left = std::min(left, x), top = std::min(top, y), right = std::max(right, x + 1),
         bottom = std::max(bottom, y + 1);
@@ -64,10 +71,14 @@ std::array<double, 4> tight_box(const Mask& mask) {
   return {double(mask.x) + left, double(mask.y) + top, double(mask.x) + right, double(mask.y) + bottom};
 }
 
-MaskShape::MaskShape(const Mask& mask) {
-  const auto box = tight_box(mask);
-  const int left = int(box[0]) - mask.x, top = int(box[1]) - mask.y;
-  const int width = int(box[2] - box[0]), height = int(box[3] - box[1]);
+MaskShape::MaskShape(const Mask& mask) : MaskShape(mask, tight_box(mask)) {}
+
+MaskShape::MaskShape(const Mask& mask, const std::array<double, 4>& box) {
+  const auto [x1, y1, x2, y2] = tight_box(mask, box);
+  const PixelRange xs = pixels_cropped(box[0], box[2]), ys = pixels_cropped(box[1], box[3]);
+  margin_ = {(x1 - xs.first) / (x2 - x1), (y1 - ys.first) / (y2 - y1), (xs.last - x2) / (x2 - x1),
+             (ys.last - y2) / (y2 - y1)};
+  const int left = int(x1) - mask.x, top = int(y1) - mask.y, width = int(x2 - x1), height = int(y2 - y1);
   const double scale = std::min(1.0, double{kSide} / std::max(width, height));
   width_ = std::max(1, int(std::lround(width * scale)));
   height_ = std::max(1, int(std::lround(height * scale)));
@@ -87,6 +98,7 @@ MaskShape::MaskShape(const Mask& mask) {
 std::uint64_t MaskShape::fingerprint() const {
   std::uint64_t sum = splitmix64(static_cast<std::uint64_t>(width_), static_cast<std::uint64_t>(height_));
   for (const std::uint8_t value : coverage_) sum = splitmix64(sum, value);
+  for (const double margin : margin_) sum = splitmix64(sum, std::bit_cast<std::uint64_t>(margin));
   return sum;
 }
 
@@ -129,8 +141,11 @@ std::vector<float> MaskShape::map(const ShapeChange& change) const {
     measure();
   }
   if (xs.high < xs.low) xs = {0, double(width_)}, ys = {0, double(height_)};  // nothing is covered by half
-  const double x1 = xs.low - change.loose[0] * xs.size(), x2 = xs.high + change.loose[2] * xs.size();
-  const double y1 = ys.low - change.loose[1] * ys.size(), y2 = ys.high + change.loose[3] * ys.size();
+  std::array<double, 4> margin = margin_;
+  if (change.mirror) std::swap(margin[0], margin[2]);
+  for (std::size_t edge = 0; edge < 4; ++edge) margin[edge] += change.loose[edge];
+  const double x1 = xs.low - margin[0] * xs.size(), x2 = xs.high + margin[2] * xs.size();
+  const double y1 = ys.low - margin[1] * ys.size(), y2 = ys.high + margin[3] * ys.size();
 
   constexpr int kMap = MaskCodec::kSide, kSamples = 2;  // a side of a cell
   std::vector<float> out(std::size_t(kMap) * kMap);
