@@ -170,7 +170,7 @@ const Command kTrainCodec{
         "  paligemma train-codec masks/ -o codec.npz\n"
         "  paligemma train-codec instances.json -o codec.npz\n"
         "  paligemma train-codec masks/ -o codec.npz --resume\n"
-        "  paligemma train-codec leaves/ -o leaves.npz --init vae-oid.npz --steps 1000 --lr 3e-4\n",
+        "  paligemma train-codec leaves/ -o leaves.npz --init vae-oid.npz --steps 1000 --lr 1.5e-3\n",
     .run = run_train_codec};
 
 }  // namespace paligemma

@@ -13,8 +13,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// Nobody's pictures are that large; the pixels of a mask are allocated.
-constexpr std::int64_t kMostPixels = DecodeOptions{}.max_pixels;
+// No picture bounds what a document says. Of pixels a mask may have as many, and of columns each edge of a polygon.
+constexpr std::int64_t kMostPixels = DecodeOptions{}.max_pixels, kMostOnASide = 1 << 15;
 
 struct MaskFrame {
   std::int64_t width = 0, height = 0;
@@ -74,9 +74,10 @@ class CocoMaskReader {
     if (image == parts_.images.end())
       return report(reading_, "bad_row", place, join("expected the id of an image, got image_id ", one.image));
     const auto [width, height] = frame_of(parts_.image_order[image->second].second, one.shape);
-    if (width <= 0 || height <= 0 || width * height > kMostPixels)
+    if (std::min(width, height) < 1 || std::max(width, height) > kMostOnASide || width * height > kMostPixels)
       return report(reading_, "bad_shape", place,
-                    join("expected a picture of 1 to ", kMostPixels, " pixels, got ", width, " x ", height));
+                    join("expected a picture of 1 to ", kMostPixels, " pixels, at most ", kMostOnASide, " a side, got ",
+                         width, " x ", height));
     if (!runs_fit(one.shape.runs, width, height))
       return report(reading_, "bad_shape", place, join("expected run lengths of ", width, " x ", height, " pixels"));
     std::array<double, 4> box = one.box;

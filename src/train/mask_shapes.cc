@@ -44,7 +44,7 @@ ShapeChange random_change(std::uint64_t seed) {
   const auto chance = [&](double p) { return uniform(seed, drawn++) < p; };
   const auto between = [&](double low, double high) { return low + (high - low) * uniform(seed, drawn++); };
   ShapeChange change{.mirror = chance(0.5)};
-  if (chance(0.6)) return change;
+  if (chance(0.3)) return change;
   constexpr double kDegree = std::numbers::pi / 180;
   change.turn = between(-12, 12) * kDegree;
   change.stretch = between(-0.2, 0.2);
@@ -82,7 +82,7 @@ MaskShape::MaskShape(const Mask& mask, const std::array<double, 4>& box) {
   const double scale = std::min(1.0, double{kSide} / std::max(width, height));
   width_ = std::max(1, int(std::lround(width * scale)));
   height_ = std::max(1, int(std::lround(height * scale)));
-  coverage_.resize(std::size_t(width_) * height_);
+  coverage_.resize(std::size_t(width_ + 2) * (height_ + 2));
   for (int y = 0; y < height_; ++y)
     for (int x = 0; x < width_; ++x) {
       const auto x1 = int(std::int64_t{x} * width / width_), x2 = int((std::int64_t{x} + 1) * width / width_);
@@ -91,8 +91,11 @@ MaskShape::MaskShape(const Mask& mask, const std::array<double, 4>& box) {
       for (int row = y1; row < y2; ++row)
         for (int column = x1; column < x2; ++column)
           inside += mask.inside[std::size_t(top + row) * mask.width + left + column] != 0;
-      coverage_[std::size_t(y) * width_ + x] = std::uint8_t(255 * inside / (std::int64_t{y2 - y1} * (x2 - x1)));
+      coverage_[place(x, y)] = std::uint8_t(255 * inside / (std::int64_t{y2 - y1} * (x2 - x1)));
     }
+  for (int y = -1; y <= height_; ++y)
+    for (int x = -1; x <= width_; ++x)
+      coverage_[place(x, y)] = coverage_[place(std::clamp(x, 0, width_ - 1), std::clamp(y, 0, height_ - 1))];
 }
 
 std::uint64_t MaskShape::fingerprint() const {
@@ -105,12 +108,10 @@ std::uint64_t MaskShape::fingerprint() const {
 // Between the middles of pixels; beyond the outermost ones as they are, and nothing beyond the edges.
 float MaskShape::at(double x, double y) const {
   if (x < 0 || y < 0 || x >= width_ || y >= height_) return 0;
-  x = std::clamp(x - 0.5, 0.0, width_ - 1.0);
-  y = std::clamp(y - 0.5, 0.0, height_ - 1.0);
-  const int x0 = int(x), y0 = int(y), x1 = std::min(x0 + 1, width_ - 1), y1 = std::min(y0 + 1, height_ - 1);
-  const auto fx = float(x - x0), fy = float(y - y0);
-  const std::uint8_t *upper = &coverage_[std::size_t(y0) * width_], *lower = &coverage_[std::size_t(y1) * width_];
-  const float above = upper[x0] + fx * (upper[x1] - upper[x0]), below = lower[x0] + fx * (lower[x1] - lower[x0]);
+  const int column = int(x + 0.5), row = int(y + 0.5);
+  const auto fx = float(x + 0.5 - column), fy = float(y + 0.5 - row);
+  const std::uint8_t *upper = &coverage_[place(column - 1, row - 1)], *lower = upper + (width_ + 2);
+  const float above = upper[0] + fx * (upper[1] - upper[0]), below = lower[0] + fx * (lower[1] - lower[0]);
   return (above + fy * (below - above)) / 255;
 }
 
@@ -125,8 +126,7 @@ std::vector<float> MaskShape::map(const ShapeChange& change) const {
       if (y + 0.5 < top || y + 0.5 > bottom) continue;
       Extent row;
       for (int x = 0; x < width_; ++x)
-        if (coverage_[std::size_t(y) * width_ + x] > 127 && x + 0.5 >= left && x + 0.5 <= right)
-          row.hold(x), row.hold(x + 1);
+        if (coverage_[place(x, y)] > 127 && x + 0.5 >= left && x + 0.5 <= right) row.hold(x), row.hold(x + 1);
       if (row.high < row.low) continue;
       for (const double x : {row.low, row.high})
         for (const double edge : {double(y), y + 1.0}) {

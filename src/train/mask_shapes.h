@@ -21,7 +21,7 @@ struct ShapeChange {
   std::array<double, 4> loose{};  // of the box that is left: by how much the map's is larger, or smaller
 };
 
-// One of those that training sees: most are as they are, or mirrored.
+// One of those that training sees: some are as they are, or mirrored.
 ShapeChange random_change(std::uint64_t seed);
 
 class MaskShape {
@@ -42,11 +42,13 @@ class MaskShape {
   static constexpr int kSide = 96;
 
  private:
+  std::size_t place(int x, int y) const { return std::size_t(y + 1) * (width_ + 2) + (x + 1); }
   float at(double x, double y) const;
 
   int width_ = 0, height_ = 0;
   std::array<double, 4> margin_{};  // of the box, left, top, right and bottom, in shares of the smallest one's sides
-  std::vector<std::uint8_t> coverage_;  // (height, width), 255: all
+  // (height + 2, width + 2), 255: all; the outermost pixels are there twice.
+  std::vector<std::uint8_t> coverage_;
 };
 
 // The smallest part of a mask, in all or of what crop_mask() sees of it in a box, that holds all that is inside: x1 y1

@@ -42,7 +42,8 @@ TakenMasks take_all(const std::filesystem::path& file) {
 // Two pictures, which are not there: the first of 8 x 4 pixels, the second of a size that is not said.
 std::string masks_document(std::string_view annotations) {
   return join(R"({"images":[{"id":1,"file_name":"gone.png","width":8,"height":4},{"id":2,"file_name":"lost.png"},)",
-              R"({"id":3,"file_name":"vast.png","width":20000,"height":20000}],"categories":[{"id":1,"name":"cow"}],)",
+              R"({"id":3,"file_name":"vast.png","width":20000,"height":20000},)",
+              R"({"id":4,"file_name":"long.png","width":40000,"height":1}],"categories":[{"id":1,"name":"cow"}],)",
               R"("annotations":[)", annotations, "]}");
 }
 
@@ -120,6 +121,7 @@ TEST(CocoMasks, SayWhatIsLeftOut) {
                           masked(R"("bbox":[0,0,2,1],"iscrowd":1,"segmentation":{"size":[4,8],"counts":[0,2,30]})"),
                           ",", masked(R"("bbox":[1,1,3,2],"segmentation":[[1,1,4,1,4,3,1,3]])", 5), ",",
                           masked(R"("bbox":[1,1,3,2],"segmentation":[[1,1,4,1,4,3,1,3]])", 3), ",",
+                          masked(R"("bbox":[1,0,3,1],"segmentation":[[1,0,4,0,4,1,1,1]])", 4), ",",
                           masked(R"("bbox":[0,0,2,1],"segmentation":{"size":[8,4],"counts":[0,2,30]})"), ",",
                           masked(R"("bbox":[9,0,2,1],"segmentation":[[1,1,4,1,4,3,1,3]])"), ",",
                           masked(R"("bbox":[1,1,0,1],"segmentation":[[1,1,4,1,4,3,1,3]])"), ",",
@@ -128,7 +130,8 @@ TEST(CocoMasks, SayWhatIsLeftOut) {
   EXPECT_EQ(taken.rest.without_mask, 3);
   EXPECT_EQ(taken.rest.crowds, 1);
   // Of the shape that is none as it is read, and then in order.
-  EXPECT_THAT(taken.codes(), ElementsAre("bad_shape", "bad_row", "bad_shape", "bad_shape", "box_outside", "box_empty"));
+  EXPECT_THAT(taken.codes(),
+              ElementsAre("bad_shape", "bad_row", "bad_shape", "bad_shape", "bad_shape", "box_outside", "box_empty"));
   EXPECT_THAT(taken.rest.problems[2].text, HasSubstr("got 20000 x 20000"));
   EXPECT_EQ(taken.rest.problems[1].where, "a.json: annotation 7");
 }
