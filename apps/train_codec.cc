@@ -2,6 +2,7 @@
 #include <cstdio>
 
 #include "base/error.h"
+#include "data/coco_masks.h"
 #include "folders.h"
 #include "options.h"
 #include "signals.h"
@@ -40,18 +41,34 @@ void add_train_codec_options(Arguments& arguments, TrainCodecSettings& settings)
   add_threads_option(arguments, settings.threads);
 }
 
-// The masks of a folder of PNG files.
-std::vector<UnreadableMask> read_masks(const std::filesystem::path& path, MaskSet& masks) {
+// What there is beside the masks.
+struct LeftOut {
+  std::vector<UnreadableMask> unreadable{};
+  std::int64_t without_mask = 0, crowds = 0;  // of a COCO document
+};
+
+// Of a folder of PNG files, or a COCO document.
+LeftOut read_masks(const std::filesystem::path& path, MaskSet& masks) {
   std::error_code error;
-  if (std::filesystem::is_regular_file(path, error)) not_available("masks that are no folder of PNG files");
-  return read_mask_folder(path, [&](const Mask& mask) { masks.add(mask); });
+  if (!std::filesystem::is_regular_file(path, error))
+    return {.unreadable = read_mask_folder(path, [&](const Mask& mask) { masks.add(mask); })};
+  CocoMasks read =
+      read_coco_masks(path, [&](const Mask& mask, const std::array<double, 4>& box) { masks.add(mask, box); });
+  LeftOut left_out{.without_mask = read.without_mask, .crowds = read.crowds};
+  for (Problem& problem : read.problems)
+    left_out.unreadable.push_back({std::move(problem.where), join(problem.code, ": ", problem.text)});
+  return left_out;
 }
 
-void report_masks(const MaskSet& masks, std::span<const UnreadableMask> unreadable, Console& console) {
-  for (const UnreadableMask& mask : unreadable) console.warning(join("skipped: ", mask.path, ": ", mask.reason));
+void report_masks(const MaskSet& masks, const LeftOut& left_out, Console& console) {
+  for (const UnreadableMask& mask : left_out.unreadable)
+    console.warning(join("skipped: ", mask.path, ": ", mask.reason));
   const std::size_t held_out = masks.held_out().size();
-  console.note(join(masks.shapes().size() + held_out, " masks, of which ", held_out, " are held out; ", masks.empty(),
-                    " empty, ", unreadable.size(), " unreadable"));
+  std::string text = join(masks.shapes().size() + held_out, " masks, of which ", held_out, " are held out; ",
+                          masks.empty(), " empty, ", left_out.unreadable.size(), " unreadable");
+  if (left_out.without_mask > 0) text += join(", ", left_out.without_mask, " boxes without a mask");
+  if (left_out.crowds > 0) text += join(", ", left_out.crowds, " crowds");
+  console.note(text);
 }
 
 std::string percent(double share) {
@@ -82,7 +99,7 @@ std::string result_text(const std::string& output, const CodecRunResult& result,
 
 // What was not measured is null.
 Json result_json(const std::string& output, const CodecRunResult& result, const MaskSet& masks,
-                 std::span<const UnreadableMask> unreadable) {
+                 const LeftOut& left_out) {
   const bool measured = !masks.held_out().empty();
   const CodecQuality& quality = result.quality;
   Json json = {{"schema", "paligemma.train-codec/1"},
@@ -93,11 +110,13 @@ Json result_json(const std::string& output, const CodecRunResult& result, const 
                {"held_out", masks.held_out().size()},
                {"empty", masks.empty()},
                {"unreadable", Json::array()},
+               {"without_mask", left_out.without_mask},
+               {"crowds", left_out.crowds},
                {"iou", measured ? Json(quality.iou) : nullptr},
                {"least_iou", measured ? Json(quality.least_iou) : nullptr},
                {"stable_codes", measured ? Json(quality.stable) : nullptr},
                {"used_codes", measured ? Json(quality.used) : nullptr}};
-  for (const UnreadableMask& mask : unreadable) json["unreadable"].push_back(mask.path);
+  for (const UnreadableMask& mask : left_out.unreadable) json["unreadable"].push_back(mask.path);
   return json;
 }
 
@@ -115,8 +134,8 @@ int run_train_codec(const Command& command, std::span<const std::string> line, S
   settings.run.threads = settings.threads.threads;
 
   MaskSet masks(settings.validation, settings.run.seed);
-  const std::vector<UnreadableMask> unreadable = read_masks(words->front(), masks);
-  report_masks(masks, unreadable, session.console);
+  const LeftOut left_out = read_masks(words->front(), masks);
+  report_masks(masks, left_out, session.console);
   defer_signals(true);
   bool begun = false;
   const CodecRunResult result = train_codec(
@@ -135,7 +154,7 @@ int run_train_codec(const Command& command, std::span<const std::string> line, S
   }
   session.output.write(session.output.format == Format::text
                            ? result_text(settings.output, result, masks)
-                           : dump_json(result_json(settings.output, result, masks, unreadable)) + "\n");
+                           : dump_json(result_json(settings.output, result, masks, left_out)) + "\n");
   return 0;
 }
 
@@ -146,11 +165,12 @@ const Command kTrainCodec{
     .words = "MASKS -o FILE.npz",
     .fewest_words = 1,
     .most_words = 1,
-    .summary = "Train a mask codec on a folder of PNG masks",
+    .summary = "Train a mask codec on masks: a folder of PNG files, or a COCO json",
     .examples =
         "  paligemma train-codec masks/ -o codec.npz\n"
+        "  paligemma train-codec instances.json -o codec.npz\n"
         "  paligemma train-codec masks/ -o codec.npz --resume\n"
-        "  paligemma train-codec leaves/ -o leaves.npz --init vae-oid.npz --steps 1000 --lr 3e-4\n",
+        "  paligemma train-codec leaves/ -o leaves.npz --init vae-oid.npz --steps 1000 --lr 1.5e-3\n",
     .run = run_train_codec};
 
 }  // namespace paligemma

@@ -33,8 +33,8 @@ struct StageShape {
   int made_kernel = 0, fewer = 1;
 };
 constexpr StageShape kEncoder[] = {
-    {"encoder.0", Step::half, kAny, true, false, 4, 4}, {"encoder.2", Step::half, kAny, true, false, 4, 2},
-    {"encoder.4", Step::half, kAny, true, false, 4},    {"encoder.6", Step::half, kAny, true, false, 4},
+    {"encoder.0", Step::half, kAny, true, false, 4, 8}, {"encoder.2", Step::half, kAny, true, false, 4, 4},
+    {"encoder.4", Step::half, kAny, true, false, 4, 2}, {"encoder.6", Step::half, kAny, true, false, 4},
     {"encoder.8", Step::same, 3, false, true},          {"encoder.9", Step::same, 3, false, true},
     {"encoder.10", Step::same, kAny, false, false, 1},
 };
@@ -42,8 +42,8 @@ constexpr StageShape kDecoder[] = {
     {"decoder.0", Step::same, 1, true},
     {"decoder.2", Step::same, 3, false, true},
     {"decoder.3", Step::same, 3, false, true},
-    {"decoder.4", Step::twice, 4, true},
-    {"decoder.6", Step::twice, 4, true, false, 4, 2},
+    {"decoder.4", Step::twice, 4, true, false, 4, 2},
+    {"decoder.6", Step::twice, 4, true, false, 4, 4},
     {"decoder.8", Step::twice, 4, true, false, 4, 4},
     {"decoder.10", Step::twice, 4, true, false, 4, 8},
     {"decoder.12", Step::same, 1, false},
@@ -259,14 +259,16 @@ View run_stages(Pass& pass, const std::vector<CodecStage>& stages, ConstView map
 }
 
 int nearest_code(std::span<const float> codebook, std::span<const float> feature) {
+  constexpr std::size_t kTogether = 8;  // numbers, before a row that is too far already is left
   std::size_t best = 0;
   double least = std::numeric_limits<double>::infinity();
   for (std::size_t row = 0; row < codebook.size(); row += feature.size()) {
     double distance = 0;
-    for (std::size_t i = 0; i < feature.size(); ++i) {
-      const double difference = double{feature[i]} - codebook[row + i];
-      distance += difference * difference;
-    }
+    for (std::size_t first = 0; first < feature.size() && distance < least; first += kTogether)
+      for (std::size_t i = first; i < std::min(first + kTogether, feature.size()); ++i) {
+        const double difference = double{feature[i]} - codebook[row + i];
+        distance += difference * difference;
+      }
     if (distance < least) best = row, least = distance;
   }
   return static_cast<int>(best / feature.size());

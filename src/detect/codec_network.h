@@ -50,7 +50,7 @@ CodecNetwork read_codec_network(const CodecFile& file, std::string_view where, B
 // The arrays of a codec that is to be trained, with weights by He's rule. Residual blocks have `channels`, layers of
 // larger maps fewer.
 struct CodecSizes {
-  int codes = 128, width = 64, channels = 32;
+  int codes = 128, width = 64, channels = 96;
 };
 CodecFile make_codec_file(const CodecSizes& sizes, std::uint64_t seed);
 

@@ -24,14 +24,6 @@ void cut(std::span<const float> map, std::span<std::uint8_t> inside) {
   std::transform(map.begin(), map.end(), inside.begin(), [](float value) { return value > 0; });
 }
 
-// The pixels between two edges, as crop_mask() rounds them.
-PixelRange cropped(double low, double high) {
-  const PixelRange range{static_cast<int>(std::nearbyint(low)), static_cast<int>(std::nearbyint(high))};
-  if (range.size() > 0) return range;
-  const int middle = static_cast<int>(std::floor((low + high) / 2));
-  return {middle, middle + 1};
-}
-
 void check_box(const std::array<double, 4>& box) {
   constexpr double kMaxPixels = 1 << 30;
   const auto& [x1, y1, x2, y2] = box;
@@ -54,10 +46,17 @@ void copy_row(const Mask& mask, int y, const PixelRange& xs, float* row) {
 
 }  // namespace
 
+PixelRange pixels_cropped(double low, double high) {
+  const PixelRange range{static_cast<int>(std::nearbyint(low)), static_cast<int>(std::nearbyint(high))};
+  if (range.size() > 0) return range;
+  const int middle = static_cast<int>(std::floor((low + high) / 2));
+  return {middle, middle + 1};
+}
+
 std::vector<float> crop_mask(const Mask& mask, const std::array<double, 4>& box) {
   check_mask(mask);
   check_box(box);
-  const PixelRange xs = cropped(box[0], box[2]), ys = cropped(box[1], box[3]);
+  const PixelRange xs = pixels_cropped(box[0], box[2]), ys = pixels_cropped(box[1], box[3]);
   // One strip of rows after the other: the floats of a mask as large as the largest picture would be 700 MB.
   constexpr int kStripFloats = 1 << 22;
   const int strip_rows = std::max(kStripFloats / xs.size(), 1);

@@ -30,6 +30,9 @@ PixelRange pixels_between(double low, double high, int side);
 // map of another size.
 Mask paste_mask(std::span<const float> map, const Object& object, const Frame& frame, MaskProfile profile);
 
+// The same as crop_mask() below rounds them: halves to the even one.
+PixelRange pixels_cropped(double low, double high);
+
 // The other way, as big_vision makes targets: the pixels of a mask inside `box`, x1 y1 x2 y2 in pixels of the picture,
 // resized with TensorFlow's antialiased bilinear filter -> coverages (MaskCodec::kSide, MaskCodec::kSide) in 0..1.
 // Edges are rounded to pixels, halves to the even one; a side that vanishes so becomes the one pixel that holds its

@@ -11,12 +11,15 @@ namespace {
 
 constexpr int kRounds = 10;       // of k-means
 constexpr float kKept = 0.99f;    // of what came before, in each step
+constexpr float kAtFirst = 100;   // features that each code counts for: a step's few must not decide at once
 constexpr float kFewest = 0.03f;  // of the mean of all codes: what has fewer features than that is moved
 
 }  // namespace
 
 Codebook::Codebook(std::span<float> rows, int width)
-    : rows_(rows), width_(width), counts_(rows.size() / static_cast<std::size_t>(width)), sums_(rows.size()) {}
+    : rows_(rows), width_(width), counts_(rows.size() / static_cast<std::size_t>(width)), sums_(rows.size()) {
+  begin_counting();
+}
 
 void Codebook::start(std::span<const float> features, std::uint64_t seed) {
   const auto width = static_cast<std::size_t>(width_), count = features.size() / width;
@@ -36,8 +39,12 @@ void Codebook::start(std::span<const float> features, std::uint64_t seed) {
       for (std::size_t i = 0; i < width; ++i) rows_[code * width + i] = sums_[code * width + i] / counts_[code];
     }
   }
-  std::ranges::fill(counts_, 1.0f);
-  std::ranges::copy(rows_, sums_.begin());
+  begin_counting();
+}
+
+void Codebook::begin_counting() {
+  std::ranges::fill(counts_, kAtFirst);
+  std::ranges::transform(rows_, sums_.begin(), [](float value) { return kAtFirst * value; });
 }
 
 void Codebook::take(int code, const float* feature) {

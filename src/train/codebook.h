@@ -10,7 +10,8 @@ namespace paligemma {
 
 class Codebook {
  public:
-  // `rows` (codes, width) are those of the network, which change here and must stay where they are.
+  // `rows` (codes, width) are those of the network, which change here and must stay where they are. What they are is
+  // where they begin, unless start() finds others.
   Codebook(std::span<float> rows, int width);
 
   // Begins with k-means over features (count, width).
@@ -25,6 +26,7 @@ class Codebook {
   std::span<float> sums() { return sums_; }
 
  private:
+  void begin_counting();
   void take(int code, const float* feature);
 
   std::span<float> rows_;

@@ -47,14 +47,13 @@ struct Plan {
   }
 };
 
-// Of masks as they are, or changed.
-std::vector<float> draw_maps(const MaskSet& masks, bool change, std::uint64_t seed, int count, ThreadPool& pool) {
+// Of masks, most of them changed: what is learned of the few that there are as they are does not hold for others.
+std::vector<float> draw_maps(const MaskSet& masks, std::uint64_t seed, int count, ThreadPool& pool) {
   std::vector<float> maps(static_cast<std::size_t>(count) * kDrawnCells);
   pool.run(count, [&](std::int64_t i, int) {
     const std::uint64_t drawn = splitmix64(seed, static_cast<std::uint64_t>(i));
     const MaskShape& shape = masks.shapes()[drawn % masks.shapes().size()];
-    std::ranges::copy(shape.map(change ? random_change(splitmix64(drawn, 0)) : ShapeChange{}),
-                      maps.begin() + i * std::ptrdiff_t(kDrawnCells));
+    std::ranges::copy(shape.map(random_change(splitmix64(drawn, 0))), maps.begin() + i * std::ptrdiff_t(kDrawnCells));
   });
   return maps;
 }
@@ -164,12 +163,11 @@ CodecStep CodecRun::learn() {
   // A codec that is gone on from has its codes.
   const bool fresh = options_.init.empty();
   if (fresh && step_ == plan_.features)
-    trainer_.start_codes(draw_maps(masks_, true, seed(kFirstCodes), kFirstMaps, pool_), seed(kFirstCodes));
+    trainer_.start_codes(draw_maps(masks_, seed(kFirstCodes), kFirstMaps, pool_), seed(kFirstCodes));
   CodecPhase phase = plan_.phase(step_);
   if (phase == CodecPhase::features && !fresh) phase = CodecPhase::codes;
-  const bool change = phase != CodecPhase::decoder;
-  return trainer_.step(draw_maps(masks_, change, seed(kBatches), options_.batch, pool_), phase,
-                       options_.lr * plan_.rate(step_), seed(kMovedCodes));
+  return trainer_.step(draw_maps(masks_, seed(kBatches), options_.batch, pool_), phase, options_.lr * plan_.rate(step_),
+                       seed(kMovedCodes));
 }
 
 CodecRunResult CodecRun::run(const std::function<void(const CodecRunProgress&)>& progress,

@@ -15,9 +15,9 @@
 namespace paligemma {
 
 struct CodecRunOptions {
-  std::int64_t steps = 6000;
+  std::int64_t steps = 4500;
   int batch = 32;
-  double lr = 3e-3;
+  double lr = 1.5e-2;
   CodecSizes sizes{};
   std::uint64_t seed = 0;
   std::filesystem::path init{};  // a codec to go on from, whose sizes count

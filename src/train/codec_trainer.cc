@@ -11,6 +11,7 @@ namespace {
 
 constexpr std::int64_t kMapCells = std::int64_t{MaskCodec::kSide} * MaskCodec::kSide;
 constexpr std::int64_t kCodesOfMap = std::int64_t{MaskCodec::kCodesSide} * MaskCodec::kCodesSide;
+constexpr double kBiasRate = 0.2;        // of the rate of weights
 constexpr std::size_t kMapsAtOnce = 64;  // of those that nothing is learned from
 
 // y becomes factor (y - 2 target + 1); gives the sum of squares before.
@@ -59,7 +60,7 @@ void CodecTrainer::add_part(Part& part, std::vector<CodecStage>& stages, const C
       part.parameters.add({.name = layer.name + ".bias", .shape = {of.out}, .placed = &of.bias},
                           file.tensors.find(layer.name + ".bias")->second);
     }
-  part.optimizer.emplace(part.parameters, backend_, OptimizerOptions{.beta2 = 0.99, .weight_decay = 1e-4});
+  part.optimizer.emplace(part.parameters, backend_, OptimizerOptions{.kind = OptimizerKind::muon, .beta2 = 0.99});
 }
 
 // (count 16, width).
@@ -120,7 +121,7 @@ CodecStep CodecTrainer::step(std::span<const float> maps, CodecPhase phase, doub
   result.skipped = !std::isfinite(result.loss) || !std::isfinite(square);
   if (result.skipped) return result;
   for (Part* part : parts) {
-    part->optimizer->step({.lr = lr});
+    part->optimizer->step({.lr = lr, .lr_adamw = kBiasRate * lr});
     part->parameters.place();
   }
   if (coded && whole) codebook_.follow({features.data, numbers}, codes, seed);

@@ -1,6 +1,7 @@
 // The mask codec's training, a VQ-VAE after "All in Tokens": maps through the encoder to the nearest codes and back,
 // the mean square of what differs, the gradient passed over the codes as if they were the features, and a pull of the
 // features to their codes (commitment). At first without codes; at the end the decoder alone, for codes that stay.
+// Weights are changed by Muon: it comes as far as AdamW in a fraction of the steps.
 #pragma once
 
 #include <map>
@@ -31,6 +32,7 @@ class CodecTrainer {
   CodecTrainer(const CodecFile& file, std::string_view where, Backend& backend);
 
   // `maps` are coverages (count, 64, 64). `seed` is of this step.
+  // `lr` is Muon's.
   CodecStep step(std::span<const float> maps, CodecPhase phase, double lr, std::uint64_t seed);
   // Finds the codes that the phase `codes` begins with.
   void start_codes(std::span<const float> maps, std::uint64_t seed);

@@ -42,13 +42,12 @@ bool MaskSet::holds_out(std::int64_t index) const {
   return false;
 }
 
-void MaskSet::add(const Mask& mask) {
-  const std::array<double, 4> box = tight_box(mask);
-  if (box[2] <= box[0]) {
+void MaskSet::add(const Mask& mask, const std::array<double, 4>& box) {
+  if (tight_box(mask, box)[2] == 0) {
     ++empty_;
     return;
   }
-  MaskShape shape(mask);
+  MaskShape shape(mask, box);
   fingerprint_ = splitmix64(fingerprint_, shape.fingerprint());
   if (holds_out(count_++)) {
     for (const float coverage : crop_mask(mask, box))
@@ -75,7 +74,7 @@ std::vector<UnreadableMask> read_mask_folder(const fs::path& folder, const std::
          ": expected a folder of PNG masks: ", error.message());
   if (files.empty())
     fail(ErrorKind::input, "no_masks", "reading masks: ", folder.string(),
-         ": expected PNG files, one mask each, got none");
+         ": expected PNG files, one mask each, got none. Try: a COCO document itself");
   std::ranges::sort(files);
   std::vector<UnreadableMask> unreadable;
   for (const fs::path& file : files) try {

@@ -15,12 +15,14 @@ class MaskSet {
   // Every so many masks one is held out, each time another one by the seed. `fraction` is in 0..1.
   MaskSet(double fraction, std::uint64_t seed) : fraction_(fraction), seed_(seed) {}
 
-  // One after the other; an empty mask is only counted.
-  void add(const Mask& mask);
+  // One after the other, as targets are made of them: what is inside of its object's box, or the smallest box. An empty
+  // one is only counted.
+  void add(const Mask& mask, const std::array<double, 4>& box);
+  void add(const Mask& mask) { add(mask, tight_box(mask)); }
 
   const std::vector<MaskShape>& shapes() const { return shapes_; }
   const std::vector<MaskShape>& held_out() const { return held_out_; }
-  // Coverages (count, 64, 64) of those held out, as crop_mask() makes them of their boxes.
+  // Coverages (count, 64, 64) of those held out, as crop_mask() makes them.
   std::vector<float> held_out_maps() const;
   std::int64_t empty() const { return empty_; }
   // Of all that was added and in which order, for a run that is resumed.
@@ -38,7 +40,7 @@ class MaskSet {
 };
 
 struct UnreadableMask {
-  std::string path{}, reason{};
+  std::string path{}, reason{};  // its file, or its place in one
 };
 
 // Takes the PNG files of a folder by name, one mask each. Inside is what is brighter than 127 in one of its colours; in

@@ -60,6 +60,59 @@ TEST(TrainCodecCommand, MakesACodecThatAModelTakes) {
   EXPECT_EQ(asked.code, 0) << asked.err;
 }
 
+// The masks of PNG files as run lengths in pictures twice as large, which are not there.
+std::string coco_of(const Scratch& scratch, const std::string& folder) {
+  Json document = {{"images", {{{"id", 1}, {"file_name", "gone.jpg"}, {"width", 64}, {"height", 64}}}},
+                   {"categories", {{{"id", 1}, {"name", "ring"}}}},
+                   {"annotations", Json::array()}};
+  const auto add = [&](Json one) {
+    one["image_id"] = one["category_id"] = 1;
+    document["annotations"].push_back(std::move(one));
+  };
+  std::int64_t id = 0;
+  for (const std::string& name : files_in(folder)) {
+    const Picture picture = read_picture(folder + "/" + name);
+    std::vector<std::uint32_t> counts{0};
+    int left = 64, top = 64, right = 0, bottom = 0;
+    bool inside = false;
+    for (int x = 0; x < 64; ++x)
+      for (int y = 0; y < 64; ++y) {
+        const int column = x - 20, row = y - 9;
+        const bool is = column >= 0 && column < picture.width && row >= 0 && row < picture.height &&
+                        picture.rgb[3 * std::size_t(row * picture.width + column)] > 127;
+        if (is != inside) counts.push_back(0);
+        inside = is;
+        ++counts.back();
+        if (is)
+          left = std::min(left, x), top = std::min(top, y), right = std::max(right, x + 1),
+          bottom = std::max(bottom, y + 1);
+      }
+    add({{"id", ++id},
+         {"bbox", {left, top, right - left, bottom - top}},
+         {"segmentation", {{"size", {64, 64}}, {"counts", counts}}}});
+  }
+  add({{"id", ++id}, {"bbox", {1, 1, 5, 5}}});
+  add({{"id", ++id}, {"bbox", {1, 1, 5, 5}}, {"iscrowd", 1}, {"segmentation", {{1, 1, 6, 1, 6, 6}}}});
+  add({{"id", ++id}, {"bbox", {1, 1, 5, 5}}, {"segmentation", {{1, 1, 6}}}});
+  return scratch.write("instances.json", dump_json(document));
+}
+
+TEST(TrainCodecCommand, LearnsTheSameOfACocoDocument) {
+  const Scratch scratch;
+  const std::string folder = ring_masks(scratch, 20), one = scratch.path("one.npz"), two = scratch.path("two.npz");
+  EXPECT_EQ(run_program(train(folder, one, {"-q"})).code, 0);
+  const Ended made = run_program(train(coco_of(scratch, folder), two, {"--json"}));
+  EXPECT_EQ(made.code, 0) << made.err;
+  EXPECT_THAT(made.err, HasSubstr("warning: skipped: instances.json: bad_shape: expected polygons"));
+  EXPECT_THAT(made.err, HasSubstr("20 masks, of which 2 are held out; 0 empty, 1 unreadable, 2 boxes without a mask, "
+                                  "1 crowds"));
+  const Json json = json_of(made);
+  EXPECT_EQ(json["without_mask"], 2);
+  EXPECT_EQ(json["crowds"], 1);
+  EXPECT_EQ(json["unreadable"], Json::array({"instances.json"}));
+  EXPECT_EQ(scratch.read("one.npz"), scratch.read("two.npz"));
+}
+
 TEST(TrainCodecCommand, SaysHowGoodTheCodecIs) {
   const Scratch scratch;
   const std::string to = scratch.path("codec.npz");
@@ -89,7 +142,11 @@ TEST(TrainCodecCommand, SaysWhatIsWrong) {
   expect({masks, "-o", to, "--init", scratch.path("none.npz")}, 4, "none.npz");
   expect({masks, "-o", to, "--init", GOLDEN_DIR "/codec/tiny.safetensors"}, 4, "got a file that only decodes");
   expect({scratch.path("none"), "-o", to}, 3, "expected a folder of PNG masks");
-  expect({scratch.write("coco.json", "{}"), "-o", to}, 2, "not available in this version");
+  expect({scratch.write("coco.json", "{}"), "-o", to}, 2, "expected a COCO document with segmentations");
+  expect({scratch.write("boxes.json", R"({"images":[{"id":1,"file_name":"a.png"}],"categories":[{"id":1,"name":"cow"}],
+          "annotations":[{"id":1,"image_id":1,"category_id":1,"bbox":[0,0,2,2]}]})"),
+          "-o", to},
+         2, "expected annotations with polygons or run lengths, got none, 1 boxes alone");
   fs::create_directory(scratch.folder() / "empty");
   expect({scratch.path("empty"), "-o", to}, 3, "expected PNG files, one mask each, got none");
   const std::vector<std::byte> black = encode_gray_png(std::vector<std::uint8_t>(9), 3, 3);

@@ -54,6 +54,26 @@ TEST(MaskShape, UnchangedIsAsItIsCropped) {
     }
 }
 
+// A box that leaves room around the mask, one that cuts it, and one whose edges lie between pixels.
+TEST(MaskShape, IsCroppedToItsObjectsBox) {
+  const Mask mask = drawn_mask(3);
+  const auto [x1, y1, x2, y2] = tight_box(mask);
+  const double width = x2 - x1, height = y2 - y1;
+  const std::array<double, 4> boxes[] = {{x1 - 6, y1, x2 + 3, y2 + 8},
+                                         {x1 + width / 4, y1 - 2, x2 - width / 8, y1 + height / 2},
+                                         {x1 + 0.7, y1 - 0.4, x2 + 0.6, y2 - 1.2}};
+  for (std::array<double, 4> box : boxes) {
+    for (double& edge : box) edge = std::max(edge, 0.0);
+    EXPECT_LT(mean_difference(MaskShape(mask, box).map({}), crop_mask(mask, box)), 0.012) << box[0];
+  }
+  EXPECT_NE(MaskShape(mask, boxes[0]).fingerprint(), MaskShape(mask).fingerprint());
+  MaskSet masks(1, 0);
+  masks.add(mask, {x1 - 8, y1, x1 - 4, y2});
+  EXPECT_EQ(masks.empty(), 1);
+  masks.add(mask, {x1, y1, x1 + width / 2, y2});
+  EXPECT_LT(mean_difference(masks.held_out_maps(), crop_mask(mask, {x1, y1, x1 + width / 2, y2})), 0.003);
+}
+
 TEST(MaskShape, AMirroredMapIsTheMirroredMasksMap) {
   const Mask mask = drawn_mask(7);
   Mask mirrored = mask;
