@@ -143,13 +143,12 @@ std::vector<std::vector<Drawing>> open_things() {
     if (found == names.end()) refuse("things.txt", thing.name, "none");
     Bitmap own = cell_of(colour, alpha, static_cast<int>(found - names.begin()), kThingCell, kThingColumns);
     std::vector<Drawing>& drawings = all.emplace_back();
-    if (thing.tint < 0) {
+    if (thing.hue < 0) {
       drawings.push_back(make_drawing(std::move(own)));
       continue;
     }
-    const int hue = colours()[static_cast<std::size_t>(thing.tint)].hue;
     for (const Colour& tint : colours().first(kTints))
-      drawings.push_back(make_drawing(turned_hue(own, tint.hue - hue)));
+      drawings.push_back(make_drawing(turned_hue(own, tint.hue - thing.hue)));
   }
   return all;
 }

@@ -82,7 +82,7 @@ std::vector<Group> groups_of(const std::vector<Figure>& figures) {
       ++found->count;
       continue;
     }
-    const bool tinted = things()[static_cast<std::size_t>(figure.thing)].tint >= 0;
+    const bool tinted = things()[static_cast<std::size_t>(figure.thing)].hue >= 0;
     groups.push_back({.thing = figure.thing, .colour = tinted ? figure.colour : -1, .count = 1});
   }
   return groups;
@@ -121,7 +121,7 @@ std::string caption_text(const Scene& scene, std::string_view language) {
 std::string description_text(const Scene& scene, std::string_view language) {
   const bool korean = language == "ko";
   std::string text = korean ? std::string(place_of(scene).korean) + " 사진이다."
-                            : "a picture of " + with_article(place_of(scene).name) + ".";
+                            : "a picture of " + std::string(place_of(scene).picture) + ".";
   for (std::size_t third = 0; third < kThirds.size(); ++third) {
     const std::vector<Group> groups = groups_of(figures_in_third(scene, third));
     if (groups.empty()) continue;

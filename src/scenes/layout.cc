@@ -144,7 +144,7 @@ Figure new_figure(const std::vector<Figure>& figures, Dice& dice) {
   const bool again = !figures.empty() && !is_sign(figures.back()) && dice.chance(0.35);
   const std::size_t thing = again ? static_cast<std::size_t>(figures.back().thing) : dice.below(sign_place());
   Figure figure{.thing = static_cast<int>(thing)};
-  if (things()[thing].tint >= 0) {
+  if (things()[thing].hue >= 0) {
     figure.colour = static_cast<int>(dice.below(kTints));
     for (const Figure& other : figures)  // one colour for all of a kind
       if (other.thing == figure.thing) figure.colour = other.colour;

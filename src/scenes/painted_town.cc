@@ -141,7 +141,7 @@ void paint_city(Brush& brush, double horizon) {
     brush.line({x, kerb}, {x, top}, 0.009, {30, 30, 40});
     brush.glow(x, top, 0.09, {255, 226, 150, 0.8});
     brush.ellipse(x, top, 0.016, 0.016, {255, 246, 214});
-    brush.ellipse(x, kerb + 0.02, 0.12, 0.03, {255, 226, 150, 0.12});
+    brush.ellipse(x, kerb + 0.02, 0.12, 0.03, {255, 226, 150, 0.07});
   }
 }
 

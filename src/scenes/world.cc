@@ -3,8 +3,6 @@
 namespace paligemma::world {
 namespace {
 
-constexpr int kRed = 0, kPurple = 4;
-
 constexpr std::array kThings = {
     Thing{"cow", "cows", "소", "마리", Stand::ground, true},
     Thing{"horse", "horses", "말", "마리", Stand::ground, true},
@@ -27,7 +25,7 @@ constexpr std::array kThings = {
     Thing{"turtle", "turtles", "거북", "마리", Stand::ground, true},
     Thing{"crab", "crabs", "게", "마리", Stand::ground, true},
     Thing{"butterfly", "butterflies", "나비", "마리", Stand::any, true},
-    Thing{"car", "cars", "자동차", "대", Stand::ground, false, kRed},
+    Thing{"car", "cars", "자동차", "대", Stand::ground, false, 356},
     Thing{"bus", "buses", "버스", "대", Stand::ground},
     Thing{"truck", "trucks", "트럭", "대", Stand::ground},
     Thing{"bicycle", "bicycles", "자전거", "대", Stand::ground},
@@ -37,22 +35,22 @@ constexpr std::array kThings = {
     Thing{"banana", "bananas", "바나나", "개", Stand::ground},
     Thing{"strawberry", "strawberries", "딸기", "개", Stand::ground},
     Thing{"ball", "balls", "공", "개", Stand::ground},
-    Thing{"balloon", "balloons", "풍선", "개", Stand::air, false, kRed},
-    Thing{"umbrella", "umbrellas", "우산", "개", Stand::ground, false, kPurple},
+    Thing{"balloon", "balloons", "풍선", "개", Stand::air, false, 3},
+    Thing{"umbrella", "umbrellas", "우산", "개", Stand::ground, false, 248},
     Thing{"flower", "flowers", "꽃", "송이", Stand::ground},
     Thing{"chair", "chairs", "의자", "개", Stand::ground},
     Thing{"table", "tables", "탁자", "개", Stand::ground},
     Thing{"sign", "signs", "표지판", "개", Stand::any},
 };
 
-constexpr std::array<Place, 8> kPlaces = {{{"beach", "on the", "해변"},
-                                           {"field", "in the", "들판"},
-                                           {"road", "on the", "도로"},
-                                           {"room", "in the", "방"},
-                                           {"snow", "in the", "눈밭"},
-                                           {"city", "in the", "도시"},
-                                           {"forest", "in the", "숲"},
-                                           {"desert", "in the", "사막"}}};
+constexpr std::array<Place, 8> kPlaces = {{{"beach", "on the", "해변", "a beach"},
+                                           {"field", "in the", "들판", "a field"},
+                                           {"road", "on the", "도로", "a road"},
+                                           {"room", "in the", "방", "a room"},
+                                           {"snow", "in the", "눈밭", "snow"},
+                                           {"city", "in the", "도시", "a city"},
+                                           {"forest", "in the", "숲", "a forest"},
+                                           {"desert", "in the", "사막", "a desert"}}};
 
 constexpr std::array<Colour, 6> kColours = {{{"red", "빨간색", "빨간", 0, {198, 32, 40}},
                                              {"yellow", "노란색", "노란", 48, {247, 202, 24}, true},

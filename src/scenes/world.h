@@ -19,14 +19,15 @@ struct Thing {
   std::string_view korean{}, counter{};  // "소", "마리"
   Stand stand = Stand::ground;
   bool animal = false;
-  // The artwork's own colour as a place in colours(), where it can be given another one; the others have no colour that
-  // anybody is asked for.
-  int tint = -1;
+  // The artwork's own hue in degrees, of what is given one of the tints; the others have no colour that anybody is
+  // asked for.
+  int hue = -1;
 };
 
 struct Place {
   std::string_view name{}, preposition{};  // "field", "in the"
   std::string_view korean{};
+  std::string_view picture{};  // "a field": what a picture is of
 };
 
 struct Colour {
