@@ -164,7 +164,8 @@ void SceneWriter::write_all() {
     session_.console.show_progress(pictures_, settings_.count, together.back().picture);
   }
   session_.console.hide_progress();
-  write_file(label_file(settings_), std::as_bytes(std::span(labels_text())), settings_.force);
+  const std::string labels = labels_text();
+  write_file(label_file(settings_), std::as_bytes(std::span(labels)), settings_.force);
 }
 
 void SceneWriter::report() const {

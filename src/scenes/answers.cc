@@ -199,7 +199,7 @@ std::vector<Question> finding_questions(const Scene& scene, Dice& dice) {
 std::vector<Question> questions(const Scene& scene, Dice& dice) {
   std::vector<Question> all;
   for (const std::string_view language : {"en", "ko"}) {
-    const string end = " " + string(language);
+    const string end = string(1, ' ').append(language);
     all.push_back({.topic = Topic::caption,
                    .language = language,
                    .prompt = "caption" + end,

@@ -85,29 +85,34 @@ Drawing make_drawing(Bitmap full) {
   return drawing;
 }
 
-// What a pixel shows whose hue is turned by `turn` degrees; grays stay. The largest and the smallest of the three
-// channels stay what they are.
-std::uint32_t turned_hue(std::uint32_t pixel, int turn) {
+// A pixel whose hue is near `from` with a hue that is turned as `from` is to become `to`, in degrees. Others stay, and
+// grays do; the largest and the smallest of the three channels stay what they are.
+std::uint32_t turned_hue(std::uint32_t pixel, int from, int to) {
+  constexpr double kNear = 40 / 60.0;
   const int r = pixel & 0xff, g = pixel >> 8 & 0xff, b = pixel >> 16 & 0xff, alpha = static_cast<int>(pixel >> 24);
   const int high = std::max({r, g, b}), low = std::min({r, g, b}), range = high - low;
   if (range * 4 < high || range < alpha / 16) return pixel;
-  const double sextant = high == r   ? static_cast<double>(g - b) / range
-                         : high == g ? 2 + static_cast<double>(b - r) / range
-                                     : 4 + static_cast<double>(r - g) / range;
-  double hue = sextant + turn / 60.0;
-  while (hue < 0) hue += 6;
-  while (hue >= 6) hue -= 6;
+  // Hues are sextants of a circle.
+  const auto apart = [](double one, double other) {
+    const double away = std::abs(one - other);
+    return std::min(away, 6 - away);
+  };
+  const auto share = [&](int difference) { return static_cast<double>(difference) / range; };
+  double hue = high == r ? share(g - b) : high == g ? 2 + share(b - r) : 4 + share(r - g);
+  if (hue < 0) hue += 6;
+  if (apart(hue, from / 60.0) > kNear) return pixel;
+  hue += (to - from) / 60.0;
+  if (hue < 0) hue += 6;
+  if (hue >= 6) hue -= 6;
   const auto channel = [&](double centre) {
-    double away = std::abs(hue - centre);
-    away = std::min(away, 6 - away);
-    const double share = away <= 1 ? 1 : away >= 2 ? 0 : 2 - away;
-    return static_cast<std::uint32_t>(low + range * share + 0.5);
+    const double away = std::clamp(apart(hue, centre), 1.0, 2.0);
+    return static_cast<std::uint32_t>(low + range * (2 - away) + 0.5);
   };
   return channel(0) | channel(2) << 8 | channel(4) << 16 | (pixel & 0xff000000);
 }
 
-Bitmap turned_hue(Bitmap bitmap, int turn) {
-  for (std::uint32_t& pixel : bitmap.pixels) pixel = turned_hue(pixel, turn);
+Bitmap turned_hue(Bitmap bitmap, int from, int to) {
+  for (std::uint32_t& pixel : bitmap.pixels) pixel = turned_hue(pixel, from, to);
   return bitmap;
 }
 
@@ -148,7 +153,7 @@ std::vector<std::vector<Drawing>> open_things() {
       continue;
     }
     for (const Colour& tint : colours().first(kTints))
-      drawings.push_back(make_drawing(turned_hue(own, tint.hue - thing.hue)));
+      drawings.push_back(make_drawing(turned_hue(own, thing.hue, tint.hue)));
   }
   return all;
 }

@@ -8,7 +8,7 @@
 namespace paligemma::world {
 namespace {
 
-constexpr double kPoleWide = 0.022;  // of the side; what layout.cc keeps free is a little more
+constexpr double kPoleWide = 0.15;  // ems; what layout.cc keeps free is a little more
 
 Picture lit_backdrop(const Picture& painted, bool mirrored, int light) {
   Picture picture{
@@ -45,7 +45,7 @@ void darken(Picture& picture, double x, double y, double reach_x, double reach_y
 // A post of gray steel, round: lighter on one side.
 void paint_pole(Picture& picture, const Figure& sign) {
   const double side = picture.width;
-  const int wide = std::max(2, static_cast<int>(std::floor(kPoleWide * side + 0.5)));
+  const int wide = std::max(2, static_cast<int>(std::floor(kPoleWide * sign.scale * side + 0.5)));
   const int left = static_cast<int>(std::floor(sign.x * side + 0.5)) - wide / 2;
   const int top = static_cast<int>(std::floor(sign.y * side)), bottom = static_cast<int>(std::floor(sign.foot * side));
   for (int y = std::max(top, 0); y < std::min(bottom, picture.height); ++y)
@@ -64,7 +64,7 @@ Picture draw(const Scene& scene, BackdropStore& backdrops) {
   for (const Figure& figure : scene.figures) {
     if (figure.foot <= 0) continue;
     const bool sign = figure.thing == static_cast<int>(sign_place());
-    const double reach = sign ? 0.035 : 0.46 * figure.width;
+    const double reach = sign ? 0.25 * figure.scale : 0.46 * figure.width;
     darken(picture, figure.x * side, (figure.foot - 0.005) * side, reach * side, std::max(0.012, 0.16 * reach) * side);
     if (sign) paint_pole(picture, figure);
   }

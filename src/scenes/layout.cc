@@ -14,7 +14,7 @@ constexpr double kMargin112 = 1.0 / 112;
 constexpr double kMostCovered = 0.14;  // of the smaller of two boxes
 // Words about left and right are to be certain: middles keep away from one another and from the thirds of the width.
 constexpr double kLeastApart = 0.03, kFromThirds = 0.012;
-constexpr double kPoleWidth = 0.026;
+constexpr double kPoleWidth = 0.19;  // ems
 
 struct Box {
   double x1, y1, x2, y2;
@@ -26,7 +26,8 @@ Box box_of(const Figure& figure) {
 }
 
 Box pole_of(const Figure& figure) {
-  return {figure.x - kPoleWidth / 2, figure.y, figure.x + kPoleWidth / 2, figure.foot};
+  const double half = kPoleWidth / 2 * figure.scale;
+  return {figure.x - half, figure.y, figure.x + half, figure.foot};
 }
 
 double common_area(const Box& a, const Box& b) {

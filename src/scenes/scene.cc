@@ -22,8 +22,8 @@ void check_options(const SceneOptions& options) {
          ", got ", options.scale);
 }
 
-// Numbers of one seed lie on one orbit of the generator, which those of another seed meet elsewhere if at all: what
-// begins an orbit is no neighbour of what begins another.
+// Seeds that are neighbours in the generator would give the same numbers one place on: what its first output begins is
+// not so.
 std::uint64_t dice_seed(std::uint64_t seed, std::uint64_t number) { return splitmix64(splitmix64(seed, 0), number); }
 
 Backdrop choose_backdrop(const Scene& scene, Dice& dice) {
