@@ -8,6 +8,7 @@
 #include "folders.h"
 #include "image/encode.h"
 #include "io/file.h"
+#include "io/output_folder.h"
 #include "options.h"
 #include "report/annotations.h"
 #include "scenes/samples.h"
@@ -40,13 +41,15 @@ struct WrittenScene {
   std::exception_ptr error;
 };
 
-fs::path label_file(const SceneSettings& settings) {
-  return fs::path(settings.output) / (settings.labels == SceneLabels::rows ? "rows.jsonl" : "instances.json");
+std::string_view label_name(const SceneSettings& settings) {
+  return settings.labels == SceneLabels::rows ? "rows.jsonl" : "instances.json";
 }
+
+fs::path label_file(const SceneSettings& settings) { return fs::path(settings.output) / label_name(settings); }
 
 void add_scene_options(Arguments& arguments, SceneSettings& settings) {
   const std::string group = "Scenes";
-  constexpr std::int64_t kMostScenes = 10'000'000, kLargest = std::numeric_limits<std::int64_t>::max();
+  constexpr std::int64_t kMostScenes = 1'000'000, kLargest = std::numeric_limits<std::int64_t>::max();
   arguments.number(group, "--count", 1, kMostScenes, settings.count, join("Pictures (", settings.count, ")"));
   arguments.number(group, "--seed", 0, kLargest, settings.seed,
                    "What is drawn by chance: no two seeds have a scene in common (0)");
@@ -103,7 +106,11 @@ void list_objects(const world::Scene& scene, WrittenScene& written) {
 class SceneWriter {
  public:
   SceneWriter(const SceneSettings& settings, Session& session)
-      : settings_(settings), session_(session), pool_(settings.threads.threads), artwork_(world::open_artwork()) {
+      : settings_(settings),
+        session_(session),
+        pool_(settings.threads.threads),
+        artwork_(world::open_artwork()),
+        folder_(settings.output) {
     std::vector<std::string> names;
     for (const world::Thing& thing : world::things()) names.emplace_back(thing.name);
     categories_.emplace(names);
@@ -114,9 +121,7 @@ class SceneWriter {
 
  private:
   WrittenScene write(std::uint64_t number);
-  std::string labels_text() const {
-    return settings_.labels == SceneLabels::rows ? rows_ : document_.text(*categories_);
-  }
+  void write_together(NewFile& labels);
 
   const SceneSettings& settings_;
   Session& session_;
@@ -125,7 +130,7 @@ class SceneWriter {
   world::BackdropStore backdrops_;
   std::optional<Categories> categories_;
   CocoDocument document_;
-  std::string rows_;
+  OutputFolder folder_;  // of the labels, which appear when all pictures are there
   std::uint64_t pictures_ = 0, labels_ = 0;
 };
 
@@ -140,32 +145,37 @@ WrittenScene SceneWriter::write(std::uint64_t number) {
   return written;
 }
 
-void SceneWriter::write_all() {
+void SceneWriter::write_together(NewFile& labels) {
   constexpr std::uint64_t kTogether = 64;
-  session_.console.begin_progress(0);
-  while (pictures_ < settings_.count && !interrupted()) {
-    std::vector<WrittenScene> together(std::min(kTogether, settings_.count - pictures_));
-    pool_.run(static_cast<std::int64_t>(together.size()), [&](std::int64_t i, int) {
-      const auto place = static_cast<std::size_t>(i);
-      try {
-        together[place] = write(settings_.first + pictures_ + place);
-      } catch (...) {  // threads of the pool let nothing through
-        together[place].error = std::current_exception();
-      }
-    });
-    for (const WrittenScene& scene : together) {
-      if (scene.error) std::rethrow_exception(scene.error);
-      rows_ += scene.rows;
-      labels_ += scene.labels;
-      ++pictures_;
-      if (settings_.labels == SceneLabels::coco)
-        document_.add(static_cast<int>(pictures_), scene.picture, scene.objects, *categories_);
+  std::vector<WrittenScene> together(std::min(kTogether, settings_.count - pictures_));
+  pool_.run(static_cast<std::int64_t>(together.size()), [&](std::int64_t i, int) {
+    const auto place = static_cast<std::size_t>(i);
+    try {
+      together[place] = write(settings_.first + pictures_ + place);
+    } catch (...) {  // threads of the pool let nothing through
+      together[place].error = std::current_exception();
     }
-    session_.console.show_progress(pictures_, settings_.count, together.back().picture);
+  });
+  for (const WrittenScene& scene : together) {
+    if (scene.error) std::rethrow_exception(scene.error);
+    labels.write(std::as_bytes(std::span(scene.rows)));
+    labels_ += scene.labels;
+    ++pictures_;
+    if (settings_.labels == SceneLabels::coco)
+      document_.add(static_cast<int>(pictures_), scene.picture, scene.objects, *categories_);
   }
+  session_.console.show_progress(pictures_, settings_.count, together.back().picture);
+}
+
+void SceneWriter::write_all() {
+  NewFile labels(folder_.path(label_name(settings_)), label_file(settings_).string());
+  session_.console.begin_progress(0);
+  while (pictures_ < settings_.count && !interrupted()) write_together(labels);
   session_.console.hide_progress();
-  const std::string labels = labels_text();
-  write_file(label_file(settings_), std::as_bytes(std::span(labels)), settings_.force);
+  const std::string document = settings_.labels == SceneLabels::coco ? document_.text(*categories_) : "";
+  labels.write(std::as_bytes(std::span(document)));
+  labels.close();
+  folder_.commit(settings_.force);
 }
 
 void SceneWriter::report() const {

@@ -91,7 +91,7 @@ std::uint32_t turned_hue(std::uint32_t pixel, int from, int to) {
   constexpr double kNear = 40 / 60.0;
   const int r = pixel & 0xff, g = pixel >> 8 & 0xff, b = pixel >> 16 & 0xff, alpha = static_cast<int>(pixel >> 24);
   const int high = std::max({r, g, b}), low = std::min({r, g, b}), range = high - low;
-  if (range * 4 < high || range < alpha / 16) return pixel;
+  if (range == 0 || range * 4 < high || range < alpha / 16) return pixel;
   // Hues are sextants of a circle.
   const auto apart = [](double one, double other) {
     const double away = std::abs(one - other);

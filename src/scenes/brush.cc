@@ -36,7 +36,10 @@ void Brush::fill(const Shade& shade) {
   cairo_fill(cairo_);
 }
 
-void Brush::sky(double bottom, const Shade& top, const Shade& low) { band(0, bottom, top, low); }
+void Brush::sky(double bottom, const Shade& top, const Shade& low) {
+  const Shade high = varied(top), deep = varied(low);
+  band(0, bottom, high, deep);
+}
 
 void Brush::band(double top, double bottom, const Shade& high, const Shade& low) {
   const Pattern pattern(cairo_pattern_create_linear(0, top, 0, bottom));
@@ -122,21 +125,23 @@ void Brush::clouds(int most, double lowest, const Shade& shade) {
 }
 
 void Brush::pine(double x, double foot, double height, const Shade& shade) {
+  const Shade needles = varied(shade);
   rectangle(x - 0.035 * height, foot - 0.2 * height, 0.07 * height, 0.2 * height, {94, 66, 44});
   for (int tier = 0; tier < 3; ++tier) {
     const double low = foot - (0.13 + 0.25 * tier) * height, wide = (0.27 - 0.06 * tier) * height;
     const double top = low - (0.44 - 0.03 * tier) * height;
-    polygon({{x - wide, low}, {x, top}, {x, low}}, between(shade, {255, 255, 255}, 0.08));
-    polygon({{x, low}, {x, top}, {x + wide, low}}, between(shade, {0, 0, 0}, 0.12));
+    polygon({{x - wide, low}, {x, top}, {x, low}}, between(needles, {255, 255, 255}, 0.08));
+    polygon({{x, low}, {x, top}, {x + wide, low}}, between(needles, {0, 0, 0}, 0.12));
   }
 }
 
 void Brush::tree(double x, double foot, double height, const Shade& shade) {
+  const Shade leaves = varied(shade);
   rectangle(x - 0.045 * height, foot - 0.5 * height, 0.09 * height, 0.5 * height, {104, 72, 48});
-  const Shade dark = between(shade, {0, 0, 0}, 0.18), bright = between(shade, {255, 255, 220}, 0.14);
+  const Shade dark = between(leaves, {0, 0, 0}, 0.18), bright = between(leaves, {255, 255, 220}, 0.14);
   ellipse(x - 0.17 * height, foot - 0.55 * height, 0.2 * height, 0.18 * height, dark);
   ellipse(x + 0.17 * height, foot - 0.55 * height, 0.2 * height, 0.18 * height, dark);
-  ellipse(x, foot - 0.68 * height, 0.27 * height, 0.27 * height, shade);
+  ellipse(x, foot - 0.68 * height, 0.27 * height, 0.27 * height, leaves);
   ellipse(x - 0.07 * height, foot - 0.76 * height, 0.14 * height, 0.13 * height, bright);
 }
 

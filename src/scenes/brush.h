@@ -25,9 +25,11 @@ class Brush {
  public:
   Brush(cairo_t* cairo, Dice& dice) : cairo_(cairo), dice(dice) {}
 
-  // A colour that is not the same in any two backdrops.
+  // A colour that is not the same in any two backdrops. Compilers evaluate the arguments of a call in any order: at
+  // most one of them may throw the dice.
   Shade varied(const Shade& shade, double by = 12);
 
+  // Of varied colours, as trees are.
   void sky(double bottom, const Shade& top, const Shade& low);
   // All between two heights, from one colour to the other.
   void band(double top, double bottom, const Shade& high, const Shade& low);

@@ -12,8 +12,8 @@ struct SkyShades {
 
 // By day, or with a chance in the evening.
 SkyShades sky_of(Brush& brush, double evening) {
-  if (brush.dice.chance(evening)) return {brush.varied({88, 66, 140}), brush.varied({250, 160, 104}), {255, 214, 130}};
-  return {brush.varied({70, 150, 224}), brush.varied({200, 228, 246}), {255, 232, 120}};
+  if (brush.dice.chance(evening)) return {{88, 66, 140}, {250, 160, 104}, {255, 214, 130}};
+  return {{70, 150, 224}, {200, 228, 246}, {255, 232, 120}};
 }
 
 // Spots on the ground, larger when they are nearer.
@@ -66,8 +66,10 @@ void paint_field(Brush& brush, double horizon) {
   const Shade far_hill = brush.varied({132, 176, 142}), hill = brush.varied({98, 160, 84});
   brush.ridge(horizon - 0.055, 0.05, 2, far_hill, between(far_hill, kWhiteLight, 0.2));
   brush.ridge(horizon - 0.025, 0.03, 3, hill, between(hill, {40, 90, 40}, 0.4));
-  for (std::size_t left = brush.dice.below(5); left > 0; --left)
-    brush.tree(brush.dice.share(), horizon + 0.012, brush.dice.between(0.07, 0.12), brush.varied({58, 122, 52}));
+  for (std::size_t left = brush.dice.below(5); left > 0; --left) {
+    const double x = brush.dice.share(), high = brush.dice.between(0.07, 0.12);
+    brush.tree(x, horizon + 0.012, high, {58, 122, 52});
+  }
   const Shade meadow = brush.varied({124, 188, 74}), near_meadow = brush.varied({58, 128, 46});
   brush.ridge(horizon, 0.012, 3, meadow, between(meadow, near_meadow, 0.6));
   brush.ridge(horizon + 0.2, 0.05, 2, between(meadow, near_meadow, 0.3), near_meadow);
@@ -81,7 +83,7 @@ void paint_field(Brush& brush, double horizon) {
 }
 
 void paint_snow(Brush& brush, double horizon) {
-  brush.sky(horizon + 0.02, brush.varied({150, 178, 210}), brush.varied({226, 236, 244}));
+  brush.sky(horizon + 0.02, {150, 178, 210}, {226, 236, 244});
   brush.sun(0.06, 0.16, {255, 250, 226});
   brush.clouds(3, horizon - 0.14, {240, 244, 248, 0.85});
   for (int i = 0; i < 3; ++i) {
@@ -100,10 +102,11 @@ void paint_snow(Brush& brush, double horizon) {
   }
   const Shade snow = brush.varied({246, 249, 254}, 4), shadow = brush.varied({200, 214, 234}, 8);
   brush.ridge(horizon, 0.014, 3, snow, between(snow, shadow, 0.4));
-  for (int i = 0; i < 5; ++i)
-    if (brush.dice.chance(0.7))
-      brush.pine((i + brush.dice.share()) / 5, horizon + brush.dice.between(0.015, 0.06), brush.dice.between(0.11, 0.2),
-                 brush.varied({54, 104, 84}));
+  for (int i = 0; i < 5; ++i) {
+    const double x = (i + brush.dice.share()) / 5, foot = horizon + brush.dice.between(0.015, 0.06);
+    const double high = brush.dice.between(0.11, 0.2);
+    if (brush.dice.chance(0.7)) brush.pine(x, foot, high, {54, 104, 84});
+  }
   brush.ridge(horizon + 0.13, 0.05, 2, snow, shadow);
   brush.ridge(horizon + 0.34, 0.05, 2, snow, shadow);
   for (int i = 0; i < 60; ++i) {
@@ -113,7 +116,7 @@ void paint_snow(Brush& brush, double horizon) {
 }
 
 void paint_forest(Brush& brush, double horizon) {
-  brush.sky(horizon + 0.1, brush.varied({132, 186, 190}), brush.varied({214, 230, 190}));
+  brush.sky(horizon + 0.1, {132, 186, 190}, {214, 230, 190});
   const Shade leaves = brush.varied({48, 110, 56});
   brush.ridge(horizon - 0.2, 0.05, 7, between(leaves, {150, 200, 170}, 0.55), between(leaves, {150, 200, 170}, 0.35));
   brush.ridge(horizon - 0.11, 0.04, 9, between(leaves, {120, 180, 140}, 0.35), between(leaves, {20, 60, 30}, 0.2));
@@ -123,7 +126,7 @@ void paint_forest(Brush& brush, double horizon) {
     for (int i = 0; i < 7; ++i) {
       const double x = (i + brush.dice.share()) / 7, foot = horizon + 0.005 + 0.035 * row + 0.02 * brush.dice.share();
       const double high = brush.dice.between(0.26, 0.38) + 0.05 * row;
-      const Shade shade = brush.varied(between(leaves, {10, 40, 20}, 0.1 * row), 14);
+      const Shade shade = between(leaves, {10, 40, 20}, 0.1 * row);
       brush.dice.chance(0.6) ? brush.pine(x, foot, high, shade) : brush.tree(x, foot, 0.9 * high, shade);
     }
   brush.ridge(horizon + 0.08, 0.02, 3, ground, near_ground);
@@ -138,9 +141,9 @@ void paint_forest(Brush& brush, double horizon) {
 void paint_desert(Brush& brush, double horizon) {
   const bool dusk = brush.dice.chance(0.4);
   if (dusk)
-    brush.sky(horizon + 0.05, brush.varied({96, 74, 150}), brush.varied({250, 176, 116}));
+    brush.sky(horizon + 0.05, {96, 74, 150}, {250, 176, 116});
   else
-    brush.sky(horizon + 0.05, brush.varied({92, 168, 226}), brush.varied({246, 226, 180}));
+    brush.sky(horizon + 0.05, {92, 168, 226}, {246, 226, 180});
   brush.sun(0.05, horizon - 0.12, {255, 240, 170});
   brush.clouds(2, horizon - 0.16, {255, 244, 226, 0.75});
   const Shade sand = brush.varied(dusk ? Shade{226, 156, 92} : Shade{238, 188, 108});

@@ -61,7 +61,7 @@ void building(Brush& brush, double x, double width, double top, double foot) {
 }  // namespace
 
 void paint_road(Brush& brush, double horizon) {
-  brush.sky(horizon, brush.varied({92, 160, 222}), brush.varied({222, 232, 240}));
+  brush.sky(horizon, {92, 160, 222}, {222, 232, 240});
   brush.sun(0.05, 0.18, {255, 240, 170});
   brush.clouds(4, horizon - 0.12, {255, 255, 255, 0.85});
   const Shade hill = brush.varied({110, 152, 110});
@@ -70,9 +70,9 @@ void paint_road(Brush& brush, double horizon) {
   brush.band(horizon, 1, verge, between(verge, {40, 80, 30}, 0.35));
   for (int i = 0; i < 8; ++i) {
     const double x = (i + brush.dice.share()) / 8, high = brush.dice.between(0.07, 0.17);
-    const Shade leaves = brush.varied({62, 118, 60});
-    brush.dice.chance(0.5) ? brush.tree(x, horizon + 0.1 * high, high, leaves)
-                           : brush.pine(x, horizon + 0.1 * high, high, leaves);
+    constexpr Shade kLeaves = {62, 118, 60};
+    brush.dice.chance(0.5) ? brush.tree(x, horizon + 0.1 * high, high, kLeaves)
+                           : brush.pine(x, horizon + 0.1 * high, high, kLeaves);
   }
   const double far_x = brush.dice.between(0.36, 0.64), near_x = brush.dice.between(0.4, 0.6), wide = 0.62;
   const Shade asphalt = brush.varied({88, 90, 98}, 8);
@@ -117,7 +117,7 @@ void paint_room(Brush& brush, double horizon) {
 }
 
 void paint_city(Brush& brush, double horizon) {
-  brush.sky(horizon, brush.varied({10, 14, 44}, 6), brush.varied({62, 54, 104}));
+  brush.sky(horizon, {10, 14, 44}, {62, 54, 104});
   for (int i = 0; i < 40; ++i) {
     const double x = brush.dice.share(), y = brush.dice.share() * horizon, size = brush.dice.between(0.0012, 0.003);
     brush.ellipse(x, y, size, size, {255, 255, 240, 0.9});

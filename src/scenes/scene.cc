@@ -1,6 +1,8 @@
 #include "scenes/scene.h"
 
 #include <algorithm>
+#include <tuple>
+#include <utility>
 
 #include "base/error.h"
 #include "scenes/layout.h"
@@ -81,9 +83,9 @@ void put_in_order(Scene& scene) {
   for (std::size_t i = 0; i < scene.order.size(); ++i) scene.order[i] = static_cast<int>(i);
   const auto depth = [&](int i) {
     const Figure& figure = scene.figures[static_cast<std::size_t>(i)];
-    return figure.y + figure.height / 2;
+    return std::pair(figure.y + figure.height / 2, i);
   };
-  std::ranges::stable_sort(scene.order, {}, depth);
+  std::ranges::sort(scene.order, {}, depth);
 }
 
 }  // namespace
@@ -106,7 +108,8 @@ Scene make_scene(const Artwork& artwork, std::uint64_t seed, std::uint64_t numbe
       std::ranges::none_of(scene.figures,
                            [](const Figure& one) { return one.thing == static_cast<int>(sign_place()); }))
     scene.board = {};
-  std::ranges::stable_sort(scene.figures, {}, [](const Figure& figure) { return figure.box[0] + figure.box[2]; });
+  std::ranges::sort(scene.figures, {},
+                    [](const Figure& figure) { return std::tuple(figure.box[0] + figure.box[2], figure.x, figure.y); });
   put_in_order(scene);
   return scene;
 }

@@ -2,9 +2,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <csignal>
 #include <set>
 
 #include "child.h"
+#include "data/dataset.h"
 #include "data/decoded.h"
 #include "support/scratch.h"
 
@@ -108,6 +110,26 @@ TEST(ScenesCommand, SaysWhatIsWrong) {
   expect({"-o", to, "--count", "1", "--force"}, 0, "");
   std::filesystem::remove(to + "/rows.jsonl");
   expect({"-o", to, "--count", "1"}, 2, "000000.png");  // a picture is not overwritten either
+}
+
+TEST(ScenesCommand, AnInterruptLeavesLabelsOfWhatIsThere) {
+  const Scratch scratch;
+  const std::string to = scratch.path("scenes");
+  bool asked = false;
+  const Ended ended =
+      run_program({"scenes", "--count", "100000", "--size", "112", "-o", to, "--json"}, {.meanwhile = [&](pid_t child) {
+                    if (asked || !std::filesystem::exists(to + "/pictures/000070.png")) return;
+                    kill(child, SIGINT);
+                    asked = true;
+                  }});
+  EXPECT_EQ(ended.code, 130);
+  const Dataset data = open_dataset(to);
+  EXPECT_THAT(data.problems, IsEmpty());
+  std::set<std::string> pictures;
+  for (const Sample& sample : data.samples) pictures.insert(sample.picture.name);
+  EXPECT_EQ(json_of(ended)["pictures"], pictures.size());
+  EXPECT_EQ(files_in(to + "/pictures").size(), pictures.size());
+  EXPECT_THAT(files_in(to), ElementsAre("pictures", "rows.jsonl"));
 }
 
 TEST(ScenesCommand, HelpHasExamples) {
