@@ -74,6 +74,19 @@ TEST(Layers, TheAreaFollowsTheScaleAndNoTurn) {
   }
 }
 
+// Columns that are covered in turn become half covered ones; one sample a pixel would show stripes.
+TEST(Layers, SmallOnesAreSmooth) {
+  constexpr int kSide = 40;
+  Drawing drawing{.ink = {0, 0, kSide, kSide}};
+  drawing.levels[0] = {kSide, kSide, std::vector<std::uint32_t>((kSide + 2) * (kSide + 2))};
+  for (int y = 1; y <= kSide; ++y)
+    for (int x = 1; x <= kSide; x += 2)
+      drawing.levels[0].pixels[static_cast<std::size_t>(y * (kSide + 2) + x)] = 0xffffffff;
+  const Layer layer = world::turn_out(drawing, {.x = 56, .y = 56, .scale = 0.55}, 112);
+  for (int y = 48; y < 64; ++y)
+    for (int x = 48; x < 64; ++x) EXPECT_NEAR(pixel_of(layer, x, y) >> 24, 127.5, 32) << x << ", " << y;
+}
+
 TEST(Layers, APositiveAngleTurnsToTheRight) {
   const Drawing& giraffe = drawing_of("giraffe");
   const auto middle_of_row = [&](const Layer& layer, int y) {

@@ -74,6 +74,61 @@ TEST(ScenePictures, ThingsAreWhereTheLabelsSay) {
   EXPECT_GT(static_cast<double>(changed), 0.93 * static_cast<double>(inside));
 }
 
+// Where nothing shines through, what is in front is what is seen.
+TEST(ScenePictures, WhatIsSeenOfAThingHasItsColours) {
+  world::BackdropStore store;
+  std::size_t solid = 0, hidden = 0;
+  for (std::uint64_t number = 0; number < 150; ++number) {
+    const Scene scene = world::make_scene(artwork(), 23, number);
+    const Picture picture = draw(scene, store);
+    for (const world::Figure& figure : scene.figures) {
+      const world::Layer& layer = figure.layer;
+      const Mask& mask = figure.mask;
+      for (int y = 0; y < mask.height; ++y)
+        for (int x = 0; x < mask.width; ++x) {
+          const std::uint32_t from =
+              layer.pixels[static_cast<std::size_t>(mask.y + y - layer.y) * layer.width + (mask.x + x - layer.x)];
+          if (from >> 24 <= 127) continue;
+          if (!mask.inside[static_cast<std::size_t>(y) * mask.width + x]) {
+            ++hidden;
+            continue;
+          }
+          if (from >> 24 < 255) continue;
+          // The soft edge of something in front may lie over it still.
+          const std::size_t pixel = static_cast<std::size_t>(mask.y + y) * 112 + mask.x + x;
+          bool alone = true;
+          for (const world::Figure& other : scene.figures) {
+            const int at_x = mask.x + x - other.layer.x, at_y = mask.y + y - other.layer.y;
+            const bool in = at_x >= 0 && at_y >= 0 && at_x < other.layer.width && at_y < other.layer.height;
+            const std::uint32_t over =
+                in ? other.layer.pixels[static_cast<std::size_t>(at_y) * other.layer.width + at_x] : 0;
+            alone &= &other == &figure || over >> 24 == 0 || over >> 24 > 127;
+          }
+          if (!alone) continue;
+          ++solid;
+          for (std::size_t i = 0; i < 3; ++i) ASSERT_EQ(picture.rgb[3 * pixel + i], from >> 8 * i & 255);
+        }
+    }
+  }
+  EXPECT_GT(solid, 50'000u);
+  EXPECT_GT(hidden, 50u);
+}
+
+TEST(ScenePictures, ABackdropIsMirrored) {
+  world::BackdropStore store;
+  Scene scene = world::make_scene(artwork(), 3, 1);
+  scene.figures.clear(), scene.order.clear();
+  scene.mirrored = false;
+  const Picture plain = draw(scene, store);
+  scene.mirrored = true;
+  const Picture mirrored = draw(scene, store);
+  for (std::size_t y = 0; y < 112; ++y)
+    for (std::size_t x = 0; x < 112; ++x)
+      for (std::size_t i = 0; i < 3; ++i)
+        ASSERT_EQ(mirrored.rgb[3 * (y * 112 + x) + i], plain.rgb[3 * (y * 112 + 111 - x) + i]);
+  EXPECT_NE(mirrored.rgb, plain.rgb);
+}
+
 TEST(ScenePictures, ShadowsDarkenTheGroundOnly) {
   world::BackdropStore store;
   for (std::uint64_t number = 0; number < 40; ++number) {
