@@ -28,6 +28,6 @@ struct Command {
 };
 
 extern const Command kCaption, kOcr, kAsk, kQuestion, kDetect, kSegment, kRun, kDemo, kInspect, kConvert, kQuantize,
-    kMerge, kTrain, kTrainCodec, kEval, kCompare, kDoctor, kBench, kVersion;
+    kMerge, kTrain, kTrainCodec, kEval, kCompare, kScenes, kDoctor, kBench, kVersion;
 
 }  // namespace paligemma

@@ -21,9 +21,9 @@ namespace {
 
 constexpr std::array kCommands = {&kCaption, &kOcr,        &kAsk,     &kQuestion, &kDetect, &kSegment, &kRun,
                                   &kDemo,    &kInspect,    &kConvert, &kQuantize, &kMerge,  &kTrain,   &kEval,
-                                  &kCompare, &kTrainCodec, &kDoctor,  &kBench,    &kVersion};
+                                  &kCompare, &kTrainCodec, &kScenes,  &kDoctor,   &kBench,  &kVersion};
 
-constexpr std::array<std::string_view, 6> kLaterCommands = {"scenes", "label", "serve", "pull", "list", "completions"};
+constexpr std::array<std::string_view, 5> kLaterCommands = {"label", "serve", "pull", "list", "completions"};
 
 std::string program_help() {
   std::string text = "paligemma: PaliGemma and PaliGemma 2 on your own machine\n\n";

@@ -103,7 +103,7 @@ TEST(Usage, BadValuesOfBench) {
 }
 
 TEST(Usage, WhatLaterVersionsBringIsNotAvailable) {
-  for (const char* command : {"scenes", "label", "serve", "pull", "list", "completions"}) {
+  for (const char* command : {"label", "serve", "pull", "list", "completions"}) {
     expect_usage({command, "--anything"}, join("not available in this version: paligemma ", command));
   }
   const std::pair<const char*, const char*> options[] = {{"--device", "cuda"}, {"--device", "cuda:1"}};

@@ -19,6 +19,7 @@ TEST(WithoutDrawing, DrawingsAreRefusedBeforeTheModelIsOpened) {
            std::vector<std::string>{"detect", "cow", test::kBeach, "-m", "no-model", "-o", scratch.path("a.png")},
            {"segment", "cow", test::kBeach, "-m", "no-model", "-o", scratch.path("folder/")},
            {"demo", scratch.path("demo"), "-m", "no-model"},
+           {"scenes", "-o", scratch.path("scenes")},
        }) {
     ::testing::internal::CaptureStderr();
     EXPECT_EQ(run_program(words), 2);
