@@ -160,7 +160,8 @@ class NoisyRunTest : public RunTest {
       EXPECT_EQ(result.objects[i].label, "cow");
       EXPECT_NEAR(result.objects[i].score.value(), probabilities[i], 1e-12);
     }
-    for (const Json& object : result_json(result)["objects"]) EXPECT_EQ(object["score_kind"], "label_prob");
+    const Json json = result_json(result);
+    for (const Json& object : json["objects"]) EXPECT_EQ(object["score_kind"], "label_prob");
     EXPECT_EQ(result.finish, Finish::eos);
   }
 
