@@ -63,6 +63,30 @@ struct Sequence {
   }
 };
 
+// Targets that share what they count with others that are nearly right: places that lie close.
+struct SoftTargets {
+  struct Shares {
+    std::int32_t first = 0;       // shares[i] is that of target first + i
+    std::vector<float> shares{};  // their sum is 1
+  };
+  std::int32_t begin = 0;
+  std::vector<Shares> of{};  // of target begin + i
+
+  const Shares* find(std::int32_t target) const {
+    const std::int64_t at = std::int64_t{target} - begin;
+    return at >= 0 && at < std::ssize(of) ? &of[std::size_t(at)] : nullptr;
+  }
+};
+
+// The cross entropy of rows of logits (R, V) with 1 - smoothing on the target, or shared as `soft` says, and smoothing
+// / (V - 1) on every other.
+struct CrossEntropy {
+  std::span<const std::int32_t> targets{};  // (R), below V
+  std::span<const float> weights{};         // (R)
+  float smoothing = 0;
+  const SoftTargets* soft = nullptr;
+};
+
 constexpr std::int64_t kKvBlockTokens = 64;
 
 // A pool of cache blocks. A block holds keys and values of kKvBlockTokens positions of one sequence in all layers. The
@@ -212,10 +236,8 @@ class Backend {
   virtual void attention_gradient(ConstView q, const KvCache& cache, std::int64_t layer,
                                   std::span<const Sequence> sequences, std::span<const Sequence> keys,
                                   const AttentionShape& shape, ConstView dy, View dq, View dk, View dv) = 0;
-  // The cross entropy of each row of logits (R, V) with 1 - smoothing on its target and smoothing / (V - 1) on every
-  // other; the row becomes its gradient times its weight.
-  virtual void cross_entropy(View logits, std::span<const std::int32_t> targets, std::span<const float> weights,
-                             float smoothing, std::span<float> losses) = 0;
+  // Each row of logits (R, V) becomes the gradient of its cross entropy times its weight.
+  virtual void cross_entropy(View logits, const CrossEntropy& of, std::span<float> losses) = 0;
 };
 
 struct CpuOptions {

@@ -233,9 +233,8 @@ void OpClock::attention_gradient(ConstView q, const KvCache& cache, std::int64_t
   op.work.gflop += 10e-9 * pairs_of(sequences, shape) * static_cast<double>(shape.heads * shape.head_size);
 }
 
-void OpClock::cross_entropy(View logits, std::span<const std::int32_t> targets, std::span<const float> weights,
-                            float smoothing, std::span<float> losses) {
-  time(sized("cross_entropy", logits), [&] { backend_.cross_entropy(logits, targets, weights, smoothing, losses); });
+void OpClock::cross_entropy(View logits, const CrossEntropy& of, std::span<float> losses) {
+  time(sized("cross_entropy", logits), [&] { backend_.cross_entropy(logits, of, losses); });
   passes_.push_back({Clock::now(), {}});
 }
 

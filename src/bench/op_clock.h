@@ -90,8 +90,7 @@ class OpClock final : public Backend {
   void attention_gradient(ConstView q, const KvCache& cache, std::int64_t layer, std::span<const Sequence> sequences,
                           std::span<const Sequence> keys, const AttentionShape& shape, ConstView dy, View dq, View dk,
                           View dv) override;
-  void cross_entropy(View logits, std::span<const std::int32_t> targets, std::span<const float> weights,
-                     float smoothing, std::span<float> losses) override;
+  void cross_entropy(View logits, const CrossEntropy& of, std::span<float> losses) override;
 
  private:
   template <class Call>

@@ -21,7 +21,7 @@ void head_cross_entropy(Pass& pass, ConstView x, const Weight& head, float cap, 
     const bool wanted = tape && tape->wants(y);
     const View dy = wanted ? tape->gradient(y) : y;
     if (wanted) pass.backend.copy(y, dy);
-    pass.backend.cross_entropy(dy, part(of.targets), part(of.weights), of.smoothing, part(losses));
+    pass.backend.cross_entropy(dy, {part(of.targets), part(of.weights), of.smoothing, of.soft}, part(losses));
   };
   for (std::int64_t first = 0; first < x.rows; first += kLossRows) {
     if (tape) {

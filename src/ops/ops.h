@@ -93,13 +93,8 @@ View attention(Pass& pass, ConstView q, const KvCache& cache, std::int64_t layer
 
 void soft_cap_in_place(Pass& pass, View x, float cap);
 
-// Of each row of x (R, D) the cross entropy of softmax(cap(x W^T)) with 1 - smoothing on its target and smoothing / (V
-// - 1) on every other. The loss whose gradient a tape finds is the sum of the rows' losses times their weights.
-struct CrossEntropy {
-  std::span<const std::int32_t> targets;  // (R), below V
-  std::span<const float> weights;         // (R)
-  float smoothing = 0;
-};
+// Of each row of x (R, D) the cross entropy of softmax(cap(x W^T)). The loss whose gradient a tape finds is the sum of
+// the rows' losses times their weights.
 void head_cross_entropy(Pass& pass, ConstView x, const Weight& head, float cap, const CrossEntropy& of,
                         std::span<float> losses);
 

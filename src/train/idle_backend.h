@@ -77,7 +77,7 @@ class IdleBackend final : public Backend {
   void embed_gradient(std::span<const std::int32_t>, float, ConstView, View) override {}
   void attention_gradient(ConstView, const KvCache&, std::int64_t, std::span<const Sequence> sequences,
                           std::span<const Sequence>, const AttentionShape& shape, ConstView, View, View, View) override;
-  void cross_entropy(View, std::span<const std::int32_t>, std::span<const float>, float, std::span<float>) override {}
+  void cross_entropy(View, const CrossEntropy&, std::span<float>) override {}
 
  private:
   static constexpr std::int64_t kChunk = 576;  // rows of a product that are prepared at once

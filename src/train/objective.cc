@@ -155,7 +155,7 @@ Loss Objective::run(const Batch& batch, std::span<const std::vector<float>> weig
   pass.adapters = kept_adapters;
   std::vector<float> losses(rows.targets.size());
   head_cross_entropy(pass, y, network_.decoder.output(), config_.decoder.final_cap,
-                     {rows.targets, rows.weights, options_.smoothing}, losses);
+                     {rows.targets, rows.weights, options_.smoothing, tape ? &options_.soft : nullptr}, losses);
   if (tape) tape->run_backward();
 
   Loss loss{.tokens = static_cast<std::int64_t>(losses.size())};

@@ -41,6 +41,7 @@ struct ObjectiveOptions {
   float smoothing = 0;
   Keep keep = Keep::intermediates;
   bool tower_trained = true;  // else nothing of it is kept
+  SoftTargets soft{};         // of what is learnt; losses without a gradient are of the targets alone
   std::size_t arena_bytes = Arena::kChunkBytes;
 };
 

@@ -31,7 +31,8 @@ struct Recipe {
   double epochs = 0, lr = 0, lr_adamw = 0;
   std::string schedule = "cosine", optimizer = "adamw", loss = "example-mean", token_weights = "";
   std::string final_softcap = "off", attention_softcap = "auto", checkpointing = "auto";
-  double weight_decay = 1e-6, beta1 = 0.9, beta2 = 0.999, eps = 1e-8, clip = 1, ema = 0, label_smoothing = 0;
+  double weight_decay = 1e-6, beta1 = 0.9, beta2 = 0.999, eps = 1e-8, clip = 1, ema = 0, label_smoothing = 0,
+         soft_loc = 0;
   bool decay_all = false, clip_adamw_only = false;
 
   // What is looked at, and kept.
@@ -115,6 +116,8 @@ void visit_recipe(RecipeType& r, F&& f) {
   f("ema", r.ema, RecipeReal{0, 0.9999999, "Decay of an average of the weights, which is what is kept; 0: none"});
   f("loss", r.loss, RecipeWords{{"example-mean", "token-mean"}, "As big_vision, or as transformers (example-mean)"});
   f("label_smoothing", r.label_smoothing, RecipeReal{0, 0.99, "(0)"});
+  f("soft_loc", r.soft_loc,
+    RecipeReal{0, 100, "Loc tokens share what they count with near ones: deviation in pixels; 0: none"});
   f("token_weights", r.token_weights, RecipeText{"LIST", "What tokens count: loc=1,loc0=1.3,seg=1,text=1.7"});
   f("final_softcap", r.final_softcap, RecipeWords{{"auto", "on", "off"}, "Of the logits, kept with the result (off)"});
   f("attention_softcap", r.attention_softcap, RecipeWords{{"auto", "on", "off"}, "Of scores, the same (auto)"});

@@ -126,12 +126,17 @@ TokenizeOptions tokenize_options(const Recipe& recipe, const Pipeline& pipeline)
 }
 
 ObjectiveOptions objective_options(const Recipe& recipe, const Trainee& trainee, std::size_t arena_bytes) {
-  return {.precision = holding_of(trainee.pipeline->options).precision,
-          .image_token = *trainee.pipeline->tokenizer->image(),
-          .smoothing = static_cast<float>(recipe.label_smoothing),
-          .keep = recipe.checkpointing == "off" ? Keep::intermediates : Keep::inputs,
-          .tower_trained = !trainee.tower_is_frozen(),
-          .arena_bytes = arena_bytes};
+  const Pipeline& pipeline = *trainee.pipeline;
+  ObjectiveOptions options{.precision = holding_of(pipeline.options).precision,
+                           .image_token = *pipeline.tokenizer->image(),
+                           .smoothing = static_cast<float>(recipe.label_smoothing),
+                           .keep = recipe.checkpointing == "off" ? Keep::intermediates : Keep::inputs,
+                           .tower_trained = !trainee.tower_is_frozen(),
+                           .arena_bytes = arena_bytes};
+  if (recipe.soft_loc > 0)
+    options.soft = soft_locs(*pipeline.tokenizer, pipeline.config.loc_divisor,
+                             static_cast<int>(pipeline.config.vision.image_size()), recipe.soft_loc);
+  return options;
 }
 
 ValidationOptions evaluation_options(const Recipe& recipe, const ModelFiles& files, const Pipeline& pipeline) {

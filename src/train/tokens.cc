@@ -1,6 +1,8 @@
 #include "train/tokens.h"
 
+#include <algorithm>
 #include <charconv>
+#include <cmath>
 
 #include "base/error.h"
 #include "text/prompt.h"
@@ -8,7 +10,7 @@
 namespace paligemma {
 namespace {
 
-constexpr int kLocsOfBox = 4;
+constexpr int kLocsOfBox = 4, kLocBins = 1024;
 
 }  // namespace
 
@@ -36,6 +38,37 @@ TokenWeights parse_token_weights(std::string_view list) {
   }
   if (!first_named) weights.first_loc = weights.loc;
   return weights;
+}
+
+SoftTargets soft_locs(const Tokenizer& tokenizer, int divisor, int side, double sigma) {
+  constexpr double kReach = 4;  // deviations
+  if (!tokenizer.loc_begin())
+    fail(ErrorKind::usage, "soft_loc",
+         "--soft-loc is about places: expected a tokenizer with loc tokens, got one without");
+  const auto bin_of = [&](int border) {
+    return std::min(kLocBins - 1, static_cast<int>(std::lround(static_cast<double>(border) * divisor / side)));
+  };
+  SoftTargets soft{.begin = *tokenizer.loc_begin()};
+  for (int bin = 0; bin < kLocBins; ++bin) {
+    const double place = static_cast<double>(bin) * side / divisor;
+    const int low = std::max(0, static_cast<int>(std::ceil(place - kReach * sigma)));
+    const int high = std::min(side, static_cast<int>(std::floor(place + kReach * sigma)));
+    const int nearest = std::clamp(static_cast<int>(std::lround(place)), 0, side);
+    const int from = std::min(low, nearest), to = std::max(high, nearest);
+    std::vector<double> shares(static_cast<std::size_t>(bin_of(to) - bin_of(from) + 1));
+    double sum = 0;
+    for (int border = from; border <= to; ++border) {
+      // Beside the nearest one's, which may itself be too small for a number.
+      const double share =
+          std::exp(-0.5 * (std::pow(border - place, 2) - std::pow(nearest - place, 2)) / (sigma * sigma));
+      shares[static_cast<std::size_t>(bin_of(border) - bin_of(from))] += share;
+      sum += share;
+    }
+    SoftTargets::Shares& of = soft.of.emplace_back();
+    of.first = soft.begin + bin_of(from);
+    for (const double share : shares) of.shares.push_back(static_cast<float>(share / sum));
+  }
+  return soft;
 }
 
 TokenizedExample tokenize(const Tokenizer& tokenizer, const Target& target, const TokenizeOptions& options) {

@@ -17,6 +17,11 @@ struct TokenWeights {
 // "loc=1,loc0=1.3,seg=1,text=1.7"; loc sets loc0 too where that is not named. Throws Error{usage, "token_weights"}.
 TokenWeights parse_token_weights(std::string_view list);
 
+// Loc tokens that share what they count with those of places nearby: in normal distribution with the deviation `sigma`,
+// over the borders of the model's pixels, `side` in a row. A smaller data set teaches more so. Throws Error{usage,
+// "soft_loc"} for a tokenizer without loc tokens.
+SoftTargets soft_locs(const Tokenizer& tokenizer, int divisor, int side, double sigma);
+
 struct TokenizeOptions {
   int image_tokens = 0;
   TokenWeights weights{};

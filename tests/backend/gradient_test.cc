@@ -137,32 +137,39 @@ TEST_P(GradientTest, RopeTurnsBack) {
 }
 
 TEST_P(GradientTest, CrossEntropy) {
-  for (const std::int64_t n : {2, 5, 17, 300}) {
-    for (const float smoothing : {0.0f, 0.1f}) {
-      const std::int64_t rows = 3;
-      std::vector<float> x = numbers(rows * n, 8);
-      for (float& value : x) value *= 4;
-      const std::vector<std::int32_t> targets = {0, std::int32_t(n - 1), std::int32_t(n / 2)};
-      const std::vector<float> weights = {1, 0.25f, 0};
-      const auto losses_of = [&](const Numbers& v) {
-        Numbers losses;
-        for (std::int64_t r = 0; r < rows; ++r) {
-          Complex sum = 0, loss = 0;
-          for (std::int64_t i = 0; i < n; ++i) sum += std::exp(v[std::size_t(r * n + i)]);
-          for (std::int64_t i = 0; i < n; ++i)
-            loss += (i == targets[std::size_t(r)] ? 1 - double(smoothing) : double(smoothing) / double(n - 1)) *
-                    (std::log(sum) - v[std::size_t(r * n + i)]);
-          losses.push_back(loss);
+  // The largest target shares what it counts with the first two.
+  for (const auto& [n, smoothing, shared] : std::vector<std::tuple<std::int64_t, float, bool>>{
+           {2, 0, false}, {5, 0.1f, false}, {17, 0, false}, {300, 0.1f, false}, {2, 0, true}, {17, 0.1f, true}}) {
+    const std::int64_t rows = 3;
+    std::vector<float> x = numbers(rows * n, 8);
+    for (float& value : x) value *= 4;
+    const std::vector<std::int32_t> targets = {0, std::int32_t(n - 1), std::int32_t(n / 2)};
+    const std::vector<float> weights = {1, 0.25f, 0};
+    const SoftTargets soft{.begin = targets[1], .of = {{.first = 0, .shares = {0.75f, 0.25f}}}};
+    const auto share = [&](std::int64_t r, std::int64_t i) {
+      const double whole = 1 - double(smoothing);
+      if (shared && targets[std::size_t(r)] == targets[1]) return i == 0 ? 0.75 * whole : i == 1 ? 0.25 * whole : 0;
+      return i == targets[std::size_t(r)] ? whole : 0;
+    };
+    const auto losses_of = [&](const Numbers& v) {
+      Numbers losses;
+      for (std::int64_t r = 0; r < rows; ++r) {
+        Complex sum = 0, loss = 0;
+        for (std::int64_t i = 0; i < n; ++i) sum += std::exp(v[std::size_t(r * n + i)]);
+        for (std::int64_t i = 0; i < n; ++i) {
+          const double other = i == targets[std::size_t(r)] ? 0 : double(smoothing) / double(n - 1);
+          loss += (share(r, i) + other) * (std::log(sum) - v[std::size_t(r * n + i)]);
         }
-        return losses;
-      };
-      const Numbers expected = losses_of(Numbers(x.begin(), x.end()));
-      const std::vector<double> gradients = derivatives(x, weights, losses_of);
-      std::vector<float> losses(3);
-      backend.cross_entropy(view(x, rows), targets, weights, smoothing, losses);
-      for (std::size_t r = 0; r < 3; ++r) EXPECT_NEAR(losses[r], expected[r].real(), 1e-5 * expected[r].real());
-      expect_added(x, gradients, 0, kRowTolerance);
-    }
+        losses.push_back(loss);
+      }
+      return losses;
+    };
+    const Numbers expected = losses_of(Numbers(x.begin(), x.end()));
+    const std::vector<double> gradients = derivatives(x, weights, losses_of);
+    std::vector<float> losses(3);
+    backend.cross_entropy(view(x, rows), {targets, weights, smoothing, shared ? &soft : nullptr}, losses);
+    for (std::size_t r = 0; r < 3; ++r) EXPECT_NEAR(losses[r], expected[r].real(), 1e-5 * expected[r].real());
+    expect_added(x, gradients, 0, kRowTolerance);
   }
 }
 

@@ -80,8 +80,7 @@ class CpuBackend final : public Backend {
   void attention_gradient(ConstView q, const KvCache& cache, std::int64_t layer, std::span<const Sequence> sequences,
                           std::span<const Sequence> keys, const AttentionShape& shape, ConstView dy, View dq, View dk,
                           View dv) override;
-  void cross_entropy(View logits, std::span<const std::int32_t> targets, std::span<const float> weights,
-                     float smoothing, std::span<float> losses) override;
+  void cross_entropy(View logits, const CrossEntropy& of, std::span<float> losses) override;
 
  private:
   // The left operand of products, in blocks of k: [K / k_block][rows][stride] elements, k_block of them there. Integers

@@ -13,6 +13,14 @@ void check_sum(ConstView x, ConstView sum, const char* operation) {
               ", ", sum.cols, ")");
 }
 
+// By how much the logit of a target is above the mean of those that share what it counts.
+float below_target(const float* logits, std::int32_t target, const SoftTargets::Shares& shared) {
+  double sum = 0;
+  for (std::size_t i = 0; i < shared.shares.size(); ++i)
+    sum += double(shared.shares[i]) * (double(logits[target]) - double(logits[std::size_t(shared.first) + i]));
+  return static_cast<float>(sum);
+}
+
 }  // namespace
 
 void CpuBackend::bias_gradient(ConstView dy, View dbias) {
@@ -127,19 +135,32 @@ void CpuBackend::embed_gradient(std::span<const std::int32_t> ids, float scale, 
   });
 }
 
-void CpuBackend::cross_entropy(View logits, std::span<const std::int32_t> targets, std::span<const float> weights,
-                               float smoothing, std::span<float> losses) {
+void CpuBackend::cross_entropy(View logits, const CrossEntropy& of, std::span<float> losses) {
   const auto rows = std::size_t(logits.rows);
-  check_shape(targets.size() == rows && weights.size() == rows && losses.size() == rows, "cross_entropy: expected ",
-              rows, " targets, weights and losses, got ", targets.size(), ", ", weights.size(), ", ", losses.size());
-  for (const std::int32_t target : targets) {
+  check_shape(of.targets.size() == rows && of.weights.size() == rows && losses.size() == rows,
+              "cross_entropy: expected ", rows, " targets, weights and losses, got ", of.targets.size(), ", ",
+              of.weights.size(), ", ", losses.size());
+  for (const std::int32_t target : of.targets) {
     check_shape(target >= 0 && target < logits.cols, "cross_entropy: expected a target below ", logits.cols, ", got ",
                 target);
+    const SoftTargets::Shares* shared = of.soft ? of.soft->find(target) : nullptr;
+    check_shape(!shared || (shared->first >= 0 && shared->first + std::ssize(shared->shares) <= logits.cols),
+                "cross_entropy: expected targets below ", logits.cols, " to share with");
   }
   for_rows(logits.rows, 8 * logits.cols, [&](std::int64_t first, std::int64_t count) {
     for (std::int64_t r = first; r < first + count; ++r) {
       const auto at = std::size_t(r);
-      losses[at] = kernels_.cross_entropy(logits.cols, targets[at], smoothing, weights[at], logits.row(r));
+      float* const row = logits.row(r);
+      const std::int32_t target = of.targets[at];
+      const SoftTargets::Shares* shared = of.soft ? of.soft->find(target) : nullptr;
+      const float from_target = shared ? below_target(row, target, *shared) : 0;
+      losses[at] = kernels_.cross_entropy(logits.cols, target, of.smoothing, of.weights[at], row);
+      if (!shared) continue;
+      losses[at] += (1 - of.smoothing) * from_target;
+      const float whole = (1 - of.smoothing) * of.weights[at];
+      row[target] += whole;
+      for (std::size_t i = 0; i < shared->shares.size(); ++i)
+        row[std::size_t(shared->first) + i] -= whole * shared->shares[i];
     }
   });
 }
