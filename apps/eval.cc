@@ -89,7 +89,7 @@ std::vector<Record> judged_records(const Dataset& data, const std::vector<std::s
   std::map<std::string, std::string> others;  // what a sample is called elsewhere -> its id
   for (const std::size_t place : places) {
     const Sample& sample = data.samples[place];
-    records.push_back(record_of(sample, decode_sample(sample), sample.prefix));
+    records.push_back(record_of(sample, sample_in_epoch(data, place, 0), sample.prefix));
     for (const std::string& name : {sample.picture.name, sample.source_id}) others.emplace(name, sample.id);
   }
   const FileBytes file = FileBytes::map(settings.predictions, ErrorKind::usage);
@@ -150,7 +150,7 @@ std::vector<std::pair<std::string, std::vector<std::byte>>> worst_cases(const Da
     char name[32];
     std::snprintf(name, sizeof name, "%03zu.jpg", out.size() + 1);
     const ValidationAnswer& one = answers[i];
-    out.emplace_back(name, sample_picture(decode_sample(data.samples[one.place]).picture, one.result));
+    out.emplace_back(name, sample_picture(sample_in_epoch(data, one.place, 0).picture, one.result));
   }
   return out;
 }

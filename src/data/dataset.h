@@ -14,10 +14,12 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "data/decoded.h"
 #include "data/sample.h"
 
 namespace paligemma {
@@ -47,7 +49,15 @@ struct Dataset {
   std::vector<Sample> samples{};
   std::vector<std::string> classes{};
   std::vector<Problem> problems{};
+  bool ordered = false;  // objects are in the order in which they are to be written
+  // Of samples that are drawn and not read: what lies at a place in an epoch. `samples` are those of epoch 0. Called by
+  // any number of threads.
+  std::function<DecodedSample(std::size_t place, std::uint64_t epoch)> drawn{};
 };
+
+// A sample as it is in an epoch: decode_sample(), or drawn.
+DecodedSample sample_in_epoch(const Dataset& data, std::size_t place, std::uint64_t epoch,
+                              const DecodeOptions& options = {});
 
 // Throws Error{usage}: "data_not_found", "data_unknown" (no form is recognised, or several), "data_empty",
 // "data_parquet", "data_no_suffix", "data_no_masks", "data_no_objects", "bad_class", or what the parser of a form

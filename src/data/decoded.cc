@@ -2,6 +2,7 @@
 
 #include "base/error.h"
 #include "data/checks.h"
+#include "data/dataset.h"
 #include "data/labelme.h"
 #include "data/shape.h"
 #include "io/file.h"
@@ -69,6 +70,11 @@ DecodedSample decode_sample(const Sample& sample, const DecodeOptions& options) 
     picture = read_sample_picture(sample, as_stored);
   }
   return place_sample(sample, std::move(picture));
+}
+
+DecodedSample sample_in_epoch(const Dataset& data, std::size_t place, std::uint64_t epoch,
+                              const DecodeOptions& options) {
+  return data.drawn ? data.drawn(place, epoch) : decode_sample(data.samples[place], options);
 }
 
 }  // namespace paligemma

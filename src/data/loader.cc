@@ -95,12 +95,14 @@ std::vector<std::size_t> places_of(const Dataset& data, Split split) {
 
 Example make_example(const Dataset& data, std::size_t sample, const LoaderOptions& options, std::uint64_t epoch) {
   const Sample& source = data.samples[sample];
-  DecodedSample decoded = decode_sample(source, options.decode);
+  DecodedSample decoded = sample_in_epoch(data, sample, epoch, options.decode);
   Dice dice(seed_of(seed_of(options.seed, kExampleSeed, epoch), sample));
   if (options.augment.moves()) move_sample(decoded, data.classes, options.augment, dice);
   Example example{.epoch = epoch, .sample = sample, .width = decoded.picture.width, .height = decoded.picture.height};
-  example.target = make_target(decoded, data.classes, options.target, dice,
-                               seed_of(seed_of(options.seed, kAnswerSeed), sample), epoch);
+  TargetOptions target = options.target;
+  target.shuffle = target.shuffle && !data.ordered;
+  example.target =
+      make_target(decoded, data.classes, target, dice, seed_of(seed_of(options.seed, kAnswerSeed), sample), epoch);
   example.picture = resize(decoded.picture, options.side, options.side, options.resize, options.filter);
   if (options.augment.any()) tint_picture(example.picture, options.augment, dice);
   example.weight = source.weight;

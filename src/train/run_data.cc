@@ -4,6 +4,7 @@
 
 #include "data/loader.h"
 #include "data/target.h"
+#include "scenes/source.h"
 
 namespace paligemma {
 namespace {
@@ -15,10 +16,35 @@ DatasetOptions dataset_options(const Recipe& recipe) {
   return options;
 }
 
+Dataset open_data(const std::string& name, const Recipe& recipe) {
+  return world::names_scenes(name) ? world::open_scenes(name) : open_dataset(name, dataset_options(recipe));
+}
+
+std::function<DecodedSample(std::size_t, std::uint64_t)> drawing_of(const Dataset& data) {
+  if (data.drawn) return data.drawn;
+  return [samples = std::make_shared<const std::vector<Sample>>(data.samples)](std::size_t place, std::uint64_t) {
+    return decode_sample((*samples)[place]);
+  };
+}
+
+// Behind the others; held-out samples that are drawn stay those of the first epoch.
+void append_held_out(Dataset& data, Dataset held_out) {
+  if (data.drawn || held_out.drawn)
+    data.drawn = [count = data.samples.size(), first = drawing_of(data), second = drawing_of(held_out)](
+                     std::size_t place, std::uint64_t epoch) {
+      return place < count ? first(place, epoch) : second(place - count, 0);
+    };
+  for (Sample& sample : held_out.samples) {
+    sample.split = Split::validation;
+    sample.id = "val/" + sample.id;
+    data.samples.push_back(std::move(sample));
+  }
+}
+
 }  // namespace
 
 Dataset open_eval_data(const Recipe& recipe) {
-  Dataset data = open_dataset(recipe.data, dataset_options(recipe));
+  Dataset data = open_data(recipe.data, recipe);
   if (recipe.detect_prompt == "each") data.samples = split_by_class(std::move(data.samples));
   return data;
 }
@@ -30,13 +56,8 @@ RunData open_run_data(const Recipe& recipe, const std::string& listing) {
   const double share = recipe.val.empty() ? 0.1 : std::strtod(recipe.val.c_str(), &end);
   const bool is_share = recipe.val.empty() || (end && *end == '\0' && share >= 0 && share < 1);
   if (!is_share) {
-    Dataset held_out = open_dataset(recipe.val, dataset_options(recipe));
     for (Sample& sample : run.data.samples) sample.split = Split::train;
-    for (Sample& sample : held_out.samples) {
-      sample.split = Split::validation;
-      sample.id = "val/" + sample.id;
-      run.data.samples.push_back(std::move(sample));
-    }
+    append_held_out(run.data, open_data(recipe.val, recipe));
   } else if (share > 0) {
     hold_out(run.data, share, static_cast<std::uint64_t>(recipe.seed));
   } else {

@@ -48,7 +48,7 @@ std::vector<ValidationAnswer> answer_samples(Pipeline& pipeline, const Dataset& 
     ++asked;
     try {
       const Sample& sample = data.samples[place];
-      ValidationAnswer one{.place = place, .truth = decode_sample(sample, options.loader.decode)};
+      ValidationAnswer one{.place = place, .truth = sample_in_epoch(data, place, 0, options.loader.decode)};
       Dice dice(0);
       one.record = record_of(sample, one.truth, {});
       one.target = make_target(one.truth, data.classes, targets, dice, 0, 0);

@@ -1,0 +1,137 @@
+#include "scenes/source.h"
+
+#include <algorithm>
+#include <charconv>
+#include <list>
+#include <mutex>
+
+#include "base/error.h"
+#include "scenes/samples.h"
+#include "scenes/world.h"
+
+namespace paligemma::world {
+namespace {
+
+constexpr std::string_view kPrefix = "scenes:";
+constexpr std::uint64_t kAskSeed = 1;
+
+struct SourceName {
+  std::uint64_t seed = 0, count = 10000, side = 224;
+};
+
+SourceName parse_name(std::string_view name) {
+  SourceName parsed;
+  std::string_view left = name.substr(kPrefix.size());
+  for (std::uint64_t* field : {&parsed.seed, &parsed.count, &parsed.side}) {
+    const auto [end, error] = std::from_chars(left.data(), left.data() + left.size(), *field);
+    if (error != std::errc()) break;
+    left.remove_prefix(static_cast<std::size_t>(end - left.data()));
+    if (left.empty()) break;
+    if (!left.starts_with(':')) break;
+    left.remove_prefix(1);
+  }
+  constexpr std::uint64_t kMostScenes = 1'000'000;
+  if (!left.empty() || name.size() == kPrefix.size() || parsed.count < 1 || parsed.count > kMostScenes ||
+      parsed.side < kLeastSide || parsed.side > kMostSide)
+    fail(ErrorKind::usage, "scenes", "no scenes: ", name, ": expected scenes:SEED, :COUNT from 1 to ", kMostScenes,
+         " and :SIDE from ", kLeastSide, " to ", kMostSide, ", as in scenes:7:500:224");
+  return parsed;
+}
+
+// As many of them as a scene has samples: things to find twice, a mask, the sign, a text about all, and others.
+std::vector<Question> chosen(std::vector<Question> all, Dice& dice) {
+  dice.shuffle(all);
+  const auto first_of = [&](auto begin, auto&& is) { return std::find_if(begin, all.end(), is); };
+  const auto about_all = [](const Question& one) {
+    return one.topic == Topic::caption || one.topic == Topic::describe || one.topic == Topic::alt;
+  };
+  const auto of = [](Topic topic) { return [topic](const Question& one) { return one.topic == topic; }; };
+  auto next = all.begin();
+  const auto take = [&](auto&& is) {
+    const auto found = first_of(next, is);
+    if (found != all.end()) std::iter_swap(next++, found);
+  };
+  take(of(Topic::detect)), take(of(Topic::detect)), take(of(Topic::segment)), take(of(Topic::ocr)), take(about_all);
+  const std::size_t count = all.size();
+  for (std::size_t i = 0; all.size() < kQuestions; ++i) all.push_back(all[i % count]);
+  all.resize(kQuestions);
+  dice.shuffle(all);
+  return all;
+}
+
+// What is asked about a scene, and its picture.
+struct Asked {
+  std::uint64_t number = 0;
+  Scene scene{};
+  std::vector<Question> questions{};
+  Picture picture{};
+};
+
+class SceneSource {
+ public:
+  explicit SceneSource(const SourceName& name) : name_(name) {}
+
+  Asked ask(std::uint64_t number) const {
+    Asked asked{.number = number,
+                .scene = make_scene(artwork_, name_.seed, number, {.side = static_cast<int>(name_.side)})};
+    Dice dice(seed_of(seed_of(name_.seed, kAskSeed), number));
+    asked.questions = chosen(questions(asked.scene, dice), dice);
+    return asked;
+  }
+
+  DecodedSample sample(std::size_t place, std::uint64_t epoch) {
+    const std::shared_ptr<const Asked> asked = drawn(epoch * name_.count + place / kQuestions);
+    return place_sample(sample_of(asked->scene, asked->questions[place % kQuestions]), asked->picture);
+  }
+
+ private:
+  // The samples of a scene are asked for one after the other, by several threads: the last scenes are kept.
+  std::shared_ptr<const Asked> drawn(std::uint64_t number) {
+    constexpr std::size_t kKept = 32;
+    const auto known = [&]() -> std::shared_ptr<const Asked> {
+      const auto found = std::ranges::find(kept_, number, [](const auto& one) { return one->number; });
+      return found == kept_.end() ? nullptr : *found;
+    };
+    {
+      const std::lock_guard lock(mutex_);
+      if (auto found = known()) return found;
+    }
+    auto asked = std::make_shared<Asked>(ask(number));
+    asked->picture = draw(asked->scene, backdrops_);
+    const std::lock_guard lock(mutex_);
+    if (auto found = known()) return found;
+    kept_.push_front(asked);
+    if (kept_.size() > kKept) kept_.pop_back();
+    return asked;
+  }
+
+  SourceName name_;
+  Artwork artwork_ = open_artwork();
+  BackdropStore backdrops_;
+  std::mutex mutex_;
+  std::list<std::shared_ptr<const Asked>> kept_;
+};
+
+}  // namespace
+
+bool names_scenes(std::string_view name) { return name.starts_with(kPrefix); }
+
+Dataset open_scenes(std::string_view name) {
+  const SourceName parsed = parse_name(name);
+  const auto source = std::make_shared<SceneSource>(parsed);
+  Dataset data{.form = "drawn scenes", .ordered = true};
+  data.root = std::string(name);
+  for (std::uint64_t number = 0; number < parsed.count; ++number) {
+    const Asked asked = source->ask(number);
+    for (std::size_t i = 0; i < kQuestions; ++i) {
+      Sample& sample = data.samples.emplace_back(sample_of(asked.scene, asked.questions[i]));
+      sample.id = join(number, " ", i, " ", sample.prefix);
+      sample.picture.path = sample.picture.name;
+    }
+  }
+  for (const Thing& thing : things()) data.classes.emplace_back(thing.name);
+  data.drawn = [source](std::size_t place, std::uint64_t epoch) { return source->sample(place, epoch); };
+  return data;
+}
+
+}  // namespace paligemma::world
