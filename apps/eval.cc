@@ -190,6 +190,10 @@ int run_eval(const Command& command, std::span<const std::string> line, Session&
     if (answers.size() < places.size() && !interrupted())
       session.console.warning(join(places.size() - answers.size(), " pictures could not be read"));
   }
+  if (interrupted()) {
+    session.console.note(join("ended behind ", records.size(), " of ", places.size(), " samples"));
+    return signal_exit_code();
+  }
   if (records.empty()) fail(ErrorKind::input, "data_unreadable", "no picture of the data could be read");
   const std::vector<MetricValue> values =
       evaluate(records, settings.metrics.empty() ? default_metrics(records) : settings.metrics);
@@ -203,7 +207,7 @@ int run_eval(const Command& command, std::span<const std::string> line, Session&
     session.output.write(
         dump_json({{"schema", "paligemma.eval/1"}, {"examples", records.size()}, {"metrics", json_of(values)}}) + "\n");
   }
-  return signal_exit_code();
+  return 0;
 }
 
 }  // namespace

@@ -38,13 +38,19 @@ std::vector<ValidationAnswer> answer_samples(Pipeline& pipeline, const Dataset& 
   std::vector<Request> requests;
   std::size_t asked = 0;
   const auto flush = [&] {
-    std::vector<Result> results = answer(pipeline, requests, {}, stop);
-    for (std::size_t i = 0; i < results.size(); ++i)
-      answers[answers.size() - results.size() + i].result = std::move(results[i]);
+    try {
+      std::vector<Result> results = answer(pipeline, requests, {}, stop);
+      for (std::size_t i = 0; i < results.size(); ++i)
+        answers[answers.size() - results.size() + i].result = std::move(results[i]);
+    } catch (const Error& error) {
+      if (error.code() != "interrupted") throw;
+      answers.resize(answers.size() - requests.size());
+    }
     requests.clear();
     if (progress) progress(asked);
   };
   for (const std::size_t place : options.places) {
+    if (stop && stop()) break;
     ++asked;
     try {
       const Sample& sample = data.samples[place];

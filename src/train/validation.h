@@ -31,7 +31,7 @@ struct ValidationAnswer {
   Result result{};
 };
 
-// Answers in the order of `places`, without those whose pictures cannot be read. `adapter`: Request::adapter.
+// Answers in the order of `places`, without those whose pictures cannot be read; fewer when `stop` says so.
 std::vector<ValidationAnswer> answer_samples(Pipeline& pipeline, const Dataset& data, const ValidationOptions& options,
                                              const std::function<void(std::size_t done)>& progress,
                                              const std::function<bool()>& stop);
