@@ -22,17 +22,16 @@ struct SourceName {
 SourceName parse_name(std::string_view name) {
   SourceName parsed;
   std::string_view left = name.substr(kPrefix.size());
+  bool whole = false;
   for (std::uint64_t* field : {&parsed.seed, &parsed.count, &parsed.side}) {
     const auto [end, error] = std::from_chars(left.data(), left.data() + left.size(), *field);
-    if (error != std::errc()) break;
     left.remove_prefix(static_cast<std::size_t>(end - left.data()));
-    if (left.empty()) break;
-    if (!left.starts_with(':')) break;
+    whole = error == std::errc() && left.empty();
+    if (error != std::errc() || !left.starts_with(':')) break;
     left.remove_prefix(1);
   }
   constexpr std::uint64_t kMostScenes = 1'000'000;
-  if (!left.empty() || name.size() == kPrefix.size() || parsed.count < 1 || parsed.count > kMostScenes ||
-      parsed.side < kLeastSide || parsed.side > kMostSide)
+  if (!whole || parsed.count < 1 || parsed.count > kMostScenes || parsed.side < kLeastSide || parsed.side > kMostSide)
     fail(ErrorKind::usage, "scenes", "no scenes: ", name, ": expected scenes:SEED, :COUNT from 1 to ", kMostScenes,
          " and :SIDE from ", kLeastSide, " to ", kMostSide, ", as in scenes:7:500:224");
   return parsed;
