@@ -80,7 +80,7 @@ TEST_P(SmallRun, FindsWhatTheModelNeverSaw) {
   recipe.weights = GetParam().second;
   recipe.targets = {kModules};
   recipe.rank = 16;
-  recipe.steps = recipe.eval_every = 120;
+  recipe.steps = recipe.eval_every = 60;
   recipe.batch = 10;
   recipe.accumulate = 1;
   recipe.metric = "box_ap/50";
