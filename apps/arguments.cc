@@ -162,4 +162,9 @@ std::optional<std::vector<std::string>> Arguments::parse(const Command& command,
   return words;
 }
 
+void require_given(const Command& command, std::string_view option, std::string_view value, std::string_view example) {
+  if (value.empty())
+    fail(ErrorKind::usage, "usage", command.name, ": expected ", option, ", got none. Try: ", option, " ", example);
+}
+
 }  // namespace paligemma

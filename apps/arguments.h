@@ -102,4 +102,7 @@ class Arguments {
   std::unique_ptr<CLI::App> app_;
 };
 
+// Throws Error{usage, "usage"} where an option that the command cannot do without has no value.
+void require_given(const Command& command, std::string_view option, std::string_view value, std::string_view example);
+
 }  // namespace paligemma

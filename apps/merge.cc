@@ -40,10 +40,6 @@ void add_merge_options(Arguments& arguments, MergeSettings& settings) {
   add_threads_option(arguments, model);
 }
 
-void require_given(const std::string& value, const char* option, const char* example) {
-  if (value.empty()) fail(ErrorKind::usage, "usage", "merge: expected ", option, ", got none. Try: ", option, example);
-}
-
 std::string check_text(const MergeCheck& check) {
   char difference[32], effect[32];
   std::snprintf(difference, sizeof difference, "%.3g", check.difference);
@@ -80,8 +76,8 @@ int run_merge(const Command& command, std::span<const std::string> line, Session
   add_merge_options(arguments, settings);
   add_session_options(arguments, session);
   if (!arguments.parse(command, line, session.output)) return 0;
-  require_given(settings.adapter, "--adapter", " runs/cows/best");
-  require_given(settings.output, "-o", " merged/");
+  require_given(command, "--adapter", settings.adapter, "runs/cows/best");
+  require_given(command, "-o", settings.output, "merged/");
   const std::filesystem::path model = model_path(settings.model);
   ModelOptions& options = settings.model_options;
   write_model(session, settings.output, [&](const auto& progress, const auto& stop) {

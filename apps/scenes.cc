@@ -198,7 +198,7 @@ int run_scenes(const Command& command, std::span<const std::string> line, Sessio
   add_scene_options(arguments, settings);
   add_session_options(arguments, session);
   if (!arguments.parse(command, line, session.output)) return 0;
-  if (settings.output.empty()) fail(ErrorKind::usage, "usage", "scenes: expected -o, got none. Try: -o scenes/");
+  require_given(command, "-o", settings.output, "scenes/");
   if (settings.labels == SceneLabels::coco && settings.questions > 0)
     fail(ErrorKind::usage, "usage", "scenes: --questions: expected --format rows, got coco. Try: without --questions");
   require_drawing();

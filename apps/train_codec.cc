@@ -127,7 +127,7 @@ int run_train_codec(const Command& command, std::span<const std::string> line, S
   add_session_options(arguments, session);
   const auto words = arguments.parse(command, line, session.output);
   if (!words) return 0;
-  if (settings.output.empty()) fail(ErrorKind::usage, "usage", "train-codec: expected -o, got none. Try: -o codec.npz");
+  require_given(command, "-o", settings.output, "codec.npz");
   if (!settings.force && !settings.run.resume) check_free(settings.output);
   make_folder(std::filesystem::path(settings.output).parent_path());
   settings.run.init = settings.init;
