@@ -40,14 +40,13 @@ SourceName parse_name(std::string_view name) {
 // As many of them as a scene has samples: things to find twice, a mask, the sign, a text about all, and others.
 std::vector<Question> chosen(std::vector<Question> all, Dice& dice) {
   dice.shuffle(all);
-  const auto first_of = [&](auto begin, auto&& is) { return std::find_if(begin, all.end(), is); };
   const auto about_all = [](const Question& one) {
     return one.topic == Topic::caption || one.topic == Topic::describe || one.topic == Topic::alt;
   };
   const auto of = [](Topic topic) { return [topic](const Question& one) { return one.topic == topic; }; };
   auto next = all.begin();
   const auto take = [&](auto&& is) {
-    const auto found = first_of(next, is);
+    const auto found = std::find_if(next, all.end(), is);
     if (found != all.end()) std::iter_swap(next++, found);
   };
   take(of(Topic::detect)), take(of(Topic::detect)), take(of(Topic::segment)), take(of(Topic::ocr)), take(about_all);
@@ -60,7 +59,6 @@ std::vector<Question> chosen(std::vector<Question> all, Dice& dice) {
 
 // What is asked about a scene, and its picture.
 struct Asked {
-  std::uint64_t number = 0;
   Scene scene{};
   std::vector<Question> questions{};
   Picture picture{};
@@ -71,8 +69,7 @@ class SceneSource {
   explicit SceneSource(const SourceName& name) : name_(name) {}
 
   Asked ask(std::uint64_t number) const {
-    Asked asked{.number = number,
-                .scene = make_scene(artwork_, name_.seed, number, {.side = static_cast<int>(name_.side)})};
+    Asked asked{.scene = make_scene(artwork_, name_.seed, number, {.side = static_cast<int>(name_.side)})};
     Dice dice(seed_of(seed_of(name_.seed, kAskSeed), number));
     asked.questions = chosen(questions(asked.scene, dice), dice);
     return asked;
@@ -88,7 +85,7 @@ class SceneSource {
   std::shared_ptr<const Asked> drawn(std::uint64_t number) {
     constexpr std::size_t kKept = 32;
     const auto known = [&]() -> std::shared_ptr<const Asked> {
-      const auto found = std::ranges::find(kept_, number, [](const auto& one) { return one->number; });
+      const auto found = std::ranges::find(kept_, number, [](const auto& one) { return one->scene.number; });
       return found == kept_.end() ? nullptr : *found;
     };
     {
