@@ -2,6 +2,7 @@
 
 #include <cstdlib>
 
+#include "base/error.h"
 #include "data/loader.h"
 #include "data/target.h"
 #include "scenes/source.h"
@@ -45,7 +46,11 @@ void append_held_out(Dataset& data, Dataset held_out) {
 
 Dataset open_eval_data(const Recipe& recipe) {
   Dataset data = open_data(recipe.data, recipe);
-  if (recipe.detect_prompt == "each") data.samples = split_by_class(std::move(data.samples));
+  if (recipe.detect_prompt != "each") return data;
+  if (data.drawn)
+    fail(ErrorKind::usage, "detect_prompt", "--detect-prompt each is about samples in files: scenes have prompts of ",
+         "their own, got ", recipe.data);
+  data.samples = split_by_class(std::move(data.samples));
   return data;
 }
 

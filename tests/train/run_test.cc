@@ -269,6 +269,10 @@ TEST_F(RunTest, WhatCannotBeDoneIsRefused) {
   Recipe noisy = recipe("noisy");
   noisy.noise_boxes = 4;
   EXPECT_EQ(code_of(noisy), "noise_boxes");
+  Recipe drawn = recipe("drawn");
+  drawn.data = "scenes:1:2";
+  drawn.detect_prompt = "each";
+  EXPECT_EQ(code_of(drawn), "detect_prompt");
   Recipe lost = recipe("lost");
   lost.targets = {"nothing"};
   EXPECT_EQ(code_of(lost), "targets");
