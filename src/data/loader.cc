@@ -106,6 +106,9 @@ Example make_example(const Dataset& data, std::size_t sample, const LoaderOption
   example.picture = resize(decoded.picture, options.side, options.side, options.resize, options.filter);
   if (options.augment.any()) tint_picture(example.picture, options.augment, dice);
   example.weight = source.weight;
+  example.things = std::move(data.drawn ? decoded.things : decoded.objects);
+  for (DecodedObject& thing : example.things) thing.mask.reset();
+  example.letters = std::move(decoded.letters);
   return example;
 }
 

@@ -36,6 +36,8 @@ struct Example {
   Picture picture{};                      // (side, side, 3)
   Target target{};
   double weight = 1;
+  // In pixels of width and height: what is known to be in the picture, and of one that is drawn the letters in it.
+  std::vector<DecodedObject> things{}, letters{};
 };
 
 // A sample whose picture could not be read.

@@ -15,6 +15,12 @@ void Tape::train(const Weight& tensor, View gradient) {
   trained_.insert({&tensor, {gradient, trained_.size()}});
 }
 
+void Tape::run_without(const Weight& tensor, const std::function<void()>& body) {
+  auto taken = trained_.extract(&tensor);
+  body();
+  if (taken) trained_.insert(std::move(taken));
+}
+
 View Tape::tensor_gradient(const Weight* tensor) const {
   const auto found = trained_.find(tensor);
   return found == trained_.end() ? View{} : found->second.gradient;

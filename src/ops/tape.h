@@ -33,6 +33,8 @@ class Tape {
   // `gradient` (rows, cols) of the tensor is added to by every backward.
   void train(const Weight& tensor, View gradient);
   bool trains(const Weight* tensor) const { return trained_.contains(tensor); }
+  // Runs `body` as if the tensor were not trained.
+  void run_without(const Weight& tensor, const std::function<void()>& body);
   // Without rows when the tensor is not trained.
   View tensor_gradient(const Weight* tensor) const;
 

@@ -15,6 +15,7 @@ constexpr double kEdgeWidth = 0.06;  // ems
 
 // Letters from the left: the middle of each one's ink, in ems from the text's begin.
 struct SetLetter {
+  std::string_view letter;
   const Drawing* drawing;
   double x;
 };
@@ -33,7 +34,7 @@ SetText set_text(const Face& face, std::string_view text) {
     const Drawing& drawing = face.drawings[static_cast<std::size_t>(found - face.letters.begin())];
     const double ink = static_cast<double>(drawing.ink[2] - drawing.ink[0]) / kLetterEm;
     const double advance = face.pitch > 0 ? static_cast<double>(face.pitch) / kLetterEm : ink + kGap;
-    set.letters.push_back({&drawing, set.width + advance / 2});
+    set.letters.push_back({*found, &drawing, set.width + advance / 2});
     set.width += advance;
     text.remove_prefix(found->size());
   }
@@ -69,6 +70,21 @@ Layer blank_board(double x, double y, double width, double height, double edge, 
 
 double board_width(const Artwork& artwork, const Board& board) {
   return set_text(artwork.faces[static_cast<std::size_t>(board.face)], board.text).width + 2 * kMargin;
+}
+
+std::vector<BoardLetter> letters_of(const Artwork& artwork, const Board& board) {
+  const Face& face = artwork.faces[static_cast<std::size_t>(board.face)];
+  const SetText text = set_text(face, board.text);
+  std::vector<BoardLetter> letters;
+  for (const SetLetter& letter : text.letters) {
+    const auto& ink = letter.drawing->ink;
+    letters.push_back({.letter = std::string(letter.letter),
+                       .x = letter.x - text.width / 2,
+                       .y = ((ink[1] + ink[3]) * 0.5 - face.middle) / kLetterEm,
+                       .width = static_cast<double>(ink[2] - ink[0]) / kLetterEm,
+                       .height = static_cast<double>(ink[3] - ink[1]) / kLetterEm});
+  }
+  return letters;
 }
 
 Layer paint_board(const Artwork& artwork, const Board& board, double x, double y, double em, int light, int side) {

@@ -64,6 +64,30 @@ struct Asked {
   Picture picture{};
 };
 
+std::vector<DecodedObject> things_in(const Scene& scene) {
+  std::vector<DecodedObject> all;
+  for (const Figure& figure : scene.figures) {
+    DecodedObject& thing =
+        all.emplace_back(DecodedObject{std::string(things()[static_cast<std::size_t>(figure.thing)].name)});
+    std::ranges::copy(figure.box, thing.box.begin());
+  }
+  return all;
+}
+
+std::vector<DecodedObject> letters_in(const Artwork& artwork, const Scene& scene) {
+  std::vector<DecodedObject> all;
+  for (const Figure& figure : scene.figures) {
+    if (figure.thing != static_cast<int>(sign_place())) continue;
+    for (const BoardLetter& one : letters_of(artwork, scene.board)) {
+      const double x = figure.x + one.x * figure.scale, y = figure.y + one.y * figure.scale;
+      const double across = one.width * figure.scale / 2, down = one.height * figure.scale / 2;
+      DecodedObject& letter = all.emplace_back(DecodedObject{one.letter, {x - across, y - down, x + across, y + down}});
+      for (double& border : letter.box) border *= scene.side;
+    }
+  }
+  return all;
+}
+
 class SceneSource {
  public:
   explicit SceneSource(const SourceName& name) : name_(name) {}
@@ -77,7 +101,10 @@ class SceneSource {
 
   DecodedSample sample(std::size_t place, std::uint64_t epoch) {
     const std::shared_ptr<const Asked> asked = drawn(epoch * name_.count + place / kQuestions);
-    return place_sample(sample_of(asked->scene, asked->questions[place % kQuestions]), asked->picture);
+    DecodedSample sample = place_sample(sample_of(asked->scene, asked->questions[place % kQuestions]), asked->picture);
+    sample.things = things_in(asked->scene);
+    sample.letters = letters_in(artwork_, asked->scene);
+    return sample;
   }
 
  private:

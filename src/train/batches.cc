@@ -36,6 +36,7 @@ Batch BatchMaker::make(std::span<const Example> examples, std::span<const TokenE
     std::int64_t picture = 0;
     std::size_t example = 0;  // the first one about it
   };
+  const Config& config = trainee_.pipeline->config;
   std::map<std::string, Seen> known;
   std::int64_t pictures = 0;
   for (std::size_t i = 0; i < examples.size(); ++i) {
@@ -48,6 +49,10 @@ Batch BatchMaker::make(std::span<const Example> examples, std::span<const TokenE
     }
     const std::vector<float> part = seen(examples[i]);
     numbers.insert(numbers.end(), part.begin(), part.end());
+    if (trainee_.dense)
+      add_dense_targets(batch.dense, {examples[i].width, examples[i].height, examples[i].things, examples[i].letters},
+                        config.vision, *trainee_.pipeline->tokenizer, config.loc_divisor,
+                        pictures * config.vision.tokens());
     batch.examples[i].pictures = {pictures};
     if (same_) known.emplace(name, Seen{pictures, i});
     ++pictures;

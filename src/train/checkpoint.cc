@@ -176,20 +176,46 @@ RunPosition read_position(const fs::path& checkpoint) {
   return position;
 }
 
-void load_state(const fs::path& checkpoint, const RunPosition& position, Trainee& trainee) {
-  const std::string where = (checkpoint / kStateTensors).string();
-  const Safetensors file = read_safetensors(FileBytes::map(checkpoint / kStateTensors, ErrorKind::model), where);
-  const auto load = [&](const std::string& name, std::span<float> values) {
-    const auto found = file.tensors.find(name);
-    if (found == file.tensors.end() || found->second.dtype != DType::f32 ||
+namespace {
+
+class StateTensors {
+ public:
+  explicit StateTensors(const fs::path& folder)
+      : where_((folder / kStateTensors).string()),
+        file_(read_safetensors(FileBytes::map(folder / kStateTensors, ErrorKind::model), where_)) {}
+
+  bool has(const std::string& name) const { return file_.tensors.contains(name); }
+
+  void load(const std::string& name, std::span<float> values) const {
+    const auto found = file_.tensors.find(name);
+    if (found == file_.tensors.end() || found->second.dtype != DType::f32 ||
         found->second.bytes.size() != values.size_bytes())
-      fail(ErrorKind::model, "training_state", "cannot resume: ", where, ": ", name, ": expected ", values.size(),
-           " numbers of f32, got ", found == file.tensors.end() ? 0 : found->second.elements());
+      fail(ErrorKind::model, "training_state", "cannot resume: ", where_, ": ", name, ": expected ", values.size(),
+           " numbers of f32, got ", found == file_.tensors.end() ? 0 : found->second.elements());
     std::memcpy(values.data(), found->second.bytes.data(), values.size_bytes());
-  };
-  for (const Parameter& p : trainee.parameters->all()) load(p.name + ".value", p.value);
-  for (const auto& [name, values] : trainee.optimizer->state()) load(name, values);
+  }
+
+ private:
+  std::string where_;
+  Safetensors file_;
+};
+
+}  // namespace
+
+void load_state(const fs::path& checkpoint, const RunPosition& position, Trainee& trainee) {
+  const StateTensors state(checkpoint);
+  for (const Parameter& p : trainee.parameters->all()) state.load(p.name + ".value", p.value);
+  for (const auto& [name, values] : trainee.optimizer->state()) state.load(name, values);
   trainee.optimizer->resume_at(position.step - position.skipped);
+  trainee.place();
+}
+
+void load_values(const fs::path& folder, std::string_view names, Trainee& trainee) {
+  std::error_code error;
+  if (!fs::exists(folder / kStateTensors, error)) return;
+  const StateTensors state(folder);
+  for (const Parameter& p : trainee.parameters->all())
+    if (p.name.starts_with(names) && state.has(p.name + ".value")) state.load(p.name + ".value", p.value);
   trainee.place();
 }
 

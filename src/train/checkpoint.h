@@ -38,5 +38,7 @@ RunPosition read_position(const std::filesystem::path& checkpoint);
 // Values and moments become those of the checkpoint. Throws Error{model, "training_state"} where they are another
 // model's.
 void load_state(const std::filesystem::path& checkpoint, const RunPosition& position, Trainee& trainee);
+// The values of those parameters alone whose names begin so, where a folder has the state of a training that had them.
+void load_values(const std::filesystem::path& folder, std::string_view names, Trainee& trainee);
 
 }  // namespace paligemma

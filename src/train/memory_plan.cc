@@ -6,6 +6,7 @@
 #include "base/memory.h"
 #include "train/idle_backend.h"
 #include "train/objective.h"
+#include "train/start_model.h"
 #include "train/trainee.h"
 
 namespace paligemma {
@@ -84,7 +85,7 @@ MemoryPlan plan_memory(const Recipe& recipe, const ModelFiles& files, const Plan
   Config config = files.config;
   choose_softcaps(options, config.decoder);
   config.image_token = config.image_token.value_or(static_cast<int>(config.decoder.vocabulary));
-  if (recipe.model.empty() && options.compute == Compute::automatic) options.compute = Compute::f32;
+  if (is_embedded(recipe) && options.compute == Compute::automatic) options.compute = Compute::f32;
   const Holding holding = holding_of(options);
   const auto cpu = make_cpu_backend({.threads = 1});
   MemoryPlan plan{.weights = weight_bytes(config, files.source, holding, *cpu)};

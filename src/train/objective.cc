@@ -111,6 +111,14 @@ ConstView Objective::picture_features(Pass& pass, const Batch& batch) {
                       {batch.patches.data(), rows, config_.vision.patch_values()}, vision_memory_);
 }
 
+namespace {
+
+std::vector<AdapterRows> adapter_of_rows(const AdapterSet* adapter, std::int64_t rows) {
+  return adapter ? std::vector<AdapterRows>{{0, rows, adapter}} : std::vector<AdapterRows>{};
+}
+
+}  // namespace
+
 Loss Objective::run(const Batch& batch, std::span<const std::vector<float>> weights, const AdapterSet* adapter,
                     const std::function<void(Tape&)>& train, LoraDropout dropout) {
   const ArenaScope scope(arena_);
@@ -123,46 +131,50 @@ Loss Objective::run(const Batch& batch, std::span<const std::vector<float>> weig
   const std::int64_t tokens = config_.vision.tokens();
   Pass pass{backend_, arena_, options_.precision};
   pass.tape = tape ? &*tape : nullptr;
-  const auto all_rows = [adapter](std::int64_t rows) {
-    return adapter ? std::vector<AdapterRows>{{0, rows, adapter}} : std::vector<AdapterRows>{};
-  };
 
+  Loss loss;
   std::vector<ConstView> pictures;
   std::vector<AdapterRows> picture_adapters;
   if (!batch.patches.empty() || !batch.features.empty()) {
     const auto values = batch.features.empty() ? config_.vision.patch_values() : config_.vision.width;
     const std::size_t numbers = batch.features.empty() ? batch.patches.size() : batch.features.size();
-    picture_adapters = all_rows(static_cast<std::int64_t>(numbers) / values);
+    picture_adapters = adapter_of_rows(adapter, static_cast<std::int64_t>(numbers) / values);
     pass.adapters = picture_adapters;
     const View projected = projector(pass, network_, picture_features(pass, batch));
     for (std::int64_t row = 0; row < projected.rows; row += tokens)
       pictures.push_back(projected.row_range(row, tokens));
+    pass.adapters = {};
+    if (batch.dense_weight > 0)
+      loss.dense = options_.dense->loss(pass, projected, network_.decoder.output(), config_.decoder.final_cap,
+                                        batch.dense, batch.dense_weight, &options_.soft);
   }
-
-  const PackedRows rows(batch, weights, options_.image_token, tokens);
-  reserve(rows.blocks_used);
-  const std::vector<AdapterRows> adapters = all_rows(static_cast<std::int64_t>(rows.ids.size()));
-  pass.adapters = adapters;
-  const View x = embed_text(pass, config_, network_, rows.ids);
-  for (std::size_t i = 0; i < batch.examples.size(); ++i) {
-    if (batch.examples[i].behind >= 0) continue;
-    std::vector<ConstView> own;
-    for (const std::int64_t picture : batch.examples[i].pictures) own.push_back(pictures[std::size_t(picture)]);
-    insert_pictures(pass, batch.examples[i].prompt, options_.image_token, own, x, rows.sequences[i].row);
+  std::optional<PackedRows> rows;
+  std::vector<AdapterRows> adapters, kept_adapters;
+  if (batch.decoder) {
+    rows.emplace(batch, weights, options_.image_token, tokens);
+    reserve(rows->blocks_used);
+    adapters = adapter_of_rows(adapter, static_cast<std::int64_t>(rows->ids.size()));
+    pass.adapters = adapters;
+    const View x = embed_text(pass, config_, network_, rows->ids);
+    for (std::size_t i = 0; i < batch.examples.size(); ++i) {
+      if (batch.examples[i].behind >= 0) continue;
+      std::vector<ConstView> own;
+      for (const std::int64_t picture : batch.examples[i].pictures) own.push_back(pictures[std::size_t(picture)]);
+      insert_pictures(pass, batch.examples[i].prompt, options_.image_token, own, x, rows->sequences[i].row);
+    }
+    const View y = decoder(pass, config_, network_, x, cache_, rows->sequences, rows->predicting);
+    kept_adapters = adapter_of_rows(adapter, y.rows);
+    pass.adapters = kept_adapters;
+    std::vector<float> losses(rows->targets.size());
+    head_cross_entropy(pass, y, network_.decoder.output(), config_.decoder.final_cap,
+                       {rows->targets, rows->weights, options_.smoothing, tape ? &options_.soft : nullptr}, losses);
+    loss.tokens = static_cast<std::int64_t>(losses.size());
+    for (std::size_t i = 0; i < losses.size(); ++i) {
+      loss.loss += static_cast<double>(rows->weights[i]) * losses[i];
+      loss.log_likelihood -= losses[i];
+    }
   }
-  const View y = decoder(pass, config_, network_, x, cache_, rows.sequences, rows.predicting);
-  const std::vector<AdapterRows> kept_adapters = all_rows(y.rows);
-  pass.adapters = kept_adapters;
-  std::vector<float> losses(rows.targets.size());
-  head_cross_entropy(pass, y, network_.decoder.output(), config_.decoder.final_cap,
-                     {rows.targets, rows.weights, options_.smoothing, tape ? &options_.soft : nullptr}, losses);
   if (tape) tape->run_backward();
-
-  Loss loss{.tokens = static_cast<std::int64_t>(losses.size())};
-  for (std::size_t i = 0; i < losses.size(); ++i) {
-    loss.loss += static_cast<double>(rows.weights[i]) * losses[i];
-    loss.log_likelihood -= losses[i];
-  }
   return loss;
 }
 

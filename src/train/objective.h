@@ -8,6 +8,7 @@
 #include "model/decoder.h"
 #include "model/vision_tower.h"
 #include "ops/tape.h"
+#include "train/dense_head.h"
 
 namespace paligemma {
 
@@ -27,6 +28,9 @@ struct Batch {
   std::vector<TokenExample> examples;
   std::vector<float> patches;   // of all pictures (P tokens, patch values); or instead of them
   std::vector<float> features;  // what the vision tower makes of them (P tokens, E)
+  DenseTargets dense{};         // about them
+  double dense_weight = 0;      // of the loss of these; 0: they are not asked
+  bool decoder = true;          // else nothing but these is learnt
 };
 
 enum class LossMean { example, token };
@@ -42,11 +46,13 @@ struct ObjectiveOptions {
   Keep keep = Keep::intermediates;
   bool tower_trained = true;  // else nothing of it is kept
   SoftTargets soft{};         // of what is learnt; losses without a gradient are of the targets alone
+  const DenseHead* dense = nullptr;
   std::size_t arena_bytes = Arena::kChunkBytes;
 };
 
 struct Loss {
-  double loss = 0;            // the weighted sum
+  double loss = 0;            // the weighted sum of the answers' tokens
+  double dense = 0;           // of the dense questions, not yet weighted
   double log_likelihood = 0;  // of all answer tokens, unweighted and unsmoothed only without smoothing
   std::int64_t tokens = 0;
 };

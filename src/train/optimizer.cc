@@ -18,6 +18,14 @@ Optimizer::Optimizer(Parameters& parameters, Backend& backend, const OptimizerOp
   }
 }
 
+namespace {
+
+bool is_zero(std::span<const float> values) {
+  return std::ranges::all_of(values, [](float value) { return value == 0; });
+}
+
+}  // namespace
+
 StepResult Optimizer::step(const StepRates& rates) {
   double all = 0, clipped = 0;
   for (const Parameter& p : parameters_.all()) {
@@ -35,6 +43,7 @@ StepResult Optimizer::step(const StepRates& rates) {
     Parameter& p = parameters_.all()[i];
     Moments& moments = moments_[i];
     if (by_muon(p)) {
+      if (is_zero(p.gradient) && is_zero(moments.first)) continue;  // nothing has reached it yet, and no step would
       muon(p, moments, rates.lr, options_.clip_adamw_only ? 1 : static_cast<float>(factor));
     } else if (options_.kind == OptimizerKind::sgd) {
       sgd(p, moments, rates.lr, static_cast<float>(factor));
@@ -151,6 +160,8 @@ void Optimizer::swap_with_average() {
     std::ranges::swap_ranges(moments_[i].average, parameters_.all()[i].value.first(moments_[i].average.size()));
 }
 
+constexpr double kLevelShare = 0.4;  // of a trapezoid
+
 double schedule_factor(Schedule schedule, std::int64_t step, std::int64_t steps, std::int64_t warmup) {
   if (step < warmup) return static_cast<double>(step + 1) / static_cast<double>(warmup);
   const double done =
@@ -159,6 +170,7 @@ double schedule_factor(Schedule schedule, std::int64_t step, std::int64_t steps,
     case Schedule::constant: return 1;
     case Schedule::cosine: return 0.5 * (1 + std::cos(std::numbers::pi * std::min(1.0, done)));
     case Schedule::linear: return std::max(0.0, 1 - done);
+    case Schedule::trapezoid: return std::clamp((1 - done) / (1 - kLevelShare), 0.0, 1.0);
   }
   return 1;
 }

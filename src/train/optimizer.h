@@ -72,7 +72,7 @@ class Optimizer {
   std::int64_t steps_ = 0;
 };
 
-enum class Schedule { constant, cosine, linear };
+enum class Schedule { constant, cosine, linear, trapezoid };
 
 // The factor of the peak learning rate in step `step` of `steps`, both from 0: a line from 0 up in the first `warmup`
 // steps, then as the schedule says, to 0 at the end.

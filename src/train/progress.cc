@@ -7,6 +7,7 @@ namespace paligemma {
 
 std::string progress_text(const RunProgress& progress) {
   std::string text = "loss " + short_number(progress.loss);
+  if (progress.dense) text += join(", dense ", short_number(*progress.dense));
   if (progress.pictures_per_s > 0) text += join(", ", short_number(progress.pictures_per_s), " pictures/s");
   if (progress.latest) text += join(", ", progress.metric, " ", short_number(*progress.latest));
   if (progress.latest && progress.best)

@@ -11,6 +11,7 @@ namespace paligemma {
 struct RunProgress {
   std::int64_t step = 0, steps = 0;  // done, and in all
   double loss = 0;                   // of the last step
+  std::optional<double> dense{};     // of what image tokens are asked
   double pictures_per_s = 0;         // 0: not known yet
   std::string metric{};              // the one that decides; empty: none is evaluated
   std::optional<double> latest{}, best{};

@@ -20,7 +20,7 @@ struct Recipe {
   std::int64_t noise_boxes = 0, answer_tokens = 512;
 
   // What is trained.
-  std::string model{}, tokenizer{}, codec{}, init{}, mode = "lora", weights = "auto", compute = "auto";
+  std::string model{}, new_model{}, tokenizer{}, codec{}, init{}, mode = "lora", weights = "auto", compute = "auto";
   std::vector<std::string> freeze{}, targets{};
   std::int64_t rank = 8;
   double alpha = 16, dropout = 0;
@@ -34,6 +34,8 @@ struct Recipe {
   double weight_decay = 1e-6, beta1 = 0.9, beta2 = 0.999, eps = 1e-8, clip = 1, ema = 0, label_smoothing = 0,
          soft_loc = 0;
   bool decay_all = false, clip_adamw_only = false;
+  double dense_head = 0;
+  std::int64_t dense_steps = 0;
 
   // What is looked at, and kept.
   std::string metric = "auto", save_type = "auto", out{};
@@ -81,9 +83,11 @@ void visit_recipe(RecipeType& r, F&& f) {
   f("answer_tokens", r.answer_tokens, RecipeWhole{1, 8192, "Longer answers are cut, and counted (512)"});
 
   f("model", r.model, RecipeText{"PATH", "The model to begin with (the embedded one)"});
+  f("new_model", r.new_model,
+    RecipeText{"SIZES", "full: begin with nothing, as large as in side=112,patch=14,..., and learn the words of DATA"});
   f("tokenizer", r.tokenizer, RecipeText{"PATH", "tokenizer.model or tokenizer.json (in the model)"});
   f("codec", r.codec, RecipeText{"PATH", "Mask codec, vae-oid.npz (in the model)"});
-  f("init", r.init, RecipeText{"DIR", "lora, qlora: go on from this adapter"});
+  f("init", r.init, RecipeText{"DIR", "Go on from this adapter; full: from this model, with fresh moments"});
   f("mode", r.mode, RecipeWords{{"lora", "qlora", "full"}, "lora, qlora (on a base of 8 or 4 bits), full (lora)"});
   f("weights", r.weights,
     RecipeWords{{"auto", "f32", "bf16", "q8", "q4"}, "How what is not trained is held (auto; qlora: q4)"});
@@ -103,7 +107,9 @@ void visit_recipe(RecipeType& r, F&& f) {
   f("accumulate", r.accumulate, RecipeWhole{1, 4096, "So many batches make one update (4)"});
   f("lr", r.lr, RecipeReal{0, 100, "Peak learning rate; 0: by mode and size of the model"});
   f("lr_adamw", r.lr_adamw, RecipeReal{0, 100, "Beside muon, of what is no matrix; 0: as lr"});
-  f("schedule", r.schedule, RecipeWords{{"constant", "cosine", "linear"}, "Of the learning rate (cosine)"});
+  f("schedule", r.schedule,
+    RecipeWords{{"constant", "cosine", "linear", "trapezoid"},
+                "Of the learning rate; trapezoid: level up to 40 %, then down to 0 (cosine)"});
   f("warmup", r.warmup, RecipeWhole{-1, kMany, "Steps up to the peak; -1: a twentieth of all"});
   f("optimizer", r.optimizer, RecipeWords{{"adamw", "sgd", "muon"}, "(adamw)"});
   f("weight_decay", r.weight_decay, RecipeReal{0, 100, "Times the learning rate, of matrices (1e-6)"});
@@ -118,6 +124,11 @@ void visit_recipe(RecipeType& r, F&& f) {
   f("label_smoothing", r.label_smoothing, RecipeReal{0, 0.99, "(0)"});
   f("soft_loc", r.soft_loc,
     RecipeReal{0, 100, "Loc tokens share what they count with near ones: deviation in pixels; 0: none"});
+  f("dense_head", r.dense_head,
+    RecipeReal{0, 100,
+               "Image tokens say which thing is there and where, up to 85 % of the steps: what that counts beside the "
+               "answers; 0: they do not"});
+  f("dense_steps", r.dense_steps, RecipeWhole{0, kMany, "So many steps at the begin learn nothing else (0)"});
   f("token_weights", r.token_weights, RecipeText{"LIST", "What tokens count: loc=1,loc0=1.3,seg=1,text=1.7"});
   f("final_softcap", r.final_softcap, RecipeWords{{"auto", "on", "off"}, "Of the logits, kept with the result (off)"});
   f("attention_softcap", r.attention_softcap, RecipeWords{{"auto", "on", "off"}, "Of scores, the same (auto)"});

@@ -27,7 +27,8 @@ LoggedStep read_logged_step(const JsonFields& line) {
           .grad_norm = number("grad_norm"),
           .lr = number("lr"),
           .examples_per_s = number("examples_per_s"),
-          .skipped = line.flag("skipped").value_or(false)};
+          .skipped = line.flag("skipped").value_or(false),
+          .dense = line.number("dense", kAnyDouble)};
 }
 
 LoggedEvaluation read_logged_evaluation(const JsonFields& line) {
@@ -41,13 +42,14 @@ LoggedEvaluation read_logged_evaluation(const JsonFields& line) {
 }  // namespace
 
 std::string log_line(const LoggedStep& step) {
-  return dump_json({{"step", step.step},
-                    {"loss", step.loss},
-                    {"grad_norm", step.grad_norm},
-                    {"lr", step.lr},
-                    {"examples_per_s", step.examples_per_s},
-                    {"skipped", step.skipped}}) +
-         "\n";
+  Json line = {{"step", step.step},
+               {"loss", step.loss},
+               {"grad_norm", step.grad_norm},
+               {"lr", step.lr},
+               {"examples_per_s", step.examples_per_s},
+               {"skipped", step.skipped}};
+  if (step.dense) line["dense"] = *step.dense;
+  return dump_json(line) + "\n";
 }
 
 std::string log_line(const LoggedEvaluation& evaluation) {

@@ -11,6 +11,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -26,7 +27,8 @@ struct LoggedStep {
   double grad_norm = 0;  // before clipping
   double lr = 0;
   double examples_per_s = 0;
-  bool skipped = false;  // loss or gradients were not finite, and nothing was changed
+  bool skipped = false;           // loss or gradients were not finite, and nothing was changed
+  std::optional<double> dense{};  // loss of what image tokens are asked, where they are
 };
 
 struct LoggedEvaluation {

@@ -9,6 +9,7 @@
 #include "report/printable.h"
 #include "train/run_settings.h"
 #include "train/sample_picture.h"
+#include "train/start_model.h"
 
 namespace paligemma {
 namespace {
@@ -45,7 +46,7 @@ double try_batch(const Recipe& recipe, Trainee& trainee, const std::vector<Examp
 
 RunPlan plan_run(Recipe recipe, std::size_t samples) {
   const RunData data = open_run_data(recipe);
-  ModelFiles files = find_model(recipe.model);
+  ModelFiles files = start_model(recipe, data.data);
   settle_recipe(recipe, data, parameter_count(files.config));
   RunPlan plan{.summary = data.summary,
                .training = data.training.size(),

@@ -132,6 +132,7 @@ ObjectiveOptions objective_options(const Recipe& recipe, const Trainee& trainee,
                            .smoothing = static_cast<float>(recipe.label_smoothing),
                            .keep = recipe.checkpointing == "off" ? Keep::intermediates : Keep::inputs,
                            .tower_trained = !trainee.tower_is_frozen(),
+                           .dense = trainee.dense ? &*trainee.dense : nullptr,
                            .arena_bytes = arena_bytes};
   if (recipe.soft_loc > 0)
     options.soft = soft_locs(*pipeline.tokenizer, pipeline.config.loc_divisor,

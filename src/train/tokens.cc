@@ -1,10 +1,10 @@
 #include "train/tokens.h"
 
 #include <algorithm>
-#include <charconv>
 #include <cmath>
 
 #include "base/error.h"
+#include "base/named_numbers.h"
 #include "text/prompt.h"
 
 namespace paligemma {
@@ -17,25 +17,20 @@ constexpr int kLocsOfBox = 4, kLocBins = 1024;
 TokenWeights parse_token_weights(std::string_view list) {
   TokenWeights weights;
   bool first_named = false;
-  while (!list.empty()) {
-    const std::string_view item = list.substr(0, list.find(','));
-    list.remove_prefix(std::min(list.size(), item.size() + 1));
-    const std::size_t equals = std::min(item.find('='), item.size());
-    const std::string_view name = item.substr(0, equals), number = item.substr(std::min(item.size(), equals + 1));
-    double value = 0;
-    const auto [end, error] = std::from_chars(number.data(), number.data() + number.size(), value);
+  const std::string_view wrong = read_named_numbers(list, [&](std::string_view name, double value) {
     double* const field = name == "text"   ? &weights.text
                           : name == "loc"  ? &weights.loc
                           : name == "loc0" ? &weights.first_loc
                           : name == "seg"  ? &weights.seg
                                            : nullptr;
-    if (!field || error != std::errc() || end != number.data() + number.size() || !(value >= 0 && value <= 1e6))
-      fail(ErrorKind::usage, "token_weights",
-           "bad token weights: expected text, loc, loc0 or seg with a number, as in ",
-           "loc=1,loc0=1.3,seg=1,text=1.7, got ", item);
+    if (!field || !(value >= 0 && value <= 1e6)) return false;
     *field = value;
     first_named = first_named || name == "loc0";
-  }
+    return true;
+  });
+  if (!wrong.empty())
+    fail(ErrorKind::usage, "token_weights", "bad token weights: expected text, loc, loc0 or seg with a number, as in ",
+         "loc=1,loc0=1.3,seg=1,text=1.7, got ", wrong);
   if (!first_named) weights.first_loc = weights.loc;
   return weights;
 }

@@ -1,9 +1,14 @@
 #include "train/trainee.h"
 
 #include "base/error.h"
+#include "base/random.h"
+#include "model/pocket.h"
+#include "train/start_model.h"
 
 namespace paligemma {
 namespace {
+
+constexpr std::uint64_t kDenseSeed = 2;  // of the recipe's seeds
 
 Switch switch_of(std::string_view word) {
   return word == "on" ? Switch::on : word == "off" ? Switch::off : Switch::automatic;
@@ -77,8 +82,10 @@ std::unique_ptr<Trainee> open_trainee(const Recipe& recipe, ModelFiles files, co
   const ModelOptions options = model_options(recipe);
   trainee->files = std::move(files);
   ModelOptions opened = options;
-  if (recipe.model.empty() && opened.compute == Compute::automatic) opened.compute = Compute::f32;
-  const std::string name = recipe.model.empty() ? "pocket" : folder_name(recipe.model);
+  if (is_embedded(recipe) && opened.compute == Compute::automatic) opened.compute = Compute::f32;
+  const std::string name = !recipe.new_model.empty() ? "new"
+                           : recipe.model.empty()    ? std::string(kPocketName)
+                                                     : folder_name(recipe.model);
   trainee->pipeline = open_pipeline(trainee->files, name, opened);
   Pipeline& pipeline = *trainee->pipeline;
   pipeline.config.noise_boxes = static_cast<int>(recipe.noise_boxes);
@@ -117,6 +124,9 @@ std::unique_ptr<Trainee> open_trainee(const Recipe& recipe, ModelFiles files, co
     }
     pipeline.adapters.front().name = "run";
   }
+  if (recipe.dense_head > 0)
+    trainee->dense.emplace(*pipeline.backend, pipeline.config.decoder.width,
+                           splitmix64(static_cast<std::uint64_t>(recipe.seed), kDenseSeed), *trainee->parameters);
   trainee->place();
   trainee->optimizer.emplace(*trainee->parameters, *pipeline.backend, optimizer_options(recipe));
   return trainee;

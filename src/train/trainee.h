@@ -6,6 +6,7 @@
 
 #include "model/adapter_writer.h"
 #include "pipeline.h"
+#include "train/dense_head.h"
 #include "train/optimizer.h"
 #include "train/recipe.h"
 #include "train/trained_adapter.h"
@@ -18,6 +19,7 @@ struct Trainee {
   std::optional<Parameters> parameters;
   std::optional<TrainedAdapter> adapter;  // absent: the network itself is trained
   Json adapter_config;                    // of `adapter`, as it will be saved
+  std::optional<DenseHead> dense;
   std::optional<Optimizer> optimizer;
 
   void train_on(Tape& tape);

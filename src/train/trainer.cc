@@ -12,6 +12,7 @@
 #include "train/report_samples.h"
 #include "train/run_log.h"
 #include "train/run_settings.h"
+#include "train/start_model.h"
 #include "train/unlearnable.h"
 
 namespace paligemma {
@@ -20,6 +21,7 @@ namespace {
 namespace fs = std::filesystem;
 using Clock = std::chrono::steady_clock;
 
+constexpr double kDenseShare = 0.85;       // of the steps ask image tokens
 constexpr std::int64_t kMostSkipped = 20;  // steps in a row without a finite gradient
 constexpr const char *kRecipeFile = "recipe.toml", *kProblemsFile = "problems.txt";
 
@@ -106,14 +108,12 @@ void Run::begin() {
     adapter = last_checkpoint(out_);
   else if (recipe_.mode != "full")
     adapter = recipe_.init;
-  if (recipe_.mode == "full" && !recipe_.init.empty())
-    fail(ErrorKind::usage, "init", "--init goes on from an adapter: expected --mode lora or qlora, got full. Try: -m ",
-         recipe_.init);
-  ModelFiles files = find_model(recipe_.model);
+  ModelFiles files = start_model(recipe_, data_.data);
   settle_recipe(recipe_, data_, parameter_count(files.config));
   const MemoryPlan plan = settle_memory(recipe_, files, data_);
   trainee_ = open_trainee(recipe_, std::move(files), recipe_.mode == "full" ? fs::path() : adapter);
   Pipeline& pipeline = *trainee_->pipeline;
+  if (recipe_.mode == "full" && !recipe_.init.empty() && !resume_) load_values(recipe_.init, kDenseHeadName, *trainee_);
 
   objective_.emplace(*pipeline.backend, pipeline.config, pipeline.network,
                      objective_options(recipe_, *trainee_, plan.activations));
@@ -185,28 +185,32 @@ void Run::step() {
   }
   const auto weights = loss_weights(tokens, recipe_.loss == "token-mean" ? LossMean::token : LossMean::example);
   trainee_->parameters->zero_gradients();
-  double loss = 0;
+  const bool asks_tokens = static_cast<double>(position_.step) < kDenseShare * static_cast<double>(recipe_.steps);
+  const double dense_weight = asks_tokens ? recipe_.dense_head : 0;
+  double loss = 0, dense = 0;
   const auto batch_size = static_cast<std::size_t>(recipe_.batch);
   for (std::size_t first = 0; first < examples.size(); first += batch_size) {
     const std::size_t count = std::min(batch_size, examples.size() - first);
-    const Batch batch =
-        batches_->make(std::span(examples).subspan(first, count), std::span(tokens).subspan(first, count));
+    Batch batch = batches_->make(std::span(examples).subspan(first, count), std::span(tokens).subspan(first, count));
+    batch.dense_weight = dense_weight / static_cast<double>(recipe_.accumulate);
+    batch.decoder = position_.step >= recipe_.dense_steps;
     const LoraDropout dropout{static_cast<float>(recipe_.dropout),
                               seed_of(static_cast<std::uint64_t>(recipe_.seed), 1,
                                       static_cast<std::uint64_t>(position_.step) * examples.size() + first)};
-    loss += objective_
-                ->run(
-                    batch, std::span(weights).subspan(first, count), trainee_->adapter_set(),
-                    [&](Tape& tape) { trainee_->train_on(tape); }, dropout)
-                .loss;
+    const Loss part = objective_->run(
+        batch, std::span(weights).subspan(first, count), trainee_->adapter_set(),
+        [&](Tape& tape) { trainee_->train_on(tape); }, dropout);
+    loss += part.loss + batch.dense_weight * part.dense;
+    dense += part.dense / static_cast<double>(recipe_.accumulate);
   }
   trainee_->finish_gradients();
-  const Schedule schedule = recipe_.schedule == "constant" ? Schedule::constant
-                            : recipe_.schedule == "linear" ? Schedule::linear
-                                                           : Schedule::cosine;
+  const Schedule schedule = recipe_.schedule == "constant"    ? Schedule::constant
+                            : recipe_.schedule == "linear"    ? Schedule::linear
+                            : recipe_.schedule == "trapezoid" ? Schedule::trapezoid
+                                                              : Schedule::cosine;
   const double factor = schedule_factor(schedule, position_.step, recipe_.steps, recipe_.warmup);
   StepResult done;
-  if (std::isfinite(loss))
+  if (std::isfinite(loss + dense))
     done = trainee_->optimizer->step({.lr = recipe_.lr * factor, .lr_adamw = recipe_.lr_adamw * factor});
   else
     done = {NAN, true};
@@ -216,12 +220,14 @@ void Run::step() {
   position_.skipped_in_row = done.skipped ? position_.skipped_in_row + 1 : 0;
 
   const double rate = static_cast<double>(examples.size()) / seconds_since(start);
-  log_->add(LoggedStep{position_.step, loss, done.gradient_norm, recipe_.lr * factor, rate, done.skipped});
+  log_->add(LoggedStep{position_.step, loss, done.gradient_norm, recipe_.lr * factor, rate, done.skipped,
+                       dense_weight > 0 ? std::optional(dense) : std::nullopt});
   events_->add_scalar("train/loss", position_.step, loss, now());
   events_->add_scalar("train/grad_norm", position_.step, done.gradient_norm, now());
   events_->add_scalar("train/lr", position_.step, recipe_.lr * factor, now());
   progress_.step = position_.step, progress_.steps = recipe_.steps;
   progress_.loss = loss, progress_.pictures_per_s = rate, progress_.skipped = position_.skipped;
+  progress_.dense = dense_weight > 0 ? std::optional(dense) : std::nullopt;
   hooks_.progress(progress_);
   result_.loss = loss;
   if (position_.skipped_in_row >= kMostSkipped)

@@ -259,7 +259,7 @@ TEST_F(RunTest, WhatCannotBeDoneIsRefused) {
   Recipe full = recipe("full");
   full.mode = "full";
   full.init = "somewhere";
-  EXPECT_EQ(code_of(full), "init");
+  EXPECT_EQ(code_of(full), "file_not_found");
   full.init.clear();
   full.weights = "q4";
   EXPECT_EQ(code_of(full), "weights");

@@ -1,0 +1,45 @@
+#include "train/start_model.h"
+
+#include "base/error.h"
+#include "data/target.h"
+#include "pipeline.h"
+#include "text/learn_tokenizer.h"
+#include "train/new_model.h"
+
+namespace paligemma {
+namespace {
+
+// What a model reads and writes about the samples, but for its tokens of places and masks.
+std::vector<std::string> texts_of(const Dataset& data) {
+  std::vector<std::string> texts;
+  for (const Sample& sample : data.samples) {
+    Dice dice(0);
+    texts.push_back(make_target({.task = sample.task, .prefix = sample.prefix}, data.classes, {}, dice, 0, 0).prefix);
+    texts.insert(texts.end(), sample.answers.begin(), sample.answers.end());
+    std::string objects;
+    for (const SampleObject& object : sample.objects) objects += (objects.empty() ? " " : " ; ") + object.label;
+    texts.push_back(objects);
+  }
+  return texts;
+}
+
+}  // namespace
+
+bool is_embedded(const Recipe& recipe) {
+  return recipe.new_model.empty() && recipe.model.empty() && (recipe.mode != "full" || recipe.init.empty());
+}
+
+ModelFiles start_model(const Recipe& recipe, const Dataset& data) {
+  if (!recipe.new_model.empty() && (!recipe.model.empty() || recipe.mode != "full"))
+    fail(ErrorKind::usage, "new_model", "--new-model begins with nothing: expected --mode full and no --model, got ",
+         recipe.model.empty() ? "--mode " + recipe.mode : "-m " + recipe.model);
+  if (recipe.mode == "full" && !recipe.init.empty()) return find_model(recipe.init);
+  if (recipe.new_model.empty()) return find_model(recipe.model);
+  const Config config = parse_new_model(recipe.new_model);
+  std::string tokenizer = recipe.tokenizer.empty()
+                              ? learn_tokenizer(texts_of(data), static_cast<int>(config.decoder.vocabulary))
+                              : std::string(FileBytes::map(recipe.tokenizer, ErrorKind::model).text());
+  return new_model_files(config, std::move(tokenizer), static_cast<std::uint64_t>(recipe.seed));
+}
+
+}  // namespace paligemma
