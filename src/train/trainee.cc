@@ -118,7 +118,9 @@ std::unique_ptr<Trainee> open_trainee(const Recipe& recipe, ModelFiles files, co
     pipeline.adapters.front().name = "run";
   }
   trainee->place();
-  trainee->optimizer.emplace(*trainee->parameters, *pipeline.backend, optimizer_options(recipe));
+  OptimizerOptions optimizing = optimizer_options(recipe);
+  optimizing.precision = holding_of(pipeline.options).precision;
+  trainee->optimizer.emplace(*trainee->parameters, *pipeline.backend, optimizing);
   return trainee;
 }
 
