@@ -30,22 +30,6 @@ struct Made {
   std::exception_ptr error;
 };
 
-Made made_of(const Dataset& data, std::size_t sample, const LoaderOptions& options, std::uint64_t epoch) {
-  Made made;
-  try {
-    made.example = make_example(data, sample, options, epoch);
-  } catch (const Error& error) {
-    if (error.kind() == ErrorKind::input) {
-      made.unreadable = error.what();
-    } else {
-      made.error = std::current_exception();
-    }
-  } catch (...) {
-    made.error = std::current_exception();
-  }
-  return made;
-}
-
 int thread_count(int asked) {
   if (asked > 0) return asked;
   return std::max(1, static_cast<int>(std::thread::hardware_concurrency()) - 1);
@@ -93,7 +77,46 @@ std::vector<std::size_t> places_of(const Dataset& data, Split split) {
   return places;
 }
 
-Example make_example(const Dataset& data, std::size_t sample, const LoaderOptions& options, std::uint64_t epoch) {
+namespace {
+
+// Pictures as the model sees them, for samples about one picture that follow each other: resizing is most of the work.
+class LastPictures {
+ public:
+  struct Name {
+    std::uint64_t epoch = 0;
+    std::string picture{};
+    int width = 0, height = 0;  // before it was resized
+    bool operator==(const Name&) const = default;
+  };
+
+  std::optional<Picture> find(const Name& name) {
+    const std::lock_guard lock(mutex_);
+    const auto found = std::ranges::find(kept_, name, &Kept::name);
+    return found == kept_.end() ? std::nullopt : std::optional(found->picture);
+  }
+  void keep(Name name, const Picture& picture) {
+    constexpr std::size_t kMost = 16;
+    const std::lock_guard lock(mutex_);
+    kept_.push_front({std::move(name), picture});
+    if (kept_.size() > kMost) kept_.pop_back();
+  }
+
+ private:
+  struct Kept {
+    Name name;
+    Picture picture;
+  };
+  std::mutex mutex_;
+  std::deque<Kept> kept_;
+};
+
+Picture resized(const Picture& picture, const LoaderOptions& options) {
+  return resize(picture, options.side, options.side, options.resize, options.filter);
+}
+
+// `last` may be null.
+Example example_of(const Dataset& data, std::size_t sample, const LoaderOptions& options, std::uint64_t epoch,
+                   LastPictures* last) {
   const Sample& source = data.samples[sample];
   DecodedSample decoded = sample_in_epoch(data, sample, epoch, options.decode);
   Dice dice(seed_of(seed_of(options.seed, kExampleSeed, epoch), sample));
@@ -103,13 +126,46 @@ Example make_example(const Dataset& data, std::size_t sample, const LoaderOption
   target.shuffle = target.shuffle && !data.ordered;
   example.target =
       make_target(decoded, data.classes, target, dice, seed_of(seed_of(options.seed, kAnswerSeed), sample), epoch);
-  example.picture = resize(decoded.picture, options.side, options.side, options.resize, options.filter);
+  if (last && options.together && !options.augment.moves()) {
+    const LastPictures::Name name{epoch, source.picture.name, example.width, example.height};
+    if (std::optional<Picture> found = last->find(name)) {
+      example.picture = std::move(*found);
+    } else {
+      example.picture = resized(decoded.picture, options);
+      last->keep(name, example.picture);
+    }
+  } else {
+    example.picture = resized(decoded.picture, options);
+  }
   if (options.augment.any()) tint_picture(example.picture, options.augment, dice);
   example.weight = source.weight;
   example.things = std::move(data.drawn ? decoded.things : decoded.objects);
   for (DecodedObject& thing : example.things) thing.mask.reset();
   example.letters = std::move(decoded.letters);
   return example;
+}
+
+Made made_of(const Dataset& data, std::size_t sample, const LoaderOptions& options, std::uint64_t epoch,
+             LastPictures& last) {
+  Made made;
+  try {
+    made.example = example_of(data, sample, options, epoch, &last);
+  } catch (const Error& error) {
+    if (error.kind() == ErrorKind::input) {
+      made.unreadable = error.what();
+    } else {
+      made.error = std::current_exception();
+    }
+  } catch (...) {
+    made.error = std::current_exception();
+  }
+  return made;
+}
+
+}  // namespace
+
+Example make_example(const Dataset& data, std::size_t sample, const LoaderOptions& options, std::uint64_t epoch) {
+  return example_of(data, sample, options, epoch, nullptr);
 }
 
 // Threads take places in order and put what they make under its number; next() takes the numbers in order. `turn`
@@ -128,6 +184,7 @@ struct Loader::Impl {
   std::map<std::uint64_t, Made> made;
   std::map<std::uint64_t, std::shared_ptr<const std::vector<std::size_t>>> orders;  // of epochs that are in work
   std::vector<std::thread> threads;
+  LastPictures last;
 
   std::vector<Skipped> skipped;
   std::set<std::size_t> known_skipped;
@@ -160,7 +217,7 @@ struct Loader::Impl {
       const Place at = place(number);
       const std::size_t sample = sample_at(at);
       lock.unlock();
-      Made result = made_of(data, sample, options, at.epoch);
+      Made result = made_of(data, sample, options, at.epoch, last);
       lock.lock();
       if (of_turn != turn) continue;
       made.emplace(number, std::move(result));

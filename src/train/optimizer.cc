@@ -3,8 +3,36 @@
 #include <algorithm>
 #include <cmath>
 #include <numbers>
+#include <numeric>
+#include <span>
+#include <utility>
 
 namespace paligemma {
+namespace {
+
+double sum_of_squares(std::span<const float> values) {
+  constexpr std::size_t kChains = 8;
+  double sums[kChains] = {};
+  std::size_t i = 0;
+  for (; i + kChains <= values.size(); i += kChains)
+    for (std::size_t j = 0; j < kChains; ++j) sums[j] += static_cast<double>(values[i + j]) * values[i + j];
+  for (; i < values.size(); ++i) sums[i % kChains] += static_cast<double>(values[i]) * values[i];
+  return std::accumulate(sums, sums + kChains, 0.0);
+}
+
+// In squares that stay in cache.
+std::vector<float> turned_over(const std::vector<float>& matrix, std::int64_t rows, std::int64_t cols) {
+  constexpr std::int64_t kSquare = 16;
+  std::vector<float> out(matrix.size());
+  for (std::int64_t row = 0; row < rows; row += kSquare)
+    for (std::int64_t col = 0; col < cols; col += kSquare)
+      for (std::int64_t c = col; c < std::min(col + kSquare, cols); ++c)
+        for (std::int64_t r = row; r < std::min(row + kSquare, rows); ++r)
+          out[static_cast<std::size_t>(c * rows + r)] = matrix[static_cast<std::size_t>(r * cols + c)];
+  return out;
+}
+
+}  // namespace
 
 Optimizer::Optimizer(Parameters& parameters, Backend& backend, const OptimizerOptions& options)
     : parameters_(parameters), backend_(backend), options_(options) {
@@ -29,8 +57,7 @@ bool is_zero(std::span<const float> values) {
 StepResult Optimizer::step(const StepRates& rates) {
   double all = 0, clipped = 0;
   for (const Parameter& p : parameters_.all()) {
-    double square = 0;
-    for (const float value : p.gradient) square += static_cast<double>(value) * value;
+    const double square = sum_of_squares(p.gradient);
     all += square;
     if (!(options_.clip_adamw_only && by_muon(p))) clipped += square;
   }
@@ -101,47 +128,34 @@ void Optimizer::muon(Parameter& p, Moments& moments, double lr, float scale) {
   for (std::size_t i = 0; i < update.size(); ++i) p.value[i] = p.value[i] * keep - rate * update[i];
 }
 
-namespace {
-
-std::vector<float> turned_over(const std::vector<float>& matrix, std::int64_t rows, std::int64_t cols) {
-  std::vector<float> out(matrix.size());
-  for (std::int64_t r = 0; r < rows; ++r)
-    for (std::int64_t c = 0; c < cols; ++c)
-      out[static_cast<std::size_t>(c * rows + r)] = matrix[static_cast<std::size_t>(r * cols + c)];
-  return out;
-}
-
-}  // namespace
-
-// Five steps of the Newton-Schulz iteration X <- a X + (b G + c G G) X with G = X X^T, on the side that is shorter.
+// Five steps of the Newton-Schulz iteration X <- a X + (b G + c G G) X with G = X X^T, where X is lower than wide. What
+// is held is Y = X^T: G = Y^T Y is a sum over rows of Y, and as G is symmetric, Y <- a Y + Y (b G + c G^T G).
 void Optimizer::orthogonalize(std::vector<float>& update, std::int64_t rows, std::int64_t cols) {
   constexpr float a = 3.4445f, b = -4.7750f, c = 2.0315f;
   constexpr int kSteps = 5;
-  const bool turn = rows > cols;
-  std::vector<float> x = turn ? turned_over(update, rows, cols) : update;
-  const std::int64_t n = turn ? cols : rows, m = turn ? rows : cols;
-  double square = 0;
-  for (const float value : x) square += static_cast<double>(value) * value;
-  const auto factor = static_cast<float>(1 / std::max(std::sqrt(square), 1e-7));
-  for (float& value : x) value *= factor;
-  // left (n, k) times right (p, k), transposed.
-  const auto product = [this](const std::vector<float>& left, const std::vector<float>& right, std::int64_t k) {
-    const std::int64_t l = static_cast<std::int64_t>(left.size()) / k, p = static_cast<std::int64_t>(right.size()) / k;
-    Weight weight = backend_.make_matrix(p, k, DType::f32);
-    backend_.place_rows(weight, 0, {DType::f32, {p, k}, std::as_bytes(std::span(right))});
-    std::vector<float> out(static_cast<std::size_t>(l * p));
-    const LinearPart part{&weight, nullptr, View(out.data(), l, p)};
-    backend_.linear(ConstView(left.data(), l, k), {&part, 1}, Precision::f32);
-    return out;
-  };
+  const bool turn = rows < cols;
+  const std::int64_t n = turn ? rows : cols, m = turn ? cols : rows;
+  std::vector<float> y = turn ? turned_over(update, rows, cols) : std::move(update);
+  const auto factor = static_cast<float>(1 / std::max(std::sqrt(sum_of_squares(y)), 1e-7));
+  for (float& value : y) value *= factor;
+
+  const auto side = static_cast<std::size_t>(n * n);
+  std::vector<float> next(y.size()), gram(side), scaled(side), polynomial(side);
+  const auto square = [n](std::vector<float>& of) { return View(of.data(), n, n); };
+  Weight placed = backend_.make_matrix(n, n, options_.precision == Precision::f32 ? DType::f32 : DType::bf16);
   for (int step = 0; step < kSteps; ++step) {
-    const std::vector<float> gram = product(x, x, m);
-    std::vector<float> polynomial = product(gram, gram, n);  // symmetric
-    for (std::size_t i = 0; i < gram.size(); ++i) polynomial[i] = b * gram[i] + c * polynomial[i];
-    const std::vector<float> change = product(polynomial, turned_over(x, n, m), n);
-    for (std::size_t i = 0; i < x.size(); ++i) x[i] = a * x[i] + change[i];
+    const View from(y.data(), m, n);
+    std::ranges::fill(gram, 0.0f);
+    backend_.linear_weight_gradient(from, from, square(gram), options_.precision);
+    for (std::size_t i = 0; i < side; ++i) scaled[i] = c * gram[i], polynomial[i] = b * gram[i];
+    backend_.linear_weight_gradient(square(scaled), square(gram), square(polynomial), options_.precision);
+    backend_.place_rows(placed, 0, {DType::f32, {n, n}, std::as_bytes(std::span(polynomial))});
+    for (std::size_t i = 0; i < y.size(); ++i) next[i] = a * y[i];
+    const LinearPart part{&placed, nullptr, View(next.data(), m, n), true};
+    backend_.linear(from, {&part, 1}, options_.precision);
+    std::swap(y, next);
   }
-  update = turn ? turned_over(x, n, m) : std::move(x);
+  update = turn ? turned_over(y, m, n) : std::move(y);
 }
 
 std::map<std::string, std::span<float>> Optimizer::state() {

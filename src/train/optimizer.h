@@ -17,11 +17,12 @@ struct OptimizerOptions {
   double beta1 = 0.9, beta2 = 0.999, eps = 1e-8;
   double momentum = 0.9;  // of sgd
   double muon_momentum = 0.95;
-  double weight_decay = 0;       // times the learning rate
-  bool decay_all = false;        // or matrices only
-  double clip = 1;               // of the global norm of the gradients; 0: none
-  bool clip_adamw_only = false;  // muon's steps do not depend on the length of a gradient
-  double ema = 0;                // decay of the average of the weights; 0: none
+  double weight_decay = 0;               // times the learning rate
+  bool decay_all = false;                // or matrices only
+  double clip = 1;                       // of the global norm of the gradients; 0: none
+  bool clip_adamw_only = false;          // muon's steps do not depend on the length of a gradient
+  double ema = 0;                        // decay of the average of the weights; 0: none
+  Precision precision = Precision::f32;  // of muon's products, of which torch takes the operands in bf16
 };
 
 struct StepRates {

@@ -116,6 +116,10 @@ LoaderOptions training_loader(const Recipe& recipe, const Trainee& trainee) {
   if (recipe.pack && options.augment.any())
     fail(ErrorKind::usage, "pack", "--pack needs pictures that stay the same: expected no --augment, got ",
          recipe.augment);
+  // A step's examples while the step before runs, if they are small.
+  constexpr std::int64_t kMostBytes = std::int64_t{64} << 20;
+  const std::int64_t most = kMostBytes / (std::int64_t{3} * options.side * options.side);
+  options.ahead = std::max(options.ahead, static_cast<int>(std::min(recipe.batch * recipe.accumulate, most)));
   return options;
 }
 

@@ -128,7 +128,9 @@ std::unique_ptr<Trainee> open_trainee(const Recipe& recipe, ModelFiles files, co
     trainee->dense.emplace(*pipeline.backend, pipeline.config.decoder.width,
                            splitmix64(static_cast<std::uint64_t>(recipe.seed), kDenseSeed), *trainee->parameters);
   trainee->place();
-  trainee->optimizer.emplace(*trainee->parameters, *pipeline.backend, optimizer_options(recipe));
+  OptimizerOptions optimizing = optimizer_options(recipe);
+  optimizing.precision = holding_of(pipeline.options).precision;
+  trainee->optimizer.emplace(*trainee->parameters, *pipeline.backend, optimizing);
   return trainee;
 }
 

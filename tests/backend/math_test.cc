@@ -89,9 +89,30 @@ TEST_P(MathTest, RoundsToBf16) {
     const bool flushed = flushes && std::fpclassify(x[i]) == FP_SUBNORMAL;
     ASSERT_EQ(z[i], flushed ? (std::signbit(x[i]) ? 0x8000 : 0) : f32_to_bf16(x[i])) << x[i];
   }
+  // In pairs it is the same, and nothing is written behind the last.
+  const std::size_t count = x.size() / 2;
+  for (const std::size_t n : {count, std::size_t{1}, std::size_t{5}, std::size_t{37}}) {
+    std::vector<std::uint16_t> pairs(2 * n + 1, 7);
+    GetParam().pair_bf16(std::int64_t(n), x.data(), x.data() + count, pairs.data());
+    for (std::size_t i = 0; i < n; ++i) {
+      ASSERT_EQ(pairs[2 * i], z[i]);
+      ASSERT_EQ(pairs[2 * i + 1], z[count + i]);
+    }
+    EXPECT_EQ(pairs[2 * n], 7);
+  }
   float not_a_number[] = {std::bit_cast<float>(0x7f800001u)};
   GetParam().round_bf16(1, not_a_number, not_a_number);
   EXPECT_TRUE(std::isnan(not_a_number[0]));
+}
+
+TEST_P(MathTest, TurnsWordsOver) {
+  constexpr std::int64_t kFrom = 19, kTo = 21;
+  const std::vector<float> from = numbers(16 * kFrom, 3);
+  std::vector<float> to(16 * kTo, 5);
+  GetParam().turn_words(from.data(), kFrom, to.data(), kTo);
+  for (std::int64_t r = 0; r < 16; ++r)
+    for (std::int64_t c = 0; c < kTo; ++c)
+      EXPECT_EQ(to[std::size_t(r * kTo + c)], c < 16 ? from[std::size_t(c * kFrom + r)] : 5);
 }
 
 // The kernels are templates: in double they are a finer reference.

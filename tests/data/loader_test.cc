@@ -97,11 +97,17 @@ TEST(Loader, KeepsSamplesAboutOnePictureTogether) {
   for (int i = 0; i < 12; ++i) rows += join(R"({"image":")", i % 4, R"(.png","suffix":"text )", i, R"("})", "\n");
   folder.write("rows.jsonl", rows);
   const Dataset data = folder.open();
-  Loader loader(data, all_of(data), {.side = 8, .together = true, .seed = 1, .threads = 2});
+  LoaderOptions options{.side = 8, .together = true, .seed = 1, .threads = 2};
+  options.augment.color = true;
+  Loader loader(data, all_of(data), options);
   std::set<std::vector<std::size_t>> orders;
   for (int epoch = 0; epoch < 8; ++epoch) {
     std::vector<std::size_t> order;
-    for (int i = 0; i < 12; ++i) order.push_back(loader.next().sample);
+    for (int i = 0; i < 12; ++i) {
+      const Example example = loader.next();
+      EXPECT_EQ(example.picture.rgb, make_example(data, example.sample, options, example.epoch).picture.rgb);
+      order.push_back(example.sample);
+    }
     for (std::size_t i = 0; i < 12; ++i) EXPECT_EQ(order[i] % 4, order[i - i % 3] % 4);
     EXPECT_EQ(std::set(order.begin(), order.end()).size(), 12u);
     orders.insert(order);

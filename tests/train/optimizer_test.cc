@@ -33,7 +33,10 @@ TEST(Optimizer, StepsAreTorchs) {
       {"adamw", {.beta2 = 0.99, .eps = 1e-6, .weight_decay = 0.1, .clip = 0}, 1e-6},
       {"sgd", {.kind = OptimizerKind::sgd, .weight_decay = 0.1, .clip = 0}, 1e-6},
       // Four steps of at most .01 whose directions torch rounds to 8 bits.
-      {"muon", {.kind = OptimizerKind::muon, .weight_decay = 0.1, .clip = 0}, 4 * 0.02 * 0x1p-6}};
+      {"muon", {.kind = OptimizerKind::muon, .weight_decay = 0.1, .clip = 0}, 4 * 0.02 * 0x1p-6},
+      {"muon",
+       {.kind = OptimizerKind::muon, .weight_decay = 0.1, .clip = 0, .precision = Precision::bf16},
+       4 * 0.02 * 0x1p-6}};
   for (const Case& c : cases) {
     for (const auto& [rows, cols] : {std::pair{12, 20}, std::pair{33, 7}}) {
       const std::string key = c.name + "/" + std::to_string(rows) + "x" + std::to_string(cols);

@@ -4,11 +4,11 @@
 // some: probabilities P and the gradient dS of the scores, which give dq = dS K. Both are left turned over, (keys,
 // lanes), for the second phase, whose tasks are keys: dv = P^T dy and dk = dS^T q.
 #include <algorithm>
-#include <bit>
 #include <cstring>
 
 #include "backend/cpu/attention_cache.h"
 #include "backend/cpu/cpu_backend.h"
+#include "backend/cpu/turned_panel.h"
 
 namespace paligemma {
 namespace {
@@ -59,16 +59,6 @@ class CacheTiles {
   }
 
  private:
-  static void widen_pairs(const std::uint16_t* pairs, float* out) {
-    for (std::int64_t line = 0; line < kPanel; line += 2)
-      for (std::int64_t i = 0; i < kPanel; ++i) {
-        std::uint32_t pair;
-        std::memcpy(&pair, pairs + line * kPanel + 2 * i, sizeof pair);
-        out[line * kPanel + i] = std::bit_cast<float>(pair << 16);
-        out[(line + 1) * kPanel + i] = std::bit_cast<float>(pair & 0xffff0000u);
-      }
-  }
-
   DType type_;
   const Kernels& kernels_;
 };

@@ -8,6 +8,7 @@
 
 #include "backend/cpu/cpu_backend.h"
 #include "backend/cpu/pack.h"
+#include "backend/cpu/row_words.h"
 #include "backend/cpu/turned_panel.h"
 
 namespace paligemma {
@@ -79,52 +80,37 @@ void CpuBackend::linear_weight_gradient(ConstView dy, ConstView x, View dweight,
                             : narrow_weight_gradient(x, dy, dweight, true);
   if (precision == Precision::int8) precision = Precision::bf16;
   const ProductKernel& kernel = product(precision, as);
-  const bool narrow = kernel.left == Left::bf16;
+  using Kind = RowWords::Kind;
+  const RowWords left_words(kernels_, kernel.left == Left::bf16     ? Kind::pairs
+                                      : precision == Precision::f32 ? Kind::plain
+                                                                    : Kind::rounded);
+  const RowWords right_words(kernels_, as == DType::bf16 ? Kind::pairs : Kind::plain);
+  const std::int64_t panels = (x.cols + kPanel - 1) / kPanel, most_rows = std::min(kMostRows, x.rows);
+  const std::int64_t left_stride = left_words.words(most_rows) | kPanel;  // an odd number of lines
+  const std::int64_t right_stride = right_words.words(most_rows) * kPanel;
+  const std::int64_t left_floats = round_up(dy.cols, kPanel) * left_stride;
+  auto* left =
+      reinterpret_cast<float*>(shared_.reserve(std::size_t(left_floats + panels * right_stride) * sizeof(float)));
+  float* right = left + left_floats;
   for (std::int64_t start = 0; start < x.rows; start += kMostRows) {
-    const std::int64_t rows = std::min(kMostRows, x.rows - start), even = round_up(rows, 2);
-    const std::int64_t panels = (x.cols + kPanel - 1) / kPanel, stride = panel_data(even, as);
-    const std::int64_t element = narrow ? 2 : 4;
-    std::byte* left = shared_.reserve(std::size_t(dy.cols * even * element + panels * stride + 64));
-    std::byte* right = left + round_up(dy.cols * even * element, 64);
-    for_rows(panels, kPanel * rows, [&](std::int64_t first, std::int64_t count) {
-      for (std::int64_t panel = first; panel < first + count; ++panel) {
-        const std::int64_t width = std::min(kPanel, x.cols - panel * kPanel);
-        std::byte* out = right + panel * stride;
-        std::fill_n(out, stride, std::byte{0});
-        for (std::int64_t r = 0; r < rows; ++r) {
-          const float* from = x.row(start + r) + panel * kPanel;
-          for (std::int64_t i = 0; i < width; ++i) {
-            if (as == DType::bf16) {
-              reinterpret_cast<std::uint16_t*>(out)[panel_index(r, i, as)] = f32_to_bf16(from[i]);
-            } else {
-              reinterpret_cast<float*>(out)[panel_index(r, i, as)] = from[i];
-            }
-          }
-        }
-      }
-    });
-    for_columns(dy.cols, rows, [&](std::int64_t first, std::int64_t count) {
-      for (std::int64_t r = 0; r < rows; ++r) {
-        const float* from = dy.row(start + r);
-        for (std::int64_t n = first; n < first + count; ++n) {
-          const float value = precision == Precision::f32 ? from[n] : round_to_bf16(from[n]);
-          if (narrow) {
-            reinterpret_cast<std::uint16_t*>(left)[n * even + r] = f32_to_bf16(value);
-          } else {
-            reinterpret_cast<float*>(left)[n * even + r] = value;
-          }
-        }
-      }
+    const std::int64_t rows = std::min(kMostRows, x.rows - start);
+    const std::int64_t of_left = left_words.words(rows) / RowWords::kDeep,
+                       of_right = right_words.words(rows) / RowWords::kDeep;
+    pool_.run(of_left + of_right, [&](std::int64_t task, int) {
+      if (task < of_left)
+        left_words.turn(dy.row_range(start, rows), task, left, left_stride);
+      else
+        right_words.pack(x.row_range(start, rows), task - of_left, right, right_stride);
     });
     const Cut cut = cut_tasks(dy.cols, 2 * kPanel, (panels + 1) / 2);
     pool_.run(cut.tasks(), [&](std::int64_t task, int) {
       const std::int64_t row = cut.first_row(task), column = cut.first_unit(task) * cut.unit;
       const View out = dweight.row_range(row, std::min(cut.rows, dweight.rows - row))
                            .col_range(column, std::min(cut.end_unit(task) * cut.unit, dweight.cols) - column);
-      kernel.run({.a = left + row * even * element,
-                  .a_stride = even,
-                  .b = right + column / kPanel * stride,
-                  .b_stride = stride,
+      kernel.run({.a = left + row * left_stride,
+                  .a_stride = left_stride * (kernel.left == Left::bf16 ? 2 : 1),
+                  .b = right + column / kPanel * right_stride,
+                  .b_stride = right_stride * std::int64_t(sizeof(float)),
                   .c = out.data,
                   .c_stride = out.stride,
                   .rows = out.rows,

@@ -2,11 +2,24 @@
 #pragma once
 
 #include <algorithm>
+#include <bit>
+#include <cstring>
 
 #include "backend/backend.h"
 #include "backend/cpu/pack.h"
 
 namespace paligemma {
+
+// Lines of pairs of bf16, [8][16][2], as 16 lines of f32.
+inline void widen_pairs(const std::uint16_t* pairs, float* out) {
+  for (std::int64_t line = 0; line < kPanel; line += 2)
+    for (std::int64_t i = 0; i < kPanel; ++i) {
+      std::uint32_t pair;
+      std::memcpy(&pair, pairs + line * kPanel + 2 * i, sizeof pair);
+      out[line * kPanel + i] = std::bit_cast<float>(pair << 16);
+      out[(line + 1) * kPanel + i] = std::bit_cast<float>(pair & 0xffff0000u);
+    }
+}
 
 // Sixteen columns of the matrix from `column` on, its rows [first, first + count): a panel [count][16] of f32, or
 // [count / 2][16][2] of bf16. `first` is a multiple of 16; what is missing at the edges is zero.
@@ -30,6 +43,12 @@ class TurnedPanel {
         kernels_.widen_blocks[halves](panel + column * kPanel / (halves ? 2 : 1),
                                       reinterpret_cast<const std::uint16_t*>(panel + scales), widened);
         kernels_.turn_bf16(widened, turned);
+      } else if (pairs) {
+        kernels_.turn_bf16(reinterpret_cast<const std::uint16_t*>(panel + panel_data(column, DType::bf16)), widened);
+        widen_pairs(widened, reinterpret_cast<float*>(out));
+      } else if (as_ == DType::f32 && weight_.dtype == DType::f32 && column + kPanel <= weight_.cols) {
+        kernels_.turn_words(reinterpret_cast<const float*>(panel + panel_data(column, DType::f32)), kPanel,
+                            reinterpret_cast<float*>(out), kPanel);
       } else {
         turn(panel, column, std::min(kPanel, count - at), out);
       }

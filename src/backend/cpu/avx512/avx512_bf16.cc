@@ -56,12 +56,22 @@ struct Narrowing : F32x16 {
   }
 };
 
+void pair_bf16(std::int64_t n, const float* even, const float* odd, std::uint16_t* pairs) noexcept {
+  std::int64_t i = 0;
+  for (; i + 16 <= n; i += 16) Narrowing::store_pairs(pairs + 2 * i, F32x16::load(even + i), F32x16::load(odd + i));
+  if (i == n) return;
+  alignas(64) std::uint16_t rest[32];
+  Narrowing::store_pairs(rest, F32x16::load(even + i, n - i, 0), F32x16::load(odd + i, n - i, 0));
+  for (std::int64_t j = 0; j < 2 * (n - i); ++j) pairs[2 * i + j] = rest[j];
+}
+
 }  // namespace
 
 void use_avx512_bf16(Kernels& kernels) noexcept {
   kernels.name = "avx512_bf16";
   kernels.multiply_adds[1] = multiply_adds<Bf16Pairs>;
   kernels.narrow_bf16 = narrow_bf16;
+  kernels.pair_bf16 = pair_bf16;
   use_widening<Narrowing, I32x16>(kernels);
   kernels.product[1][1] = kernels.product[2][1] = {Tiles<Bf16Pairs, 12, 2, 8>::run, Left::bf16};
 }

@@ -52,6 +52,14 @@ struct Rows {
     for (; i + V::width <= n; i += V::width) V::load(x + i).store_bf16(y + i);
     if (i < n) V::load(x + i, n - i, 0).store_bf16(y + i, n - i);
   }
+  static void pair_bf16(std::int64_t n, const T* even, const T* odd, std::uint16_t* pairs) noexcept {
+    std::int64_t i = 0;
+    for (; i + V::width <= n; i += V::width) V::store_pairs(pairs + 2 * i, V::load(even + i), V::load(odd + i));
+    if (i == n) return;
+    std::uint16_t rest[2 * V::width];
+    V::store_pairs(rest, V::load(even + i, n - i, 0), V::load(odd + i, n - i, 0));
+    for (std::int64_t j = 0; j < 2 * (n - i); ++j) pairs[2 * i + j] = rest[j];
+  }
   static void add(std::int64_t n, const T* a, T* x) noexcept {
     map(n, x, x, [=](V v, std::int64_t i, std::int64_t left) { return v + load(a + i, left); });
   }
@@ -121,6 +129,7 @@ void use_rows(Kernels& kernels) {
   using R = Rows<V>;
   kernels.round_bf16 = R::round_bf16;
   kernels.narrow_bf16 = R::narrow_bf16;
+  kernels.pair_bf16 = R::pair_bf16;
   kernels.add = R::add;
   kernels.scale = R::scale;
   kernels.affine = R::affine;

@@ -1,4 +1,4 @@
-// Panels of bf16 turned over, so that the products of kernels.h also multiply with the transposed matrix.
+// Matrices turned over, so that the products of kernels.h also multiply with the transposed one.
 // Internal linkage: see math.h.
 #pragma once
 
@@ -9,6 +9,12 @@
 
 namespace paligemma {
 namespace {
+
+inline void turn_words_singly(const float* from, std::ptrdiff_t from_stride, float* to,
+                              std::ptrdiff_t to_stride) noexcept {
+  for (int c = 0; c < 16; ++c)
+    for (int r = 0; r < 16; ++r) __builtin_memcpy(to + c * to_stride + r, from + r * from_stride + c, sizeof(float));
+}
 
 // As squares of two rows and two elements of k: 8 x 8 squares change places, and inside of each the two in the middle.
 inline void turn_bf16_squares(const std::uint16_t* panel, std::uint16_t* turned) noexcept {

@@ -20,6 +20,7 @@ void use_portable(Kernels& kernels) noexcept {
   use_rows<V>(kernels);
   use_gradients<V>(kernels);
   use_widening<V, IntLanes>(kernels);
+  kernels.turn_words = turn_words_singly;
   kernels.turn_bf16 = turn_bf16_squares;
 }
 
