@@ -23,7 +23,7 @@ struct EvalSettings {
   std::vector<std::string> adapters, metrics;
   ModelOptions options;
   std::int64_t limit = 0, max_tokens = 512, worst = 12;
-  bool force = false;
+  bool force = false, groups = false;
 };
 
 void add_eval_options(Arguments& arguments, EvalSettings& settings) {
@@ -38,6 +38,7 @@ void add_eval_options(Arguments& arguments, EvalSettings& settings) {
   arguments.values(
       group, "--metric", "NAME", [&](const std::string& got) { settings.metrics.push_back(got); },
       "Only these. Repeatable");
+  arguments.flag(group, "--groups", settings.groups, "Those of each kind of question too, told by how prompts begin");
   arguments.choice<std::string>(
       group, "--split", settings.split,
       {{"auto", "auto"}, {"all", "all"}, {"train", "train"}, {"val", "val"}, {"test", "test"}},
@@ -110,12 +111,12 @@ std::vector<Record> judged_records(const Dataset& data, const std::vector<std::s
   return records;
 }
 
-std::string table(const std::vector<MetricValue>& values) {
+std::string table(std::string_view before, const std::vector<MetricValue>& values) {
   std::string text;
   for (const MetricValue& value : values) {
     char number[32];
     std::snprintf(number, sizeof number, "%.6g", value.value);
-    text += join(value.name, "\t", number, "\n");
+    text += join(before, value.name, "\t", number, "\n");
   }
   return text;
 }
@@ -126,14 +127,17 @@ Json json_of(const std::vector<MetricValue>& values) {
   return json;
 }
 
-void write_folder(const EvalSettings& settings, const std::vector<MetricValue>& values,
-                  const std::vector<Record>& records,
+Json result_json(std::size_t examples, const std::vector<MetricValue>& values, const std::vector<RecordGroup>& groups) {
+  Json json = {{"schema", "paligemma.eval/1"}, {"examples", examples}, {"metrics", json_of(values)}};
+  for (const RecordGroup& group : groups)
+    json["groups"][group.name] = {{"examples", group.records}, {"metrics", json_of(group.values)}};
+  return json;
+}
+
+void write_folder(const EvalSettings& settings, const Json& result, const std::vector<Record>& records,
                   const std::vector<std::pair<std::string, std::vector<std::byte>>>& pictures) {
   OutputFolder folder(settings.output);
-  folder.write(
-      "metrics.json",
-      Json({{"schema", "paligemma.eval/1"}, {"examples", records.size()}, {"metrics", json_of(values)}}).dump(1) +
-          "\n");
+  folder.write("metrics.json", result.dump(1) + "\n");
   std::string lines;
   for (const Record& record : records) lines += prediction_line(record) + "\n";
   folder.write("predictions.jsonl", lines);
@@ -197,15 +201,17 @@ int run_eval(const Command& command, std::span<const std::string> line, Session&
   if (records.empty()) fail(ErrorKind::input, "data_unreadable", "no picture of the data could be read");
   const std::vector<MetricValue> values =
       evaluate(records, settings.metrics.empty() ? default_metrics(records) : settings.metrics);
+  const std::vector<RecordGroup> groups = settings.groups ? group_metrics(records) : std::vector<RecordGroup>();
+  const Json result = result_json(records.size(), values, groups);
   if (!settings.output.empty())
-    write_folder(settings, values, records,
+    write_folder(settings, result, records,
                  answers.empty() ? std::vector<std::pair<std::string, std::vector<std::byte>>>()
                                  : worst_cases(data, answers, values.front(), settings.worst));
   if (session.output.format == Format::text) {
-    session.output.write(table(values));
+    session.output.write(table("", values));
+    for (const RecordGroup& group : groups) session.output.write(table(group.name + "/", group.values));
   } else {
-    session.output.write(
-        dump_json({{"schema", "paligemma.eval/1"}, {"examples", records.size()}, {"metrics", json_of(values)}}) + "\n");
+    session.output.write(dump_json(result) + "\n");
   }
   return 0;
 }

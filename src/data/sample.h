@@ -63,6 +63,7 @@ struct Sample {
   Unit unit = Unit::pixels;
   double weight = 1;
   Split split = Split::none;
+  std::string group{};        // kind of question, for results: "answer.en.count"; empty: as the prompt begins
   std::string answer_type{};  // of VQAv2: "yes/no", "number", "other"
   std::string source_id{};    // of the image or question in the data's own files, as results for them want it
 };

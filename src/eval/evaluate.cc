@@ -4,6 +4,7 @@
 #include <array>
 #include <cmath>
 #include <limits>
+#include <map>
 #include <numeric>
 
 #include "base/error.h"
@@ -26,6 +27,7 @@ constexpr std::array kMetrics = std::to_array<Metric>({
     {"science", MetricNeed::answers, true, "accuracy of \"The answer is C.\" (ScienceQA)", evaluate_science},
     {"cer", MetricNeed::answers, false, "character error rate", evaluate_cer},
     {"wer", MetricNeed::answers, false, "word error rate", evaluate_wer},
+    {"word_f1", MetricNeed::answers, true, "F1 of words, without articles and marks (SQuAD)", evaluate_word_f1},
     {"cider", MetricNeed::answers, true, "CIDEr-D of captions", evaluate_cider},
     {"bleu", MetricNeed::answers, true, "BLEU-4 of captions", evaluate_bleu},
     {"rouge_l", MetricNeed::answers, true, "ROUGE-L of captions", evaluate_rouge},
@@ -33,6 +35,8 @@ constexpr std::array kMetrics = std::to_array<Metric>({
     {"mask_ap", MetricNeed::objects, true, "COCO's average precision of masks", evaluate_mask_ap},
     {"box_f1", MetricNeed::objects, true, "F1 of boxes at an IoU of .5", evaluate_box_f1},
     {"mask_f1", MetricNeed::objects, true, "F1 of masks at an IoU of .5", evaluate_mask_f1},
+    {"mask_iou", MetricNeed::objects, true, "mean IoU of the masks of what is there", evaluate_mask_iou},
+    {"absent", MetricNeed::objects, true, "empty answers where nothing that is asked for is there", evaluate_absent},
     {"spotting", MetricNeed::objects, true, "F1 of boxes with their text, letter by letter", evaluate_spotting},
     {"count_error", MetricNeed::objects, false, "objects too many or too few in a picture", evaluate_count_error},
     {"referring", MetricNeed::objects, true, "mean IoU of the one object meant (RefCOCO)", evaluate_referring},
@@ -43,6 +47,10 @@ constexpr std::array kMetrics = std::to_array<Metric>({
 bool is_about_found_objects(const Record& record) {
   return record.task == RecordTask::detect || record.task == RecordTask::segment || record.task == RecordTask::refer ||
          !record.objects.truth.empty();
+}
+
+bool is_about_absent_objects(const Record& record) {
+  return (record.task == RecordTask::detect || record.task == RecordTask::segment) && record.objects.truth.empty();
 }
 
 bool has_what_it_needs(const Record& record, MetricNeed need) {
@@ -124,6 +132,28 @@ std::vector<std::string> default_metrics(std::span<const Record> records) {
   add("loss");
   add("calibration");
   return names;
+}
+
+std::vector<RecordGroup> group_metrics(std::span<const Record> records) {
+  std::map<std::string, std::vector<Record>> by_name;
+  for (const Record& record : records)
+    for (std::size_t end = 0; end != record.group.npos;) {
+      end = record.group.find('.', end + 1);
+      by_name[record.group.substr(0, end)].push_back(record);
+    }
+  std::vector<RecordGroup> groups;
+  for (auto& [name, own] : by_name) {
+    std::vector<std::string> names = default_metrics(own);
+    if (std::ranges::any_of(own, [](const Record& record) { return record.task == RecordTask::text; }))
+      names.emplace_back("word_f1");
+    const auto has_mask = [](const Record& record) {
+      return std::ranges::any_of(record.objects.truth, [](const MarkedObject& one) { return one.mask.has_value(); });
+    };
+    if (std::ranges::any_of(own, has_mask)) names.emplace_back("mask_iou");
+    if (std::ranges::any_of(own, is_about_absent_objects)) names.emplace_back("absent");
+    groups.push_back({.name = name, .records = own.size(), .values = evaluate(own, names)});
+  }
+  return groups;
 }
 
 std::vector<MetricValue> evaluate(std::span<const Record> records, std::span<const std::string> names) {

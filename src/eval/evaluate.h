@@ -66,6 +66,15 @@ std::vector<std::string> default_metrics(std::span<const Record> records);
 // Throws Error{usage, "metric"} for an unknown name and for a metric that no record has what it needs for.
 std::vector<MetricValue> evaluate(std::span<const Record> records, std::span<const std::string> names);
 
+// The metrics of the records of each group, of "answer" for those of "answer.en" too, by name: the default ones, and
+// word_f1, mask_iou and absent where there is something to measure.
+struct RecordGroup {
+  std::string name{};
+  std::size_t records = 0;
+  std::vector<MetricValue> values{};
+};
+std::vector<RecordGroup> group_metrics(std::span<const Record> records);
+
 // The value of a name. Throws Error{usage, "metric"} where it is not among them.
 const MetricValue& value_of(std::span<const MetricValue> values, std::string_view name);
 

@@ -69,6 +69,34 @@ MetricValues evaluate_mask_ap(RecordsInMetric records) { return precision_values
 MetricValues evaluate_box_f1(RecordsInMetric records) { return finding_values("box_f1", pictures_in(records), false); }
 MetricValues evaluate_mask_f1(RecordsInMetric records) { return finding_values("mask_f1", pictures_in(records), true); }
 
+MetricValues evaluate_mask_iou(RecordsInMetric records) {
+  double sum = 0;
+  std::size_t count = 0;
+  MetricValue value{.name = "mask_iou"};
+  for (const Record* record : records) {
+    double of_record = 0;
+    const std::vector<double> shared = matched_overlaps(record->objects, true);
+    for (const double iou : shared) of_record += iou;
+    sum += of_record, count += shared.size();
+    value.of_records.push_back(shared.empty() ? NAN : of_record / static_cast<double>(shared.size()));
+  }
+  value.value = count == 0 ? kNoTruth : sum / static_cast<double>(count);
+  return {std::move(value)};
+}
+
+MetricValues evaluate_absent(RecordsInMetric records) {
+  double sum = 0, count = 0;
+  MetricValue value{.name = "absent"};
+  for (const Record* record : records) {
+    const bool absent = record->objects.truth.empty();
+    const double empty = record->objects.found.empty() ? 1 : 0;
+    value.of_records.push_back(absent ? empty : NAN);
+    if (absent) sum += empty, ++count;
+  }
+  value.value = count == 0 ? kNoTruth : sum / count;
+  return {std::move(value)};
+}
+
 MetricValues evaluate_spotting(RecordsInMetric records) {
   std::vector<MarkedPicture> pictures = pictures_in(records);
   for (MarkedPicture& picture : pictures) {

@@ -1,5 +1,6 @@
 // Metrics of answers that are text, averaged over records.
 #include <algorithm>
+#include <cctype>
 #include <cmath>
 #include <map>
 
@@ -8,6 +9,7 @@
 #include "eval/metric_functions.h"
 #include "eval/ptb_tokenizer.h"
 #include "eval/text_distance.h"
+#include "text/characters.h"
 
 namespace paligemma {
 namespace {
@@ -66,6 +68,31 @@ MetricValues error_rate(std::string name, RecordsInMetric records, const Errors&
   }
   return {
       {.name = std::move(name), .value = sum.value(), .higher_is_better = false, .of_records = std::move(of_records)}};
+}
+
+// Small letters, without ASCII's marks and English articles.
+std::vector<std::string> squad_words(const std::string& text) {
+  std::vector<std::string> words(1);
+  for (const char c : lower_case(text)) {
+    if (std::isspace(static_cast<unsigned char>(c))) {
+      if (!words.back().empty()) words.emplace_back();
+    } else if (!std::ispunct(static_cast<unsigned char>(c))) {
+      words.back() += c;
+    }
+  }
+  std::erase_if(words, [](const std::string& w) { return w.empty() || w == "a" || w == "an" || w == "the"; });
+  return words;
+}
+
+double squad_f1(const std::string& prediction, const std::string& answer) {
+  const std::vector<std::string> said = squad_words(prediction);
+  std::vector<std::string> left = squad_words(answer);
+  const std::size_t all = said.size() + left.size();
+  if (said.empty() || left.empty()) return all == 0 ? 1 : 0;
+  std::size_t shared = 0;
+  for (const std::string& word : said)
+    if (const auto found = std::ranges::find(left, word); found != left.end()) left.erase(found), ++shared;
+  return 2 * static_cast<double>(shared) / static_cast<double>(all);
 }
 
 std::vector<CaptionWords> captions_of(RecordsInMetric records) {
@@ -175,6 +202,12 @@ MetricValues evaluate_science(RecordsInMetric records) {
     return given == choice_text(record.answers.front()) ? 1.0 : 0.0;
   });
   return {std::move(value), {.name = "science/unreadable", .value = failed.value(), .higher_is_better = false}};
+}
+
+MetricValues evaluate_word_f1(RecordsInMetric records) {
+  std::vector<double> scores;
+  for (const Record* record : records) scores.push_back(best_answer(*record, squad_f1));
+  return {mean_value("word_f1", std::move(scores))};
 }
 
 MetricValues evaluate_cer(RecordsInMetric records) { return error_rate("cer", records, character_errors); }

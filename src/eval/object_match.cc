@@ -42,6 +42,32 @@ std::vector<Finding> judge_found(const MarkedPicture& picture, bool masks, doubl
   return findings;
 }
 
+std::vector<double> matched_overlaps(const MarkedPicture& picture, bool masks) {
+  struct MatchedPair {
+    double iou = 0;
+    std::size_t truth = 0, found = 0;
+  };
+  std::vector<std::size_t> objects;
+  std::vector<MatchedPair> pairs;
+  for (std::size_t i = 0; i < picture.truth.size(); ++i) {
+    const MarkedObject& truth = picture.truth[i];
+    if (truth.crowd) continue;
+    for (std::size_t j = 0; j < picture.found.size(); ++j)
+      if (picture.found[j].label == truth.label)
+        pairs.push_back({overlap(picture.found[j], truth, masks), objects.size(), j});
+    objects.push_back(i);
+  }
+  std::ranges::stable_sort(pairs, std::greater(), &MatchedPair::iou);
+  std::vector<double> best(objects.size());
+  std::vector<bool> taken(picture.found.size()), matched(objects.size());
+  for (const MatchedPair& pair : pairs) {
+    if (taken[pair.found] || matched[pair.truth]) continue;
+    taken[pair.found] = matched[pair.truth] = true;
+    best[pair.truth] = pair.iou;
+  }
+  return best;
+}
+
 FindingCounts& FindingCounts::operator+=(const FindingCounts& other) {
   right += other.right;
   wrong += other.wrong;

@@ -18,6 +18,10 @@ enum class Finding {
 // no other has taken the one that it overlaps most, if by at least `iou`.
 std::vector<Finding> judge_found(const MarkedPicture& picture, bool masks, double iou);
 
+// Of each object that is there, crowds left out, the IoU with what was found for it; 0: nothing was. Pairs with the
+// same label go together, those that overlap most first.
+std::vector<double> matched_overlaps(const MarkedPicture& picture, bool masks);
+
 // Of one picture, or summed up over many.
 struct FindingCounts {
   std::size_t right = 0, wrong = 0, missed = 0;

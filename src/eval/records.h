@@ -18,6 +18,7 @@ struct Record {
   std::string id{};  // one of a kind among the records that are evaluated together
   RecordTask task = RecordTask::text;
   std::string prefix{};                      // what was asked
+  std::string group{};                       // what kind of question that is, from the whole to the part: "answer.en"
   std::string prediction{};                  // what was answered, tokens of boxes and masks kept
   std::vector<std::string> answers{};        // accepted ones: captions, answers of several people, the one right text
   MarkedPicture objects{};                   // what is there and what was found, in pixels

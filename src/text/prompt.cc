@@ -147,6 +147,17 @@ std::vector<std::string> asked_labels(std::string_view prompt) {
   return labels;
 }
 
+std::string prompt_group(std::string_view prompt) {
+  constexpr std::array<std::string_view, 5> kInLanguages{"caption", "cap", "describe", "answer", "question"};
+  constexpr std::array<std::string_view, 3> kInNone{"detect", "ocr", "segment"};
+  const std::string_view task = prompt.substr(0, prompt.find_first_of(" \n"));
+  if (std::ranges::find(kInNone, task) != kInNone.end()) return std::string(task);
+  std::string_view rest = prompt.substr(std::min(prompt.size(), task.size() + 1));
+  rest = rest.substr(0, rest.find_first_of(" \n"));
+  if (std::ranges::find(kInLanguages, task) == kInLanguages.end() || rest.empty()) return "other";
+  return std::string(task) + "." + std::string(rest);
+}
+
 std::string_view noise_label(const Tokenizer& tokenizer) {
   constexpr std::string_view kUnused = "<unused0>";
   return tokenizer.encode(kUnused, Specials::tokens).size() == 1 ? kUnused : "<bos>";

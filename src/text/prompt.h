@@ -25,6 +25,9 @@ std::string prompt_text(const Request& request, std::string_view region = {});
 // Whether a prompt is of the task detect, whoever wrote it.
 bool asks_to_detect(std::string_view prompt);
 
+// The task that a prompt begins with and its language, "answer.en", "detect"; "other" where it is none of those.
+std::string prompt_group(std::string_view prompt);
+
 // The labels of such a prompt; none where it asks for "all classes".
 std::vector<std::string> asked_labels(std::string_view prompt);
 inline constexpr std::string_view kAllClasses = "all classes";

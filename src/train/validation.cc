@@ -56,9 +56,8 @@ std::vector<ValidationAnswer> answer_samples(Pipeline& pipeline, const Dataset& 
       const Sample& sample = data.samples[place];
       ValidationAnswer one{.place = place, .truth = sample_in_epoch(data, place, 0, options.loader.decode)};
       Dice dice(0);
-      one.record = record_of(sample, one.truth, {});
       one.target = make_target(one.truth, data.classes, targets, dice, 0, 0);
-      one.record.prefix = one.target.prefix;
+      one.record = record_of(sample, one.truth, one.target.prefix);
       Request request{.task = Task::run};
       request.text = one.target.prefix;
       request.pictures = {{.path = sample.picture.name, .pixels = SharedPicture(one.truth.picture)}};
@@ -78,8 +77,11 @@ std::vector<ValidationAnswer> answer_samples(Pipeline& pipeline, const Dataset& 
 }
 
 Record record_of(const Sample& sample, const DecodedSample& truth, std::string_view prompt) {
-  Record record{
-      .id = sample.id, .prefix = std::string(prompt), .answers = truth.answers, .answer_type = sample.answer_type};
+  Record record{.id = sample.id,
+                .prefix = std::string(prompt),
+                .group = sample.group.empty() ? prompt_group(prompt) : sample.group,
+                .answers = truth.answers,
+                .answer_type = sample.answer_type};
   const bool masked = std::ranges::any_of(truth.objects, [](const DecodedObject& o) { return o.mask || o.seg; });
   switch (truth.task) {
     case SampleTask::text:

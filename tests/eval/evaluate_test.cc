@@ -6,6 +6,7 @@
 
 #include <cmath>
 
+#include "detect/mask.h"
 #include "support/errors.h"
 #include "support/golden.h"
 #include "support/tolerances.h"
@@ -175,6 +176,51 @@ TEST(Evaluate, SpottedTextCountsLetterByLetter) {
   EXPECT_EQ(values[0].value, .5);
   EXPECT_EQ(value_of(values, "spotting/precision").value, .5);
   EXPECT_EQ(value_of(values, "spotting/recall").value, .5);
+}
+
+// SQuAD's: articles and marks do not count, a word is shared as often as both say it.
+TEST(Evaluate, WordsByHand) {
+  const std::vector<Record> records = {answer_record("A cow, and the two cars.", {"two cars and a cow"}),
+                                       answer_record("cow cow", {"cow", "dog"}), answer_record("", {""}),
+                                       answer_record("cow", {""})};
+  const auto values = evaluate_one(records, "word_f1");
+  EXPECT_THAT(values[0].of_records, ElementsAre(1, 2.0 / 3, 1, 0));
+}
+
+TEST(Evaluate, MasksByHand) {
+  // Rows of a picture of 4 x 4: two of which are shared by three, and one that nothing was found for.
+  const auto masked = [](const char* label, int first, int rows) {
+    Mask mask{.y = first, .width = 4, .height = rows};
+    mask.inside.assign(static_cast<std::size_t>(4 * rows), 1);
+    return MarkedObject{
+        .label = label, .box = {0, double(first), 4, double(first + rows)}, .mask = run_lengths(mask, 4, 4)};
+  };
+  const std::vector<Record> records = {
+      picture_record({masked("cow", 0, 2), masked("cow", 3, 1)}, {masked("cow", 0, 3), masked("dog", 3, 1)}),
+      picture_record({}, {})};
+  const auto values = evaluate_one(records, "mask_iou");
+  EXPECT_NEAR(values[0].value, (2.0 / 3 + 0) / 2, 1e-12);
+  EXPECT_NEAR(values[0].of_records[0], 1.0 / 3, 1e-12);
+  EXPECT_TRUE(std::isnan(values[0].of_records[1]));
+}
+
+TEST(Evaluate, WhatIsNotThereByHand) {
+  const std::vector<Record> records = {picture_record({}, {}), picture_record({}, {boxed("cow", {0, 0, 10, 10})}),
+                                       picture_record({boxed("cow", {0, 0, 10, 10})}, {})};
+  EXPECT_EQ(evaluate_one(records, "absent")[0].value, .5);
+}
+
+TEST(Evaluate, GroupsAreParts) {
+  std::vector<Record> records = {answer_record("a", {"a"}), answer_record("b", {"a"}), picture_record({}, {})};
+  records[0].group = "answer.en.count", records[1].group = "answer.ko", records[2].group = "detect.absent";
+  const std::vector<RecordGroup> groups = group_metrics(records);
+  std::vector<std::string> names;
+  for (const RecordGroup& group : groups) names.push_back(group.name);
+  EXPECT_THAT(names, ElementsAre("answer", "answer.en", "answer.en.count", "answer.ko", "detect", "detect.absent"));
+  EXPECT_EQ(groups[0].records, 2u);
+  EXPECT_EQ(value_of(groups[0].values, "exact").value, .5);
+  EXPECT_EQ(value_of(groups[1].values, "exact").value, 1);
+  EXPECT_EQ(value_of(groups[5].values, "absent").value, 1);
 }
 
 TEST(Evaluate, DefaultsOfQuestions) {

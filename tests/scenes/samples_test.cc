@@ -54,5 +54,19 @@ TEST(Samples, AreNamedByTheirScene) {
   EXPECT_EQ(sample.task, SampleTask::text);
 }
 
+TEST(Samples, SayWhatKindOfQuestionTheyAre) {
+  world::Scene scene = beach_scene();
+  const auto group = [&](const world::Question& question) { return world::sample_of(scene, question).group; };
+  EXPECT_EQ(group({.topic = world::Topic::count, .language = "ko"}), "answer.ko.count");
+  EXPECT_EQ(group({.topic = world::Topic::caption}), "caption.en");
+  EXPECT_EQ(group({.topic = world::Topic::detect, .figures = {0}}), "detect.there");
+  EXPECT_EQ(group({.topic = world::Topic::detect}), "detect.absent");
+  for (const auto& [text, kind] :
+       {std::pair{"STOP", "ocr.words"}, {"X7", "ocr.letters"}, {"학교", "ocr.hangul"}, {"", "ocr.nothing"}}) {
+    scene.board.text = text;
+    EXPECT_EQ(group({.topic = world::Topic::ocr}), kind);
+  }
+}
+
 }  // namespace
 }  // namespace paligemma::test

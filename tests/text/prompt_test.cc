@@ -154,6 +154,16 @@ TEST(AsksToDetect, BeginsWithTheWord) {
     EXPECT_FALSE(asks_to_detect(prompt)) << prompt;
 }
 
+TEST(Prompt, IsOfAGroup) {
+  EXPECT_EQ(prompt_group("answer en how many cows are there?"), "answer.en");
+  EXPECT_EQ(prompt_group("caption ko"), "caption.ko");
+  EXPECT_EQ(prompt_group("detect cow ; dog\n"), "detect");
+  EXPECT_EQ(prompt_group("ocr"), "ocr");
+  EXPECT_EQ(prompt_group("caption"), "other");
+  EXPECT_EQ(prompt_group("what is this?"), "other");
+  EXPECT_EQ(prompt_group(""), "other");
+}
+
 TEST(AsksToDetect, ForTheLabelsItNames) {
   EXPECT_THAT(asked_labels("detect cow ; toy dog;bird\n"), ElementsAre("cow", "toy dog", "bird"));
   EXPECT_THAT(asked_labels("detect a, b"), ElementsAre("a, b"));
