@@ -10,9 +10,11 @@
 #include "detect/loc.h"
 #include "engine/decoding.h"
 #include "inputs.h"
+#include "model/pocket.h"
 #include "pipeline.h"
 #include "placement.h"
 #include "report/printable.h"
+#include "scenes/scene.h"
 #include "signals.h"
 #include "text/prompt.h"
 
@@ -61,6 +63,7 @@ class Answering {
   std::vector<Result> ask(Model& model, std::span<const std::size_t> asked, std::span<const Request> requests);
   void print(std::size_t job, const Request& request, const Result& result);
   void print_failure(std::size_t job, const Error& error);
+  void warn_of_strangers(const Model& model);
 
   const AnswerOptions& options_;
   std::span<const Job> jobs_;
@@ -69,6 +72,7 @@ class Answering {
   Session& session_;
   PictureReader pictures_;
   std::size_t failures_ = 0;
+  bool warned_ = false;  // of a picture that the embedded model knows nothing of
 };
 
 Answering::Answering(const AnswerOptions& options, std::span<const Job> jobs, Session& session)
@@ -144,6 +148,7 @@ std::size_t Answering::answer_batch(Model& model, std::size_t first, std::size_t
     }
     if (interrupted() && requests.empty()) return end;  // a read was cut short
   }
+  warn_of_strangers(model);
   std::vector<Result> results;
   if (!requests.empty()) results = ask(model, asked, requests);
   for (std::size_t job = first, next = 0; job < end; ++job) {
@@ -155,6 +160,17 @@ std::size_t Answering::answer_batch(Model& model, std::size_t first, std::size_t
     }
   }
   return end;
+}
+
+void Answering::warn_of_strangers(const Model& model) {
+  if (warned_ || model.info().name != kPocketName) return;
+  const std::string stranger = pictures_.first_not_of(world::kPictureSource);
+  if (stranger.empty()) return;
+  warned_ = true;
+  session_.console.warning(
+      join(stranger,
+           ": the embedded model has learned nothing but the drawn world of `paligemma scenes`, which this picture ",
+           "is not of. Try: -m PATH, a PaliGemma checkpoint"));
 }
 
 void Answering::print(std::size_t job, const Request& request, const Result& result) {

@@ -11,9 +11,11 @@
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
+#include <fstream>
 #include <system_error>
 
 #include "base/error.h"
+#include "image/png_source.h"
 
 namespace paligemma {
 namespace {
@@ -162,11 +164,18 @@ void for_each_line(std::span<const std::byte> bytes, const std::function<void(in
   }
 }
 
-Picture read_input(const std::string& path, const DecodeOptions& options) {
-  if (!is_stream(path)) return read_picture(path, options);
+InputPicture read_input(const std::string& path, const DecodeOptions& options) {
+  if (!is_stream(path)) {
+    InputPicture input{.picture = read_picture(path, options)};
+    std::array<char, kSourceBytes> begin{};
+    std::ifstream file(path, std::ios::binary);
+    file.read(begin.data(), begin.size());
+    input.source = source_of(std::as_bytes(std::span(begin)).first(static_cast<std::size_t>(file.gcount())));
+    return input;
+  }
   const std::vector<std::byte> bytes = read_bytes(path, "cannot read the picture", ErrorKind::input);
   try {
-    return decode_picture(bytes, options);
+    return {decode_picture(bytes, options), source_of(bytes)};
   } catch (const Error& error) {
     fail(error.kind(), error.code(), error.what(), ", from ", path == "-" ? "stdin" : path);
   }
@@ -176,7 +185,10 @@ SharedPicture PictureReader::read(const std::string& path) {
   Known& known = known_[path];
   if (!known.picture && !known.error) {
     try {
-      known.picture = read_input(path, options_);
+      InputPicture input = read_input(path, options_);
+      known.picture = std::move(input.picture);
+      if (std::ranges::find(sources_, input.source, &Source::second) == sources_.end())
+        sources_.emplace_back(path, std::move(input.source));
     } catch (const Error& error) {
       if (error.kind() != ErrorKind::input) throw;
       known.error = error;
@@ -187,6 +199,11 @@ SharedPicture PictureReader::read(const std::string& path) {
   make_room();
   if (given.error) throw Error(*given.error);
   return *given.picture;
+}
+
+std::string PictureReader::first_not_of(std::string_view source) const {
+  const auto found = std::ranges::find_if(sources_, [&](const Source& one) { return one.second != source; });
+  return found == sources_.end() ? std::string() : found->first;
 }
 
 void PictureReader::make_room() {

@@ -10,6 +10,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace paligemma {
@@ -34,8 +35,13 @@ std::string path_beside(const std::string& file, std::string_view name);
 void for_each_line(std::span<const std::byte> bytes,
                    const std::function<void(int number, std::string_view line)>& take);
 
-// The picture at a path from expand_inputs. Throws Error{input}.
-Picture read_input(const std::string& path, const DecodeOptions& options);
+// The picture at a path from expand_inputs, and what its file says of its source (image/png_source.h). Throws
+// Error{input}.
+struct InputPicture {
+  Picture picture{};
+  std::string source{};
+};
+InputPicture read_input(const std::string& path, const DecodeOptions& options);
 
 // Reads pictures that are wanted several times. One is kept until it was given out as often as it is wanted, and
 // while there is room for it; what can't be read again, stdin and pipes, to the end.
@@ -50,8 +56,11 @@ class PictureReader {
   void want(const std::string& path) { ++known_[path].wanted; }
   // Throws Error{input}, the same one each time.
   SharedPicture read(const std::string& path);
+  // The first one whose source is another than this; empty: there was none.
+  std::string first_not_of(std::string_view source) const;
 
  private:
+  using Source = std::pair<std::string, std::string>;  // path of a picture, and what it says
   struct Known {
     int wanted = 0;
     std::optional<SharedPicture> picture{};
@@ -61,6 +70,7 @@ class PictureReader {
 
   DecodeOptions options_;
   std::map<std::string, Known> known_;
+  std::vector<Source> sources_;  // the first of each
 };
 
 std::int64_t pixel_count(const Picture& picture);

@@ -7,6 +7,7 @@
 #include "base/thread_pool.h"
 #include "folders.h"
 #include "image/encode.h"
+#include "image/png_source.h"
 #include "io/file.h"
 #include "io/output_folder.h"
 #include "options.h"
@@ -139,7 +140,9 @@ WrittenScene SceneWriter::write(std::uint64_t number) {
   char name[40];
   std::snprintf(name, sizeof name, "pictures/%06llu.png", static_cast<unsigned long long>(number));
   WrittenScene written{.picture = name};
-  write_file(fs::path(settings_.output) / name, encode_picture(world::draw(scene, backdrops_), "png"), settings_.force);
+  write_file(fs::path(settings_.output) / name,
+             with_source(encode_picture(world::draw(scene, backdrops_), "png"), world::kPictureSource),
+             settings_.force);
   settings_.labels == SceneLabels::rows ? write_rows(scene, settings_.questions, written)
                                         : list_objects(scene, written);
   return written;

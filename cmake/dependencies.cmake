@@ -2,7 +2,7 @@
 # it too. PALIGEMMA_DRAW says whether drawing is part of the library.
 find_package(Threads REQUIRED)
 find_package(PkgConfig REQUIRED)
-pkg_check_modules(PICTURES REQUIRED IMPORTED_TARGET GLOBAL libpng libjpeg libwebp libwebpdemux)
+pkg_check_modules(PICTURES REQUIRED IMPORTED_TARGET GLOBAL libpng zlib libjpeg libwebp libwebpdemux)
 find_package(GIF REQUIRED)
 pkg_check_modules(PCRE2 REQUIRED IMPORTED_TARGET GLOBAL libpcre2-8)
 pkg_check_modules(TOML REQUIRED IMPORTED_TARGET GLOBAL tomlplusplus)

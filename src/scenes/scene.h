@@ -5,6 +5,7 @@
 
 #include <array>
 #include <cstdint>
+#include <string_view>
 #include <vector>
 
 #include "scenes/artwork.h"
@@ -16,6 +17,9 @@ namespace paligemma::world {
 
 inline constexpr int kLeastSide = 112, kMostSide = 896;
 inline constexpr double kLeastScale = 0.25, kMostScale = 4;
+
+// What the PNG files of its pictures say of themselves (image/png_source.h).
+inline constexpr std::string_view kPictureSource = "paligemma scenes";
 
 struct SceneOptions {
   int side = 112;    // pixels

@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <csignal>
 #include <set>
 
@@ -46,6 +47,21 @@ TEST(ScenesCommand, RowsAreRead) {
   }
   EXPECT_THAT(beginnings, ElementsAre("answer", "cap", "caption", "describe", "detect", "ocr"));
   EXPECT_GT(boxes, 12u);
+}
+
+// Of a picture that is not of its world the embedded model says so once; of one that is, it does not.
+TEST(ScenesCommand, PicturesAreKnownToBeOfTheWorld) {
+  const Scratch scratch;
+  const std::string to = scratch.path("scenes"), first = to + "/pictures/000000.png",
+                    photograph = POCKET_DIR "/photograph.png";
+  ASSERT_EQ(run_program(scenes(to)).code, 0);
+  const Ended known = run_program({"caption", first, to + "/pictures/000001.png"});
+  EXPECT_EQ(known.code, 0);
+  EXPECT_EQ(known.err, "");
+  const Ended other = run_program({"caption", first, photograph, GOLDEN_DIR "/pictures/cat.png"});
+  EXPECT_EQ(other.code, 0);
+  EXPECT_THAT(other.err, HasSubstr(photograph + ": the embedded model has learned nothing but the drawn world"));
+  EXPECT_EQ(std::ranges::count(other.err, '\n'), 1);
 }
 
 TEST(ScenesCommand, InstancesAreReadWithTheirMasks) {

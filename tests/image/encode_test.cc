@@ -4,6 +4,7 @@
 
 #include <cmath>
 
+#include "image/png_source.h"
 #include "support/golden.h"
 
 namespace paligemma {
@@ -58,6 +59,19 @@ TEST(Encode, GrayPng) {
   const Picture picture = decode_picture(png);
   EXPECT_EQ(picture.width, 3);
   EXPECT_EQ(picture.rgb, (std::vector<std::uint8_t>{0, 0, 0, 255, 255, 255, 255, 255, 255, 0, 0, 0, 7, 7, 7, 0, 0, 0}));
+}
+
+TEST(Encode, APngSaysWhereItIsFrom) {
+  const std::vector<std::byte> png = encode_picture(cat(), "png");
+  EXPECT_EQ(source_of(png), "");
+  const std::vector<std::byte> marked = with_source(png, "a test");
+  EXPECT_EQ(source_of(marked), "a test");
+  EXPECT_EQ(source_of(std::span(marked).first(kSourceBytes)), "a test");
+  EXPECT_EQ(decode_picture(marked).rgb, decode_picture(png).rgb);
+  for (std::size_t size = 0; size < 54; ++size) EXPECT_EQ(source_of(std::span(marked).first(size)), "") << size;
+  std::vector<std::byte> long_one = marked;
+  long_one[33] = std::byte{0xff};
+  EXPECT_EQ(source_of(long_one), "");
 }
 
 TEST(Encode, SaysWhatItCannotWrite) {
