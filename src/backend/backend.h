@@ -232,10 +232,11 @@ class Backend {
   virtual void embed_gradient(std::span<const std::int32_t> ids, float scale, ConstView dy, View dtable) = 0;
   // Keys and values are those of the cache; `keys`, sequence by sequence as in `sequences`, says which rows of dk and
   // dv wrote them. One that begins behind position 0 goes on in the blocks of another, which wrote what lies before:
-  // that is known by its first block. In f32.
+  // that is known by its first block.
   virtual void attention_gradient(ConstView q, const KvCache& cache, std::int64_t layer,
                                   std::span<const Sequence> sequences, std::span<const Sequence> keys,
-                                  const AttentionShape& shape, ConstView dy, View dq, View dk, View dv) = 0;
+                                  const AttentionShape& shape, ConstView dy, View dq, View dk, View dv,
+                                  Precision precision) = 0;
   // Each row of logits (R, V) becomes the gradient of its cross entropy times its weight.
   virtual void cross_entropy(View logits, const CrossEntropy& of, std::span<float> losses) = 0;
 };

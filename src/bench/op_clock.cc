@@ -227,9 +227,11 @@ void OpClock::embed_gradient(std::span<const std::int32_t> ids, float scale, Con
 
 void OpClock::attention_gradient(ConstView q, const KvCache& cache, std::int64_t layer,
                                  std::span<const Sequence> sequences, std::span<const Sequence> keys,
-                                 const AttentionShape& shape, ConstView dy, View dq, View dk, View dv) {
-  OpTime& op = time(sized("attention_gradient", q),
-                    [&] { backend_.attention_gradient(q, cache, layer, sequences, keys, shape, dy, dq, dk, dv); });
+                                 const AttentionShape& shape, ConstView dy, View dq, View dk, View dv,
+                                 Precision precision) {
+  OpTime& op = time(sized("attention_gradient", q), [&] {
+    backend_.attention_gradient(q, cache, layer, sequences, keys, shape, dy, dq, dk, dv, precision);
+  });
   op.work.gflop += 10e-9 * pairs_of(sequences, shape) * static_cast<double>(shape.heads * shape.head_size);
 }
 

@@ -89,7 +89,7 @@ class OpClock final : public Backend {
   void embed_gradient(std::span<const std::int32_t> ids, float scale, ConstView dy, View dtable) override;
   void attention_gradient(ConstView q, const KvCache& cache, std::int64_t layer, std::span<const Sequence> sequences,
                           std::span<const Sequence> keys, const AttentionShape& shape, ConstView dy, View dq, View dk,
-                          View dv) override;
+                          View dv, Precision precision) override;
   void cross_entropy(View logits, const CrossEntropy& of, std::span<float> losses) override;
 
  private:

@@ -26,10 +26,10 @@ View attention(Pass& pass, ConstView q, const KvCache& cache, std::int64_t layer
   const Tape::Keys* keys = tape ? tape->keys(cache, layer) : nullptr;
   if (!keys || !(tape->wants(q) || tape->wants(keys->k) || tape->wants(keys->v))) return y;
   for (const ConstView value : {q, ConstView(keys->k), ConstView(keys->v), ConstView(y)}) tape->want(value);
-  tape->record([&backend = pass.backend, tape, q, &cache, layer, shape, y, from = *keys,
+  tape->record([&backend = pass.backend, precision = pass.precision, tape, q, &cache, layer, shape, y, from = *keys,
                 own = std::vector(sequences.begin(), sequences.end())] {
     backend.attention_gradient(q, cache, layer, own, from.sequences, shape, tape->gradient(y), tape->gradient(q),
-                               tape->gradient(from.k), tape->gradient(from.v));
+                               tape->gradient(from.k), tape->gradient(from.v), precision);
   });
   return y;
 }

@@ -33,7 +33,7 @@ KvCache IdleBackend::make_kv_cache(std::int64_t layers, std::int64_t kv_heads, s
 // Of one head of one sequence: queries, keys and the like in two forms, and both matrices of lanes and keys.
 void IdleBackend::attention_gradient(ConstView, const KvCache&, std::int64_t, std::span<const Sequence> sequences,
                                      std::span<const Sequence>, const AttentionShape& shape, ConstView, View, View,
-                                     View) {
+                                     View, Precision) {
   for (const Sequence& s : sequences) {
     if (s.rows == 0) continue;
     const std::int64_t keys = s.visible(s.position + s.rows - 1), lanes = s.rows * shape.heads / shape.kv_heads;

@@ -76,7 +76,8 @@ class IdleBackend final : public Backend {
   void rope_gradient(View, std::int64_t, std::span<const Sequence>, double) override {}
   void embed_gradient(std::span<const std::int32_t>, float, ConstView, View) override {}
   void attention_gradient(ConstView, const KvCache&, std::int64_t, std::span<const Sequence> sequences,
-                          std::span<const Sequence>, const AttentionShape& shape, ConstView, View, View, View) override;
+                          std::span<const Sequence>, const AttentionShape& shape, ConstView, View, View, View,
+                          Precision) override;
   void cross_entropy(View, const CrossEntropy&, std::span<float>) override {}
 
  private:

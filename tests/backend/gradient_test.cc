@@ -269,35 +269,50 @@ TEST_P(GradientTest, Attention) {
 
     KvCache cache = backend.make_kv_cache(2, c.kv_heads, c.size, 4, c.cache);
     backend.kv_write(cache, 1, view(k, keys), view(v, keys), key_rows);
-    std::vector<float> dq(q.size(), 0.5f), dk(k.size(), 1.0f), dv(v.size(), 2.0f);
-    backend.attention_gradient(view(q, q_rows), cache, 1, sequences, key_rows, shape, view(dy, q_rows),
-                               view(dq, q_rows), view(dk, keys), view(dv, keys));
     const Numbers q_c(q.begin(), q.end()), k_c(k.begin(), k.end()), v_c(v.begin(), v.end());
-    expect_added(dq, derivatives(q, dy, [&](const Numbers& x) { return forward(x, k_c, v_c); }), 0.5f,
-                 4 * kRowTolerance);
-    expect_added(dk, derivatives(k, dy, [&](const Numbers& x) { return forward(q_c, x, v_c); }), 1, 4 * kRowTolerance);
-    expect_added(dv, derivatives(v, dy, [&](const Numbers& x) { return forward(q_c, k_c, x); }), 2, 4 * kRowTolerance);
+    const std::vector<double> of_q = derivatives(q, dy, [&](const Numbers& x) { return forward(x, k_c, v_c); });
+    const std::vector<double> of_k = derivatives(k, dy, [&](const Numbers& x) { return forward(q_c, x, v_c); });
+    const std::vector<double> of_v = derivatives(v, dy, [&](const Numbers& x) { return forward(q_c, k_c, x); });
+    for (const Precision precision : {Precision::f32, Precision::bf16}) {
+      // An operand is rounded by at most 2^-9 of itself. On the way to dk there are q, k and dy, v in the scores and
+      // their gradient, then that and q again; scores of some units move probabilities by as many times that.
+      const double tolerance = precision == Precision::f32 ? 4 * kRowTolerance : 16 * 0x1p-9;
+      std::vector<float> dq(q.size(), 0.5f), dk(k.size(), 1.0f), dv(v.size(), 2.0f);
+      backend.attention_gradient(view(q, q_rows), cache, 1, sequences, key_rows, shape, view(dy, q_rows),
+                                 view(dq, q_rows), view(dk, keys), view(dv, keys), precision);
+      expect_added(dq, of_q, 0.5f, tolerance);
+      expect_added(dk, of_k, 1, tolerance);
+      expect_added(dv, of_v, 2, tolerance);
+    }
   }
 }
 
 TEST_P(GradientTest, AttentionOnAnyThreads) {
-  const AttentionShape shape{4, 2, 40, 0.2f, 3, 0};
+  const AttentionShape shape{8, 4, 20, 0.2f, 3, 0};
   const std::int64_t rows = 150;  // several tasks of lanes and of keys
-  const std::int32_t blocks[] = {2, 0, 1};
-  const Sequence sequence{.row = 0, .rows = rows, .prefix = 100, .blocks = blocks};
-  std::vector<float> q = numbers(rows * 160, 23), dy = numbers(rows * 160, 24);
-  std::vector<float> k = numbers(rows * 80, 25), v = numbers(rows * 80, 26);
-  KvCache cache = backend.make_kv_cache(1, 2, 40, 3, DType::bf16);
-  backend.kv_write(cache, 0, view(k, rows), view(v, rows), {&sequence, 1});
-  const auto compute = [&](CpuBackend& with) {
-    std::vector<std::vector<float>> all = {std::vector<float>(q.size()), std::vector<float>(k.size()),
-                                           std::vector<float>(v.size())};
-    with.attention_gradient(view(q, rows), cache, 0, {&sequence, 1}, {&sequence, 1}, shape, view(dy, rows),
-                            view(all[0], rows), view(all[1], rows), view(all[2], rows));
-    return all;
-  };
-  CpuBackend alone(GetParam(), 1);
-  EXPECT_EQ(compute(backend), compute(alone));
+  const std::int32_t blocks[] = {2, 0, 1}, more[] = {2, 3};
+  const Sequence whole{.row = 0, .rows = rows, .prefix = 100, .blocks = blocks};
+  // Goes on behind its first block. A single thread takes head after head, several share the tasks of each.
+  const Sequence behind{.row = rows, .rows = 7, .position = kKvBlockTokens, .prefix = 0, .blocks = more};
+  const Sequence sequences[] = {whole, behind};
+  const std::int64_t all_rows = rows + behind.rows;
+  std::vector<float> q = numbers(all_rows * 160, 23), dy = numbers(all_rows * 160, 24);
+  std::vector<float> k = numbers(all_rows * 80, 25), v = numbers(all_rows * 80, 26);
+  KvCache cache = backend.make_kv_cache(1, 4, 20, 4, DType::bf16);
+  backend.kv_write(cache, 0, view(k, all_rows), view(v, all_rows), sequences);
+  for (const Precision precision : {Precision::f32, Precision::bf16}) {
+    const auto compute = [&](CpuBackend& with) {
+      std::vector<std::vector<float>> all = {std::vector<float>(q.size()), std::vector<float>(k.size()),
+                                             std::vector<float>(v.size())};
+      with.attention_gradient(view(q, all_rows), cache, 0, sequences, sequences, shape, view(dy, all_rows),
+                              view(all[0], all_rows), view(all[1], all_rows), view(all[2], all_rows), precision);
+      return all;
+    };
+    CpuBackend alone(GetParam(), 1), three(GetParam(), 3);
+    const auto expected = compute(alone);
+    EXPECT_EQ(compute(backend), expected);
+    EXPECT_EQ(compute(three), expected);
+  }
 }
 
 }  // namespace

@@ -56,6 +56,29 @@ std::int64_t check_host(const HostTensor& tensor, const char* operation) {
   return count;
 }
 
+// 16 rows of k floats into a panel: what pack_panel() does, in words that hold one element of f32 or two of bf16.
+void pack_words(const Kernels& kernels, const float* rows, std::int64_t k, DType to, std::byte* panel) {
+  const std::int64_t at_once = to == DType::bf16 ? 2 * kPanel : kPanel;
+  constexpr std::int64_t kTile = kPanel * kPanel;
+  alignas(64) float words[kTile], turned[kTile];
+  for (std::int64_t first = 0; first < k; first += at_once, panel += kTile * sizeof(float)) {
+    const std::int64_t width = std::min(at_once, k - first);
+    if (width < at_once) std::fill_n(words, kTile, 0.0f);
+    for (std::int64_t r = 0; r < kPanel; ++r) {
+      const float* from = rows + r * k + first;
+      if (to == DType::bf16) {
+        std::uint16_t narrow[2 * kPanel];
+        for (std::int64_t i = 0; i < width; ++i) narrow[i] = f32_to_bf16(from[i]);
+        std::memcpy(words + r * kPanel, narrow, std::size_t(width) * sizeof *narrow);
+      } else {
+        std::copy_n(from, width, words + r * kPanel);
+      }
+    }
+    kernels.turn_words(words, kPanel, turned, kPanel);
+    std::memcpy(panel, turned, std::size_t(panel_data(width, to)));
+  }
+}
+
 }  // namespace
 
 std::byte* Scratch::reserve(std::size_t bytes) {
@@ -105,7 +128,12 @@ void CpuBackend::place_rows(Weight& matrix, std::int64_t first_row, const HostTe
       paligemma::name(rows.dtype));
   const std::int64_t stride = panel_bytes(k, matrix.dtype);
   std::byte* panels = matrix.storage.get() + first_row / kPanel * stride;
+  const bool by_words = rows.dtype == DType::f32 && (matrix.dtype == DType::f32 || matrix.dtype == DType::bf16) &&
+                        std::uintptr_t(rows.bytes.data()) % alignof(float) == 0;
   pool_.run((count + kPanel - 1) / kPanel, [&](std::int64_t i, int) {
+    if (by_words && count - i * kPanel >= kPanel)
+      return pack_words(kernels_, reinterpret_cast<const float*>(rows.bytes.data()) + i * kPanel * k, k, matrix.dtype,
+                        panels + i * stride);
     pack_panel(rows.bytes.data() + i * kPanel * row_bytes(rows.dtype, k), rows.dtype,
                std::min(kPanel, count - i * kPanel), k, panels + i * stride, matrix.dtype);
   });

@@ -79,7 +79,7 @@ class CpuBackend final : public Backend {
   void embed_gradient(std::span<const std::int32_t> ids, float scale, ConstView dy, View dtable) override;
   void attention_gradient(ConstView q, const KvCache& cache, std::int64_t layer, std::span<const Sequence> sequences,
                           std::span<const Sequence> keys, const AttentionShape& shape, ConstView dy, View dq, View dk,
-                          View dv) override;
+                          View dv, Precision precision) override;
   void cross_entropy(View logits, const CrossEntropy& of, std::span<float> losses) override;
 
  private:
@@ -178,8 +178,13 @@ void CpuBackend::for_rows(std::int64_t rows, std::int64_t work, Body body) {
 template <class Body>
 void CpuBackend::for_columns(std::int64_t cols, std::int64_t work, Body body) {
   constexpr std::int64_t kLine = 16;  // floats: no two threads write to one
-  for_rows((cols + kLine - 1) / kLine, kLine * work, [&](std::int64_t first, std::int64_t count) {
-    body(first * kLine, std::min(count * kLine, cols - first * kLine));
+  constexpr std::int64_t kWorthATask = 16384;
+  // Few tasks: parts of rows are read as long as may be.
+  const std::int64_t lines = (cols + kLine - 1) / kLine, most = lines * kLine * work / kWorthATask + 1;
+  const std::int64_t tasks = std::min({lines, most, std::int64_t{2} * pool_.threads() - 1});
+  pool_.run(tasks, [&](std::int64_t i, int) {
+    const std::int64_t first = lines * i / tasks * kLine, end = std::min(cols, lines * (i + 1) / tasks * kLine);
+    body(first, end - first);
   });
 }
 

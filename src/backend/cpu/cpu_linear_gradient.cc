@@ -1,8 +1,8 @@
 // Gradients of products with weight matrices.
 //
 // That of the input is a product with the transposed matrix: a task turns some columns of the matrix's panels over, a
-// piece that stays in cache, and multiplies all rows with it; the sums lie apart until then, as rows of many widths
-// would fall into the same sets of the first cache. That of the weight has rows for its inner size: the
+// piece that stays in cache, and multiplies all rows with it; the sums lie apart until then, as wide rows of many
+// widths would fall into the same sets of the first cache. That of the weight has rows for its inner size: the
 // output's gradient is turned over, and the input is packed as panels of 16 columns.
 #include <algorithm>
 
@@ -17,6 +17,7 @@ namespace {
 constexpr std::int64_t kMostRows = 576;    // of a chunk: bounds the memory
 constexpr std::int64_t kColumns = 128;     // of a task
 constexpr std::int64_t kWorthACopy = 128;  // rows of the matrix
+constexpr std::int64_t kNarrowRow = 1024;  // of sums: such rows do not crowd into a few sets
 constexpr std::int64_t kPiece = 2304;      // rows of the matrix that are turned over at once: even, whole panels
 
 }  // namespace
@@ -35,7 +36,7 @@ void CpuBackend::linear_input_gradient(ConstView dy, const Weight& weight, View 
   const std::int64_t in_task = std::clamp<std::int64_t>(panels / (4 * pool_.threads()), 1, kColumns / kPanel);
   const std::int64_t stride = panel_data(std::min(kPiece, round_up(weight.rows, kPanel)), as),
                      width = in_task * kPanel + kPanel;
-  const bool apart = weight.rows >= kWorthACopy;
+  const bool apart = weight.rows >= kWorthACopy && dx.stride >= kNarrowRow;
   const std::int64_t sums = in_task * stride, most_rows = std::min(kMostRows, dy.rows);
   for (Scratch& scratch : of_thread_)
     scratch.reserve(std::size_t(sums + most_rows * width * std::int64_t(sizeof(float))));

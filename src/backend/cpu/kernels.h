@@ -109,8 +109,9 @@ struct Kernels {
   void (*rotate_back)(std::int64_t half, const float* cosine, const float* sine, float* dx) noexcept = nullptr;
   float (*cross_entropy)(std::int64_t n, std::int64_t target, float smoothing, float weight,
                          float* x) noexcept = nullptr;
-  // bf16(x) of two rows in pairs, [n][2].
-  void (*pair_bf16)(std::int64_t n, const float* even, const float* odd, std::uint16_t* pairs) noexcept = nullptr;
+  // bf16(x) of two rows in pairs, 16 of them together, [16][2], and the next `step` pairs further: 0 up to whole ones.
+  void (*pair_bf16)(std::int64_t n, const float* even, const float* odd, std::uint16_t* pairs,
+                    std::ptrdiff_t step) noexcept = nullptr;
   // 16 x 16 words of 32 bits turned over: to[c to_stride + r] = from[r from_stride + c].
   void (*turn_words)(const float* from, std::ptrdiff_t from_stride, float* to,
                      std::ptrdiff_t to_stride) noexcept = nullptr;

@@ -56,13 +56,11 @@ struct Narrowing : F32x16 {
   }
 };
 
-void pair_bf16(std::int64_t n, const float* even, const float* odd, std::uint16_t* pairs) noexcept {
-  std::int64_t i = 0;
-  for (; i + 16 <= n; i += 16) Narrowing::store_pairs(pairs + 2 * i, F32x16::load(even + i), F32x16::load(odd + i));
-  if (i == n) return;
-  alignas(64) std::uint16_t rest[32];
-  Narrowing::store_pairs(rest, F32x16::load(even + i, n - i, 0), F32x16::load(odd + i, n - i, 0));
-  for (std::int64_t j = 0; j < 2 * (n - i); ++j) pairs[2 * i + j] = rest[j];
+void pair_bf16(std::int64_t n, const float* even, const float* odd, std::uint16_t* pairs,
+               std::ptrdiff_t step) noexcept {
+  for (; n >= 16; n -= 16, even += 16, odd += 16, pairs += 2 * step)
+    Narrowing::store_pairs(pairs, F32x16::load(even), F32x16::load(odd));
+  if (n > 0) Narrowing::store_pairs(pairs, F32x16::load(even, n, 0), F32x16::load(odd, n, 0));
 }
 
 }  // namespace

@@ -52,13 +52,17 @@ struct Rows {
     for (; i + V::width <= n; i += V::width) V::load(x + i).store_bf16(y + i);
     if (i < n) V::load(x + i, n - i, 0).store_bf16(y + i, n - i);
   }
-  static void pair_bf16(std::int64_t n, const T* even, const T* odd, std::uint16_t* pairs) noexcept {
-    std::int64_t i = 0;
-    for (; i + V::width <= n; i += V::width) V::store_pairs(pairs + 2 * i, V::load(even + i), V::load(odd + i));
-    if (i == n) return;
-    std::uint16_t rest[2 * V::width];
-    V::store_pairs(rest, V::load(even + i, n - i, 0), V::load(odd + i, n - i, 0));
-    for (std::int64_t j = 0; j < 2 * (n - i); ++j) pairs[2 * i + j] = rest[j];
+  static void pair_bf16(std::int64_t n, const T* even, const T* odd, std::uint16_t* pairs,
+                        std::ptrdiff_t step) noexcept {
+    for (std::int64_t i = 0; i < n; i += kPanel, pairs += 2 * step) {
+      for (std::int64_t j = 0; j < kPanel; j += V::width) {
+        const std::int64_t left = n - i - j;
+        if (left > 0)
+          V::store_pairs(pairs + 2 * j, load(even + i + j, left), load(odd + i + j, left));
+        else
+          V::store_pairs(pairs + 2 * j, V::broadcast(0), V::broadcast(0));
+      }
+    }
   }
   static void add(std::int64_t n, const T* a, T* x) noexcept {
     map(n, x, x, [=](V v, std::int64_t i, std::int64_t left) { return v + load(a + i, left); });
