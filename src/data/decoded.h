@@ -26,7 +26,8 @@ struct DecodedSample {
   std::vector<std::string> answers{};
   std::vector<DecodedObject> objects{};  // without crowds
   // Of a picture that is drawn: all things in it, asked for or not, and what is written, letter by letter.
-  std::vector<DecodedObject> things{}, letters{};
+  std::optional<std::vector<DecodedObject>> things{};
+  std::vector<DecodedObject> letters{};
 };
 
 // EXIF orientation is applied unless the data's own size says that its boxes lie in the picture as it is stored. Throws

@@ -139,8 +139,10 @@ Example example_of(const Dataset& data, std::size_t sample, const LoaderOptions&
   }
   if (options.augment.any()) tint_picture(example.picture, options.augment, dice);
   example.weight = source.weight;
-  example.things = std::move(data.drawn ? decoded.things : decoded.objects);
-  for (DecodedObject& thing : example.things) thing.mask.reset();
+  if (decoded.things)
+    example.things = std::move(decoded.things);
+  else if (decoded.task == SampleTask::detect || decoded.task == SampleTask::segment)
+    example.things = std::move(decoded.objects);
   example.letters = std::move(decoded.letters);
   return example;
 }

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -36,8 +37,10 @@ struct Example {
   Picture picture{};                      // (side, side, 3)
   Target target{};
   double weight = 1;
-  // In pixels of width and height: what is known to be in the picture, and of one that is drawn the letters in it.
-  std::vector<DecodedObject> things{}, letters{};
+  // In pixels of width and height: all that is in the picture, where that is known, and the letters of one that is
+  // drawn.
+  std::optional<std::vector<DecodedObject>> things{};
+  std::vector<DecodedObject> letters{};
 };
 
 // A sample whose picture could not be read.

@@ -29,6 +29,13 @@ std::vector<float> BatchMaker::seen(const Example& example) {
   return features;
 }
 
+void BatchMaker::ask_tokens(Batch& batch, const Example& example, std::int64_t picture) const {
+  if (!trainee_.dense || !example.things) return;
+  const Config& config = trainee_.pipeline->config;
+  add_dense_targets(batch.dense, {example.width, example.height, *example.things, example.letters}, config.vision,
+                    *trainee_.pipeline->tokenizer, config.loc_divisor, picture * config.vision.tokens());
+}
+
 Batch BatchMaker::make(std::span<const Example> examples, std::span<const TokenExample> tokens) {
   Batch batch{.examples = {tokens.begin(), tokens.end()}};
   std::vector<float>& numbers = stored_ ? batch.features : batch.patches;
@@ -36,7 +43,6 @@ Batch BatchMaker::make(std::span<const Example> examples, std::span<const TokenE
     std::int64_t picture = 0;
     std::size_t example = 0;  // the first one about it
   };
-  const Config& config = trainee_.pipeline->config;
   std::map<std::string, Seen> known;
   std::int64_t pictures = 0;
   for (std::size_t i = 0; i < examples.size(); ++i) {
@@ -49,10 +55,7 @@ Batch BatchMaker::make(std::span<const Example> examples, std::span<const TokenE
     }
     const std::vector<float> part = seen(examples[i]);
     numbers.insert(numbers.end(), part.begin(), part.end());
-    if (trainee_.dense)
-      add_dense_targets(batch.dense, {examples[i].width, examples[i].height, examples[i].things, examples[i].letters},
-                        config.vision, *trainee_.pipeline->tokenizer, config.loc_divisor,
-                        pictures * config.vision.tokens());
+    ask_tokens(batch, examples[i], pictures);
     batch.examples[i].pictures = {pictures};
     if (same_) known.emplace(name, Seen{pictures, i});
     ++pictures;

@@ -40,6 +40,8 @@ class BatchMaker {
 
  private:
   std::vector<float> seen(const Example& example);
+  // Of a picture that several examples are about the first one says what is there.
+  void ask_tokens(Batch& batch, const Example& example, std::int64_t picture) const;
 
   const Trainee& trainee_;
   const Dataset& data_;

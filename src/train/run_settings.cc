@@ -57,6 +57,9 @@ void settle_recipe(Recipe& recipe, const RunData& data, std::uint64_t parameters
     fail(ErrorKind::usage, "noise_boxes",
          "cannot fill up lists of boxes: --noise-boxes: expected objects to detect, got none in the data. Try: boxes "
          "as COCO, VOC, YOLO or LabelMe has them, and --task detect");
+  if (recipe.dense_head > 0 && recipe.detect_prompt == "each")
+    fail(ErrorKind::usage, "dense_head", "--dense-head is about all that is in a picture: expected --detect-prompt ",
+         "classes or every, got each");
   const std::int64_t per_step = recipe.batch * recipe.accumulate;
   const double steps_of_epoch = static_cast<double>(data.training.size()) / static_cast<double>(per_step);
   if (recipe.steps == 0) {

@@ -252,8 +252,9 @@ class Tally:
         raise SystemExit(self.failures != 0)
 
 
-def arguments(count):
+def arguments(count, add=lambda parser: None):
     parser = argparse.ArgumentParser()
+    add(parser)
     parser.add_argument("program", type=lambda p: str(pathlib.Path(p).resolve()))
     parser.add_argument("--count", type=int, default=count)
     parser.add_argument("--seed", type=int, default=1)

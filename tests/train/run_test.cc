@@ -269,6 +269,10 @@ TEST_F(RunTest, WhatCannotBeDoneIsRefused) {
   Recipe noisy = recipe("noisy");
   noisy.noise_boxes = 4;
   EXPECT_EQ(code_of(noisy), "noise_boxes");
+  Recipe dense = recipe("dense");
+  dense.dense_head = 1;
+  dense.detect_prompt = "each";
+  EXPECT_EQ(code_of(dense), "dense_head");
   Recipe drawn = recipe("drawn");
   drawn.data = "scenes:1:2";
   drawn.detect_prompt = "each";
