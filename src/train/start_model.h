@@ -10,7 +10,8 @@ namespace paligemma {
 // Whether it is the one inside the program.
 bool is_embedded(const Recipe& recipe);
 
-// What new_model, init in mode full, or model says. A new one has the recipe's tokenizer, or one that is learned from
+// What new_model, init in mode full, or model says, in a folder that has the recipe's codec where it names one: what is
+// made of the model has it too. A new one has the recipe's tokenizer, or one that is learned from
 // the texts of `data`. Throws Error{usage, "new_model"} for settings that contradict each other, and as
 // find_model(), parse_new_model() and new_model_files().
 ModelFiles start_model(const Recipe& recipe, const Dataset& data);

@@ -117,6 +117,10 @@ TEST(NewModel, IsTrainedAndGoneOnFrom) {
   train(on, false, hooks);
   EXPECT_LT(*seen[20].dense, *seen[0].dense - 1);
 
+  const std::filesystem::path made(scratch.path("second/last"));
+  EXPECT_TRUE(Scratch::bytes_of(made / "mask_codec.safetensors") == Scratch::bytes_of(recipe.codec));
+  EXPECT_LE(open_pipeline(made, {})->tokenizer->size(), 2100);
+
   Recipe wrong = recipe;
   wrong.out = scratch.path("third"), wrong.mode = "lora";
   EXPECT_THROW(train(wrong, false, hooks), Error);
