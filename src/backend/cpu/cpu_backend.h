@@ -182,7 +182,7 @@ void CpuBackend::for_columns(std::int64_t cols, std::int64_t work, Body body) {
   constexpr std::int64_t kWorthATask = 16384;
   // Few tasks: parts of rows are read as long as may be.
   const std::int64_t lines = (cols + kLine - 1) / kLine, most = lines * kLine * work / kWorthATask + 1;
-  const std::int64_t tasks = std::min({lines, most, std::int64_t{2} * pool_.threads() - 1});
+  const std::int64_t tasks = std::min({lines, most, std::int64_t{pool_.threads()}});
   pool_.run(tasks, [&](std::int64_t i, int) {
     const std::int64_t first = lines * i / tasks * kLine, end = std::min(cols, lines * (i + 1) / tasks * kLine);
     body(first, end - first);
