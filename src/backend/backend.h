@@ -151,10 +151,10 @@ class Backend {
   virtual void linear(ConstView x, std::span<const LinearPart> parts, Precision precision) = 0;
   // y = gelu_tanh(x G^T) * (x U^T), elementwise product of (R, F).
   virtual void gated_gelu(ConstView x, const Weight& gate, const Weight& up, View y, Precision precision) = 0;
-  // x = gelu_tanh(x), in place.
-  virtual void gelu(View x) = 0;
-  // x = gelu_tanh(x) * up, in place: with the two factors that linear gives the bits of the gated_gelu above.
-  virtual void gated_gelu(ConstView up, View x) = 0;
+  // y = gelu_tanh(x). y may be x.
+  virtual void gelu(ConstView x, View y) = 0;
+  // y = gelu_tanh(gate) * up: with the two factors that linear gives the bits of the gated_gelu above. y may be either.
+  virtual void gated_gelu(ConstView gate, ConstView up, View y) = 0;
   // x = x * scale + offset, column by column, in place.
   virtual void affine(const Weight& scale, const Weight& offset, View x) = 0;
   // y = (x - mean) / sqrt(variance + eps) * weight + bias, two-pass statistics. y may be x.
@@ -199,8 +199,9 @@ class Backend {
   // Gradients of the functions above. `dy` is that of an output; all but the marked ones add to what they write. A sum
   // over rows runs in their order, whatever the threads, so that two calls give the bits of one with the rows of both.
 
-  // dx += dy W, for W of any type; under bf16 and int8 both are rounded to bf16.
-  virtual void linear_input_gradient(ConstView dy, const Weight& weight, View dx, Precision precision) = 0;
+  // dx += dy W, or = without `accumulate`, for W of any type; under bf16 and int8 both are rounded to bf16.
+  virtual void linear_input_gradient(ConstView dy, const Weight& weight, View dx, Precision precision,
+                                     bool accumulate) = 0;
   // dW += dy^T x: (R, N), (R, K) -> (N, K).
   virtual void linear_weight_gradient(ConstView dy, ConstView x, View dweight, Precision precision) = 0;
   // db += sum of the rows of dy: (R, N) -> (1, N).
@@ -211,9 +212,9 @@ class Backend {
   virtual void column_products(ConstView a, ConstView b, View sums) = 0;
   // dx = dx * scale, column by column, in place.
   virtual void scale_columns(const Weight& scale, View dx) = 0;
-  // x is what GELU was taken of.
+  // dx = the gradient; x is what GELU was taken of.
   virtual void gelu_gradient(ConstView x, ConstView dy, View dx) = 0;
-  // gate and up are the two factors.
+  // dgate, dup = the gradients; gate and up are the two factors.
   virtual void gated_gelu_gradient(ConstView gate, ConstView up, ConstView dy, View dgate, View dup) = 0;
   // In place: an element becomes 0 with probability `rate`, else it is divided by 1 - rate. Which ones depends on the
   // seed and on the element's row and column alone.

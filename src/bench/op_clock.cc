@@ -73,12 +73,12 @@ void OpClock::gated_gelu(ConstView x, const Weight& gate, const Weight& up, View
   op.work.gb += 1e-9 * static_cast<double>(gate.bytes + up.bytes);
 }
 
-void OpClock::gelu(View x) {
-  time(sized("gelu", x), [&] { backend_.gelu(x); });
+void OpClock::gelu(ConstView x, View y) {
+  time(sized("gelu", x), [&] { backend_.gelu(x, y); });
 }
 
-void OpClock::gated_gelu(ConstView up, View x) {
-  time(sized("gated_gelu", x), [&] { backend_.gated_gelu(up, x); });
+void OpClock::gated_gelu(ConstView gate, ConstView up, View y) {
+  time(sized("gated_gelu", y), [&] { backend_.gated_gelu(gate, up, y); });
 }
 
 void OpClock::affine(const Weight& scale, const Weight& offset, View x) {
@@ -159,9 +159,9 @@ void OpClock::attention(ConstView q, const KvCache& cache, std::int64_t layer, s
   op.work.gb += 2e-9 * keys * static_cast<double>(shape.kv_heads * shape.head_size * byte_size(cache.dtype));
 }
 
-void OpClock::linear_input_gradient(ConstView dy, const Weight& weight, View dx, Precision precision) {
+void OpClock::linear_input_gradient(ConstView dy, const Weight& weight, View dx, Precision precision, bool accumulate) {
   OpTime& op = time(join(sized("linear_input_gradient", dy), " -> ", dx.cols),
-                    [&] { backend_.linear_input_gradient(dy, weight, dx, precision); });
+                    [&] { backend_.linear_input_gradient(dy, weight, dx, precision, accumulate); });
   op.work.gflop += 2e-9 * static_cast<double>(dy.rows * dy.cols * dx.cols);
   op.work.gb += 1e-9 * static_cast<double>(weight.bytes);
 }

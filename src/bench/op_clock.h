@@ -48,8 +48,8 @@ class OpClock final : public Backend {
 
   void linear(ConstView x, std::span<const LinearPart> parts, Precision precision) override;
   void gated_gelu(ConstView x, const Weight& gate, const Weight& up, View y, Precision precision) override;
-  void gelu(View x) override;
-  void gated_gelu(ConstView up, View x) override;
+  void gelu(ConstView x, View y) override;
+  void gated_gelu(ConstView gate, ConstView up, View y) override;
   void affine(const Weight& scale, const Weight& offset, View x) override;
   void layer_norm(ConstView x, const Weight& weight, const Weight& bias, float eps, View y) override;
   void rms_norm(ConstView x, const Weight& weight, float eps, View y) override;
@@ -71,7 +71,8 @@ class OpClock final : public Backend {
   void attention(ConstView q, const KvCache& cache, std::int64_t layer, std::span<const Sequence> sequences,
                  const AttentionShape& shape, View y, Precision precision) override;
 
-  void linear_input_gradient(ConstView dy, const Weight& weight, View dx, Precision precision) override;
+  void linear_input_gradient(ConstView dy, const Weight& weight, View dx, Precision precision,
+                             bool accumulate) override;
   void linear_weight_gradient(ConstView dy, ConstView x, View dweight, Precision precision) override;
   void bias_gradient(ConstView dy, View dbias) override;
   void add_scaled(ConstView dy, float factor, View dx) override;

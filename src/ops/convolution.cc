@@ -91,14 +91,13 @@ struct ConvolutionGradient {
       backend.linear_weight_gradient(dy, p, dweight, precision);
     }
     if (dx.rows == 0) return;
-    backend.zero(p);
-    backend.linear_input_gradient(dy, of.weight, p, precision);
+    backend.linear_input_gradient(dy, of.weight, p, precision, false);
     backend.add_patches(p, patches.shape, dx);
   }
 
   void multiply(ConstView dy, ConstView x, View dx) const {
     if (dweight.rows > 0) backend.linear_weight_gradient(dy, x, dweight, precision);
-    if (dx.rows > 0) backend.linear_input_gradient(dy, of.weight, dx, precision);
+    if (dx.rows > 0) backend.linear_input_gradient(dy, of.weight, dx, precision, true);
   }
 };
 

@@ -29,7 +29,9 @@ void record_product(Pass& pass, ConstView x, const LinearPart& part, ConstView w
     if (const View dweight = tape->tensor_gradient(part.weight); dweight.rows > 0)
       backend.linear_weight_gradient(dy, x, dweight, precision);
     if (const View dbias = tape->tensor_gradient(part.bias); dbias.rows > 0) backend.bias_gradient(dy, dbias);
-    if (tape->wants(x)) backend.linear_input_gradient(dy, *part.weight, tape->gradient(x), precision);
+    if (!tape->wants(x)) return;
+    const Tape::Place dx = tape->place_of_gradient(x);
+    backend.linear_input_gradient(dy, *part.weight, dx.at, precision, !dx.fresh);
   });
 }
 
@@ -58,15 +60,13 @@ void record_low_rank(Pass& pass, ConstView x, const LowRank& change, const LowRa
       backend.linear_weight_gradient(dy, run.down, db, Precision::f32);
     const ArenaScope scope(arena);
     const View ddown = arena.rows(run.down.rows, run.down.cols);
-    backend.zero(ddown);
-    backend.linear_input_gradient(dy, change.b, ddown, Precision::f32);
+    backend.linear_input_gradient(dy, change.b, ddown, Precision::f32, false);
     if (const View da = tape->tensor_gradient(&change.a); da.rows > 0)
       backend.linear_weight_gradient(ddown, run.x, da, Precision::f32);
     if (dx.rows == 0) return;
-    if (!run.dropped) return backend.linear_input_gradient(ddown, change.a, dx, Precision::f32);
+    if (!run.dropped) return backend.linear_input_gradient(ddown, change.a, dx, Precision::f32, true);
     const View holed = arena.rows(x.rows, x.cols);
-    backend.zero(holed);
-    backend.linear_input_gradient(ddown, change.a, holed, Precision::f32);
+    backend.linear_input_gradient(ddown, change.a, holed, Precision::f32, false);
     backend.dropout(holed, tape->dropout.rate, run.seed);
     backend.add(holed, dx);
   });
@@ -174,13 +174,12 @@ View gated_gelu(Pass& pass, ConstView x, const Weight& gate, const Weight& up, B
   const View g = linear(pass, x, gate), u = linear(pass, x, up);
   pass.see(block, "mlp.gate_proj", g);
   pass.see(block, "mlp.up_proj", u);
-  pass.backend.copy(g, y);
-  pass.backend.gated_gelu(u, y);
+  pass.backend.gated_gelu(g, u, y);
   Tape* tape = pass.tape;
   if (tape && (tape->wants(g) || tape->wants(u))) {
     tape->want(y), tape->want(g), tape->want(u);
     tape->record([&backend = pass.backend, tape, g, u, y] {
-      backend.gated_gelu_gradient(g, u, tape->gradient(y), tape->gradient(g), tape->gradient(u));
+      backend.gated_gelu_gradient(g, u, tape->gradient(y), tape->new_gradient(g), tape->new_gradient(u));
     });
   } else {
     pass.arena.restore(mark);
@@ -199,13 +198,12 @@ View linear_gelu(Pass& pass, ConstView x, const Linear& layer, BlockName block, 
   const Arena::Mark mark = pass.arena.mark();
   const View h = linear(pass, x, layer);
   pass.see(block, name, h);
-  pass.backend.copy(h, y);
-  pass.backend.gelu(y);
+  pass.backend.gelu(h, y);
   Tape* tape = pass.tape;
   if (tape && tape->wants(h)) {
     tape->want(y);
     tape->record(
-        [&backend = pass.backend, tape, h, y] { backend.gelu_gradient(h, tape->gradient(y), tape->gradient(h)); });
+        [&backend = pass.backend, tape, h, y] { backend.gelu_gradient(h, tape->gradient(y), tape->new_gradient(h)); });
   } else {
     pass.arena.restore(mark);
   }

@@ -48,17 +48,35 @@ void Tape::want(ConstView value) {
   order_.push_back(value.data);
 }
 
-View Tape::gradient(ConstView value) {
+Tape::Value& Tape::find_wanted(ConstView value) {
   const auto found = find(value);
   if (found == values_.end()) fail(ErrorKind::failure, "tape", "the gradient of a value that nothing wants it of");
-  Value& whole = values_.at(found->first);
-  if (whole.gradient.rows == 0) {
-    if (whole.number < first_value_)
-      fail(ErrorKind::failure, "tape", "a block's backward reached a value outside that is not its input");
-    whole.gradient = arena_.rows(whole.rows, whole.cols);
-    backend_.zero(whole.gradient);
-  }
-  const std::int64_t at = value.data - found->first;
+  return values_.at(found->first);
+}
+
+Tape::Place Tape::place_of_gradient(ConstView value) {
+  Value& whole = find_wanted(value);
+  const bool all = value.rows == whole.rows && value.cols == whole.cols;
+  if (whole.gradient.rows > 0 || !all) return {gradient(value), false};
+  return {make_gradient(whole), true};
+}
+
+View Tape::new_gradient(ConstView value) {
+  const Place place = place_of_gradient(value);
+  if (!place.fresh) fail(ErrorKind::failure, "tape", "the gradient of a value that more than one op takes");
+  return place.at;
+}
+
+View Tape::make_gradient(Value& whole) {
+  if (whole.number < first_value_)
+    fail(ErrorKind::failure, "tape", "a block's backward reached a value outside that is not its input");
+  return whole.gradient = arena_.rows(whole.rows, whole.cols);
+}
+
+View Tape::gradient(ConstView value) {
+  Value& whole = find_wanted(value);
+  if (whole.gradient.rows == 0) backend_.zero(make_gradient(whole));
+  const std::int64_t at = value.data - find(value)->first;
   return whole.gradient.row_range(at / whole.stride, value.rows).col_range(at % whole.stride, value.cols);
 }
 

@@ -43,6 +43,14 @@ class Tape {
   void want(ConstView value);
   // The place of its gradient, which begins as zero.
   View gradient(ConstView value);
+  // The same for who writes all of it: where it is `fresh` nothing was there yet, and it holds anything.
+  struct Place {
+    View at;
+    bool fresh = false;
+  };
+  Place place_of_gradient(ConstView value);
+  // Of a value that only one op takes: that op sets it.
+  View new_gradient(ConstView value);
 
   void record(std::function<void()> backward) { nodes_.push_back(std::move(backward)); }
   // Runs what was recorded, last first, and forgets it. The gradient of what the loss depends on is there already.
@@ -84,6 +92,8 @@ class Tape {
   void forget_since(const Mark& mark);
   void run_since(std::size_t node);
   std::map<const float*, Value>::const_iterator find(ConstView value) const;
+  Value& find_wanted(ConstView value);
+  View make_gradient(Value& whole);
 
   Backend& backend_;
   Arena& arena_;

@@ -34,8 +34,8 @@ class IdleBackend final : public Backend {
   void gated_gelu(ConstView x, const Weight&, const Weight&, View, Precision precision) override {
     linear(x, {}, precision);
   }
-  void gelu(View) override {}
-  void gated_gelu(ConstView, View) override {}
+  void gelu(ConstView, View) override {}
+  void gated_gelu(ConstView, ConstView, View) override {}
   void affine(const Weight&, const Weight&, View) override {}
   void layer_norm(ConstView, const Weight&, const Weight&, float, View) override {}
   void rms_norm(ConstView, const Weight&, float, View) override {}
@@ -56,7 +56,7 @@ class IdleBackend final : public Backend {
   void attention(ConstView, const KvCache&, std::int64_t, std::span<const Sequence>, const AttentionShape&, View,
                  Precision) override {}
 
-  void linear_input_gradient(ConstView dy, const Weight&, View, Precision precision) override {
+  void linear_input_gradient(ConstView dy, const Weight&, View, Precision precision, bool) override {
     linear(dy, {}, precision);
   }
   void linear_weight_gradient(ConstView dy, ConstView x, View, Precision precision) override {

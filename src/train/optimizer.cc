@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <exception>
 #include <numbers>
 #include <numeric>
 #include <span>
@@ -9,6 +10,8 @@
 
 namespace paligemma {
 namespace {
+
+constexpr std::size_t kSmall = std::size_t{1} << 20;  // numbers of a tensor
 
 double sum_of_squares(std::span<const float> values) {
   constexpr std::size_t kChains = 8;
@@ -32,10 +35,14 @@ std::vector<float> turned_over(const std::vector<float>& matrix, std::int64_t ro
   return out;
 }
 
+bool is_zero(std::span<const float> values) {
+  return std::ranges::all_of(values, [](float value) { return value == 0; });
+}
+
 }  // namespace
 
 Optimizer::Optimizer(Parameters& parameters, Backend& backend, const OptimizerOptions& options)
-    : parameters_(parameters), backend_(backend), options_(options) {
+    : parameters_(parameters), backend_(backend), options_(options), pool_(options.threads) {
   for (const Parameter& p : parameters.all()) {
     Moments moments;
     const bool two = options.kind != OptimizerKind::sgd && !by_muon(p);
@@ -44,44 +51,60 @@ Optimizer::Optimizer(Parameters& parameters, Backend& backend, const OptimizerOp
     if (options.ema > 0) moments.average.assign(p.value.begin(), p.value.end());
     moments_.push_back(std::move(moments));
   }
+  if (options.kind != OptimizerKind::muon || pool_.threads() == 1) return;
+  for (int i = 0; i < pool_.threads(); ++i) alone_.push_back(make_cpu_backend({.threads = 1}));
 }
-
-namespace {
-
-bool is_zero(std::span<const float> values) {
-  return std::ranges::all_of(values, [](float value) { return value == 0; });
-}
-
-}  // namespace
 
 StepResult Optimizer::step(const StepRates& rates) {
+  const auto count = std::ssize(moments_);
+  std::vector<double> squares(moments_.size());
+  pool_.run(count, [&](std::int64_t i, int) {
+    const auto at = static_cast<std::size_t>(i);
+    squares[at] = sum_of_squares(parameters_.all()[at].gradient);
+  });
   double all = 0, clipped = 0;
-  for (const Parameter& p : parameters_.all()) {
-    const double square = sum_of_squares(p.gradient);
-    all += square;
-    if (!(options_.clip_adamw_only && by_muon(p))) clipped += square;
+  for (std::size_t i = 0; i < squares.size(); ++i) {
+    all += squares[i];
+    if (!(options_.clip_adamw_only && by_muon(parameters_.all()[i]))) clipped += squares[i];
   }
   const StepResult result{std::sqrt(all), !std::isfinite(all)};
   if (result.skipped) return result;
   ++steps_;
   // torch's clip_grad_norm_.
   const double factor = options_.clip > 0 ? std::min(1.0, options_.clip / (std::sqrt(clipped) + 1e-6)) : 1;
-  for (std::size_t i = 0; i < moments_.size(); ++i) {
-    Parameter& p = parameters_.all()[i];
-    Moments& moments = moments_[i];
-    if (by_muon(p)) {
-      if (is_zero(p.gradient) && is_zero(moments.first)) continue;  // nothing has reached it yet, and no step would
-      muon(p, moments, rates.lr, options_.clip_adamw_only ? 1 : static_cast<float>(factor));
-    } else if (options_.kind == OptimizerKind::sgd) {
-      sgd(p, moments, rates.lr, static_cast<float>(factor));
-    } else {
-      adamw(p, moments, options_.kind == OptimizerKind::muon ? rates.lr_adamw : rates.lr, static_cast<float>(factor));
+  const auto is_small = [&](std::size_t i) { return parameters_.all()[i].value.size() <= kSmall; };
+  std::vector<std::exception_ptr> errors(moments_.size());
+  pool_.run(count, [&](std::int64_t i, int thread) {
+    const auto at = static_cast<std::size_t>(i);
+    if (!is_small(at)) return;
+    try {
+      Backend& own = alone_.empty() ? backend_ : *alone_[static_cast<std::size_t>(thread)];
+      update(at, rates, static_cast<float>(factor), own);
+    } catch (...) {
+      errors[at] = std::current_exception();
     }
-    const auto rest = static_cast<float>(1 - options_.ema);
-    for (std::size_t j = 0; j < moments.average.size(); ++j)
-      moments.average[j] += rest * (p.value[j] - moments.average[j]);
-  }
+  });
+  for (const std::exception_ptr& error : errors)
+    if (error) std::rethrow_exception(error);
+  for (std::size_t i = 0; i < moments_.size(); ++i)
+    if (!is_small(i)) update(i, rates, static_cast<float>(factor), backend_);
   return result;
+}
+
+void Optimizer::update(std::size_t i, const StepRates& rates, float factor, Backend& backend) {
+  Parameter& p = parameters_.all()[i];
+  Moments& moments = moments_[i];
+  if (by_muon(p)) {
+    if (is_zero(p.gradient) && is_zero(moments.first)) return;  // nothing has reached it yet, and no step would
+    muon(p, moments, rates.lr, options_.clip_adamw_only ? 1 : factor, backend);
+  } else if (options_.kind == OptimizerKind::sgd) {
+    sgd(p, moments, rates.lr, factor);
+  } else {
+    adamw(p, moments, options_.kind == OptimizerKind::muon ? rates.lr_adamw : rates.lr, factor);
+  }
+  const auto rest = static_cast<float>(1 - options_.ema);
+  for (std::size_t j = 0; j < moments.average.size(); ++j)
+    moments.average[j] += rest * (p.value[j] - moments.average[j]);
 }
 
 void Optimizer::adamw(Parameter& p, Moments& moments, double lr, float scale) const {
@@ -112,7 +135,7 @@ void Optimizer::sgd(Parameter& p, Moments& moments, double lr, float scale) cons
 }
 
 // Nesterov's momentum, made orthogonal; the rate grows with the height of a matrix that is higher than wide.
-void Optimizer::muon(Parameter& p, Moments& moments, double lr, float scale) {
+void Optimizer::muon(Parameter& p, Moments& moments, double lr, float scale, Backend& backend) const {
   const std::int64_t rows = p.rows(), cols = p.cols();
   const auto momentum = static_cast<float>(options_.muon_momentum);
   std::vector<float> update(p.value.size());
@@ -121,7 +144,7 @@ void Optimizer::muon(Parameter& p, Moments& moments, double lr, float scale) {
     moments.first[i] += (1 - momentum) * (g - moments.first[i]);
     update[i] = g + momentum * (moments.first[i] - g);
   }
-  orthogonalize(update, rows, cols);
+  orthogonalize(update, rows, cols, backend);
   const auto keep = static_cast<float>(1 - lr * decay(p));
   const auto rate =
       static_cast<float>(lr * std::sqrt(std::max(1.0, static_cast<double>(rows) / static_cast<double>(cols))));
@@ -130,7 +153,8 @@ void Optimizer::muon(Parameter& p, Moments& moments, double lr, float scale) {
 
 // Five steps of the Newton-Schulz iteration X <- a X + (b G + c G G) X with G = X X^T, where X is lower than wide. What
 // is held is Y = X^T: G = Y^T Y is a sum over rows of Y, and as G is symmetric, Y <- a Y + Y (b G + c G^T G).
-void Optimizer::orthogonalize(std::vector<float>& update, std::int64_t rows, std::int64_t cols) {
+void Optimizer::orthogonalize(std::vector<float>& update, std::int64_t rows, std::int64_t cols,
+                              Backend& backend) const {
   constexpr float a = 3.4445f, b = -4.7750f, c = 2.0315f;
   constexpr int kSteps = 5;
   const bool turn = rows < cols;
@@ -142,17 +166,17 @@ void Optimizer::orthogonalize(std::vector<float>& update, std::int64_t rows, std
   const auto side = static_cast<std::size_t>(n * n);
   std::vector<float> next(y.size()), gram(side), scaled(side), polynomial(side);
   const auto square = [n](std::vector<float>& of) { return View(of.data(), n, n); };
-  Weight placed = backend_.make_matrix(n, n, options_.precision == Precision::f32 ? DType::f32 : DType::bf16);
+  Weight placed = backend.make_matrix(n, n, options_.precision == Precision::f32 ? DType::f32 : DType::bf16);
   for (int step = 0; step < kSteps; ++step) {
     const View from(y.data(), m, n);
     std::ranges::fill(gram, 0.0f);
-    backend_.linear_weight_gradient(from, from, square(gram), options_.precision);
+    backend.linear_weight_gradient(from, from, square(gram), options_.precision);
     for (std::size_t i = 0; i < side; ++i) scaled[i] = c * gram[i], polynomial[i] = b * gram[i];
-    backend_.linear_weight_gradient(square(scaled), square(gram), square(polynomial), options_.precision);
-    backend_.place_rows(placed, 0, {DType::f32, {n, n}, std::as_bytes(std::span(polynomial))});
+    backend.linear_weight_gradient(square(scaled), square(gram), square(polynomial), options_.precision);
+    backend.place_rows(placed, 0, {DType::f32, {n, n}, std::as_bytes(std::span(polynomial))});
     for (std::size_t i = 0; i < y.size(); ++i) next[i] = a * y[i];
     const LinearPart part{&placed, nullptr, View(next.data(), m, n), true};
-    backend_.linear(from, {&part, 1}, options_.precision);
+    backend.linear(from, {&part, 1}, options_.precision);
     std::swap(y, next);
   }
   update = turn ? turned_over(y, m, n) : std::move(y);

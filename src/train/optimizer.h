@@ -3,9 +3,11 @@
 #pragma once
 
 #include <map>
+#include <memory>
 #include <string>
 #include <vector>
 
+#include "base/thread_pool.h"
 #include "train/parameters.h"
 
 namespace paligemma {
@@ -23,6 +25,7 @@ struct OptimizerOptions {
   bool clip_adamw_only = false;          // muon's steps do not depend on the length of a gradient
   double ema = 0;                        // decay of the average of the weights; 0: none
   Precision precision = Precision::f32;  // of muon's products, of which torch takes the operands in bf16
+  int threads = 1;                       // 0: one for each core; results do not depend on it
 };
 
 struct StepRates {
@@ -63,14 +66,19 @@ class Optimizer {
   }
   void adamw(Parameter& parameter, Moments& moments, double lr, float scale) const;
   void sgd(Parameter& parameter, Moments& moments, double lr, float scale) const;
-  void muon(Parameter& parameter, Moments& moments, double lr, float scale);
-  void orthogonalize(std::vector<float>& update, std::int64_t rows, std::int64_t cols);
+  void muon(Parameter& parameter, Moments& moments, double lr, float scale, Backend& backend) const;
+  void orthogonalize(std::vector<float>& update, std::int64_t rows, std::int64_t cols, Backend& backend) const;
+  // With the part of the gradients' factor that clips it.
+  void update(std::size_t i, const StepRates& rates, float factor, Backend& backend);
 
   Parameters& parameters_;
   Backend& backend_;
   OptimizerOptions options_;
   std::vector<Moments> moments_;
   std::int64_t steps_ = 0;
+  // Small matrices are a thread's each, with a back end of its own.
+  ThreadPool pool_;
+  std::vector<std::unique_ptr<Backend>> alone_;
 };
 
 enum class Schedule { constant, cosine, linear, trapezoid };

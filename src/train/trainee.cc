@@ -130,6 +130,7 @@ std::unique_ptr<Trainee> open_trainee(const Recipe& recipe, ModelFiles files, co
   trainee->place();
   OptimizerOptions optimizing = optimizer_options(recipe);
   optimizing.precision = holding_of(pipeline.options).precision;
+  optimizing.threads = static_cast<int>(recipe.threads);
   trainee->optimizer.emplace(*trainee->parameters, *pipeline.backend, optimizing);
   return trainee;
 }

@@ -35,7 +35,7 @@ TEST_P(ProductGradientTest, Products) {
       backend.embed(weight, rows, 1, DType::f32, view(values, c.n));
       for (const Precision precision : {Precision::f32, Precision::bf16}) {
         std::vector<float> dx(x.size(), 0.5f);
-        backend.linear_input_gradient(view(dy, c.rows), weight, view(dx, c.rows), precision);
+        backend.linear_input_gradient(view(dy, c.rows), weight, view(dx, c.rows), precision, true);
         std::vector<double> expected(x.size(), 0.0);
         for (std::int64_t r = 0; r < c.rows; ++r)
           for (std::int64_t i = 0; i < c.n; ++i)
@@ -45,6 +45,10 @@ TEST_P(ProductGradientTest, Products) {
                                                : round_to_bf16(dy[std::size_t(r * c.n + i)])) *
                   rounded(values[std::size_t(i * c.k + j)], type, precision);
         expect_added(dx, expected, 0.5f, 4 * product_tolerance(c.n));
+        std::vector<float> set(x.size(), NAN), added(x.size(), 0.0f);
+        backend.linear_input_gradient(view(dy, c.rows), weight, view(set, c.rows), precision, false);
+        backend.linear_input_gradient(view(dy, c.rows), weight, view(added, c.rows), precision, true);
+        EXPECT_TRUE(same_bits(view(set, c.rows), view(added, c.rows)));
       }
     }
     for (const Precision precision : {Precision::f32, Precision::bf16}) {
@@ -94,7 +98,7 @@ TEST_P(ProductGradientTest, RowsAndThreadsDoNotMatter) {
         const auto compute = [&, precision = precision, k = k](CpuBackend& with, std::int64_t first, std::int64_t count,
                                                                std::vector<float>& dx, std::vector<float>& y) {
           with.linear_input_gradient(view(dy, rows).row_range(first, count), weight,
-                                     view(dx, rows).row_range(first, count), precision);
+                                     view(dx, rows).row_range(first, count), precision, true);
           const LinearPart part{&weight, nullptr, view(y, rows).row_range(first, count)};
           with.linear(view(x, rows).row_range(first, count), {&part, 1}, precision);
         };

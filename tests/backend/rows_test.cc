@@ -51,7 +51,7 @@ TEST_P(RowsTest, ElementByElement) {
       sum.at(0, i) = turned.at(0, i) = x.at(0, i);
     }
     backend.add(a.view(), sum.view());
-    backend.gelu(activated.view());
+    backend.gelu(activated.view(), activated.view());
     backend.soft_cap(capped.view(), 0.7f);
     backend.affine(place_vector(backend, scale), place_vector(backend, offset), turned.view());
     EXPECT_TRUE(sum.gaps_untouched() && activated.gaps_untouched() && capped.gaps_untouched() &&

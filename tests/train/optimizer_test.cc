@@ -53,6 +53,35 @@ TEST(Optimizer, StepsAreTorchs) {
   }
 }
 
+TEST(Optimizer, ThreadsDoNotMatter) {
+  const auto train = [](int threads) {
+    const auto backend = make_cpu_backend({.threads = threads});
+    std::vector<Weight> placed;
+    placed.reserve(8);
+    Parameters parameters(*backend);
+    for (int i = 0; i < 8; ++i) {
+      const std::int64_t rows = 20 + i, cols = 40 - 5 * i;
+      placed.push_back(backend->make_matrix(rows, cols, DType::f32));
+      std::vector<float> value(static_cast<std::size_t>(rows * cols));
+      for (std::size_t j = 0; j < value.size(); ++j) value[j] = std::sin(static_cast<float>(j * (3 + placed.size())));
+      parameters.add({.name = "w", .shape = {rows, cols}, .placed = &placed.back(), .matrix = true, .table = i == 5},
+                     {DType::f32, {rows, cols}, std::as_bytes(std::span(value))});
+    }
+    Optimizer optimizer(parameters, *backend, {.kind = OptimizerKind::muon, .ema = 0.5, .threads = threads});
+    std::vector<float> after;
+    for (int step = 0; step < 3; ++step) {
+      for (Parameter& p : parameters.all())
+        for (std::size_t j = 0; j < p.gradient.size(); ++j) p.gradient[j] = std::cos(p.value[j] * 7);
+      optimizer.step({.lr = 0.01, .lr_adamw = 0.01});
+    }
+    for (const Parameter& p : parameters.all()) after.insert(after.end(), p.value.begin(), p.value.end());
+    return after;
+  };
+  const std::vector<float> alone = train(1);
+  EXPECT_EQ(train(2), alone);
+  EXPECT_EQ(train(5), alone);
+}
+
 TEST(Optimizer, ClipsTheGlobalNorm) {
   OneMatrix one(1, 2, {0, 0});
   Optimizer optimizer(one.parameters, *one.backend, {.kind = OptimizerKind::sgd, .momentum = 0, .clip = 1});

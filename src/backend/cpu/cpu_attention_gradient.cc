@@ -156,8 +156,7 @@ class HeadGradient {
 
   // That a task takes.
   static std::int64_t floats(const GradientCall& call, std::int64_t keys) {
-    return std::max(2 * kGatheredLanes * call.shape.head_size,
-                    kTaskLanes * (2 * stride(keys) + call.shape.head_size) + stride(keys));
+    return kTaskLanes * (2 * stride(keys) + call.shape.head_size) + stride(keys);
   }
 
   // each(count, task) calls task(i, memory) for all i below count.

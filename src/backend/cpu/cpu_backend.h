@@ -37,8 +37,8 @@ class CpuBackend final : public Backend {
 
   void linear(ConstView x, std::span<const LinearPart> parts, Precision precision) override;
   void gated_gelu(ConstView x, const Weight& gate, const Weight& up, View y, Precision precision) override;
-  void gelu(View x) override;
-  void gated_gelu(ConstView up, View x) override;
+  void gelu(ConstView x, View y) override;
+  void gated_gelu(ConstView gate, ConstView up, View y) override;
   void affine(const Weight& scale, const Weight& offset, View x) override;
   void layer_norm(ConstView x, const Weight& weight, const Weight& bias, float eps, View y) override;
   void rms_norm(ConstView x, const Weight& weight, float eps, View y) override;
@@ -61,7 +61,8 @@ class CpuBackend final : public Backend {
   void attention(ConstView q, const KvCache& cache, std::int64_t layer, std::span<const Sequence> sequences,
                  const AttentionShape& shape, View y, Precision precision) override;
 
-  void linear_input_gradient(ConstView dy, const Weight& weight, View dx, Precision precision) override;
+  void linear_input_gradient(ConstView dy, const Weight& weight, View dx, Precision precision,
+                             bool accumulate) override;
   void linear_weight_gradient(ConstView dy, ConstView x, View dweight, Precision precision) override;
   void bias_gradient(ConstView dy, View dbias) override;
   void add_scaled(ConstView dy, float factor, View dx) override;
@@ -139,7 +140,7 @@ class CpuBackend final : public Backend {
   bool is_narrow(std::int64_t inner, std::int64_t columns, Precision precision, DType type) const;
   void narrow_product(ConstView x, const std::byte* panels, std::int64_t stride, const float* bias, View out,
                       bool accumulate);
-  void narrow_input_gradient(ConstView dy, const Weight& weight, View dx);
+  void narrow_input_gradient(ConstView dy, const Weight& weight, View dx, bool accumulate);
   void narrow_weight_gradient(ConstView narrow, ConstView wide, View sums, bool turned);
   void find_angles(std::span<const Sequence> sequences, std::int64_t rows, std::int64_t half, double theta);
 
@@ -181,7 +182,7 @@ void CpuBackend::for_columns(std::int64_t cols, std::int64_t work, Body body) {
   constexpr std::int64_t kWorthATask = 16384;
   // Few tasks: parts of rows are read as long as may be.
   const std::int64_t lines = (cols + kLine - 1) / kLine, most = lines * kLine * work / kWorthATask + 1;
-  const std::int64_t tasks = std::min({lines, most, std::int64_t{2} * pool_.threads() - 1});
+  const std::int64_t tasks = std::min({lines, most, std::int64_t{pool_.threads()}});
   pool_.run(tasks, [&](std::int64_t i, int) {
     const std::int64_t first = lines * i / tasks * kLine, end = std::min(cols, lines * (i + 1) / tasks * kLine);
     body(first, end - first);

@@ -174,7 +174,7 @@ void CpuBackend::linear(ConstView x, std::span<const LinearPart> parts, Precisio
           const float* bias = part.bias == nullptr ? nullptr : part.bias->view().data + column;
           const std::byte* next = panel_of(*part.weight, column + out.cols);
           multiply(operands[int(kernel.left)], row, *part.weight, column, kernel, out, next, part.accumulate, bias);
-          for (std::int64_t r = 0; part.gelu && r < out.rows; ++r) kernels_.gelu(out.cols, out.row(r));
+          for (std::int64_t r = 0; part.gelu && r < out.rows; ++r) kernels_.gelu(out.cols, out.row(r), out.row(r));
         }
         first -= of_part;
         end -= of_part;
@@ -202,7 +202,7 @@ void CpuBackend::gated_gelu(ConstView x, const Weight& gate, const Weight& up, V
       const View other(reinterpret_cast<float*>(of_thread_[thread].reserve(0)), out.rows, out.cols);
       multiply(operand, row, gate, column, kernel, out, panel_of(up, column));
       multiply(operand, row, up, column, kernel, other, panel_of(gate, column + out.cols));
-      for (std::int64_t r = 0; r < out.rows; ++r) kernels_.gated_gelu(out.cols, other.row(r), out.row(r));
+      for (std::int64_t r = 0; r < out.rows; ++r) kernels_.gated_gelu(out.cols, out.row(r), other.row(r), out.row(r));
     });
   }
 }

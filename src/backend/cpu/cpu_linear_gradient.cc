@@ -22,7 +22,8 @@ constexpr std::int64_t kPiece = 2304;      // rows of the matrix that are turned
 
 }  // namespace
 
-void CpuBackend::linear_input_gradient(ConstView dy, const Weight& weight, View dx, Precision precision) {
+void CpuBackend::linear_input_gradient(ConstView dy, const Weight& weight, View dx, Precision precision,
+                                       bool accumulate) {
   check_shape(
       weight.form == Weight::Form::matrix && weight.rows == dy.cols && weight.cols == dx.cols && dx.rows == dy.rows,
       "linear_input_gradient: expected a matrix (", dy.cols, ", ", dx.cols, ") and ", dy.rows, " rows, got (",
@@ -30,7 +31,7 @@ void CpuBackend::linear_input_gradient(ConstView dy, const Weight& weight, View 
   const DType as = precision == Precision::f32 || weight.dtype == DType::f32 ? DType::f32 : DType::bf16;
   if (precision == Precision::int8) precision = Precision::bf16;
   const ProductKernel& kernel = product(precision, as);
-  if (is_narrow(dy.cols, dx.cols, precision, weight.dtype)) return narrow_input_gradient(dy, weight, dx);
+  if (is_narrow(dy.cols, dx.cols, precision, weight.dtype)) return narrow_input_gradient(dy, weight, dx, accumulate);
   const TurnedPanel turned(weight, kernels_, as);
   const std::int64_t panels = (dx.cols + kPanel - 1) / kPanel;
   const std::int64_t in_task = std::clamp<std::int64_t>(panels / (4 * pool_.threads()), 1, kColumns / kPanel);
@@ -48,7 +49,7 @@ void CpuBackend::linear_input_gradient(ConstView dy, const Weight& weight, View 
       const View to = dx.row_range(start, rows).col_range(column, std::min(in_task * kPanel, dx.cols - column));
       std::byte* piece = of_thread_[std::size_t(thread)].reserve(0);
       const View out = apart ? View(reinterpret_cast<float*>(piece + sums), rows, to.cols, width) : to;
-      for (std::int64_t r = 0; apart && r < rows; ++r) std::copy_n(to.row(r), to.cols, out.row(r));
+      for (std::int64_t r = 0; apart && accumulate && r < rows; ++r) std::copy_n(to.row(r), to.cols, out.row(r));
       for (std::int64_t first = 0, count; first < weight.rows; first += count) {
         const std::int64_t block = first / operand.k_block, in_block = first % operand.k_block;
         count = std::min({kPiece, weight.rows - first, operand.k_block - in_block});
@@ -63,7 +64,7 @@ void CpuBackend::linear_input_gradient(ConstView dy, const Weight& weight, View 
                     .rows = rows,
                     .columns = out.cols,
                     .k = count,
-                    .accumulate = true});
+                    .accumulate = accumulate || first > 0});
       }
       for (std::int64_t r = 0; apart && r < rows; ++r) std::copy_n(out.row(r), to.cols, to.row(r));
     });

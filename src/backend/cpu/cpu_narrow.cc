@@ -61,7 +61,7 @@ void CpuBackend::narrow_product(ConstView x, const std::byte* panels, std::int64
   });
 }
 
-void CpuBackend::narrow_input_gradient(ConstView dy, const Weight& weight, View dx) {
+void CpuBackend::narrow_input_gradient(ConstView dy, const Weight& weight, View dx, bool accumulate) {
   const TurnedPanel turned(weight, kernels_, DType::f32);
   const std::int64_t stride = panel_data(round_up(weight.rows, kPanel), DType::f32);
   std::byte* panels = shared_.reserve(std::size_t((dx.cols + kPanel - 1) / kPanel * stride));
@@ -73,7 +73,7 @@ void CpuBackend::narrow_input_gradient(ConstView dy, const Weight& weight, View 
                   panels + panel * stride + panel_data(row, DType::f32));
     }
   });
-  narrow_product(dy, panels, stride, nullptr, dx, true);
+  narrow_product(dy, panels, stride, nullptr, dx, accumulate);
 }
 
 // Sums (narrow, wide) or, when `turned`, (wide, narrow) += narrow^T wide, columns of `wide` by columns: as panels.

@@ -14,16 +14,18 @@ void check_vector(const Weight& weight, std::int64_t cols, const char* operation
 
 }  // namespace
 
-void CpuBackend::gelu(View x) {
+void CpuBackend::gelu(ConstView x, View y) {
+  check_same(x, y, "gelu");
   for_rows(x.rows, 8 * x.cols, [&](std::int64_t first, std::int64_t count) {
-    for (std::int64_t r = first; r < first + count; ++r) kernels_.gelu(x.cols, x.row(r));
+    for (std::int64_t r = first; r < first + count; ++r) kernels_.gelu(x.cols, x.row(r), y.row(r));
   });
 }
 
-void CpuBackend::gated_gelu(ConstView up, View x) {
-  check_same(up, x, "gated_gelu");
-  for_rows(x.rows, 8 * x.cols, [&](std::int64_t first, std::int64_t count) {
-    for (std::int64_t r = first; r < first + count; ++r) kernels_.gated_gelu(x.cols, up.row(r), x.row(r));
+void CpuBackend::gated_gelu(ConstView gate, ConstView up, View y) {
+  check_same(gate, y, "gated_gelu");
+  check_same(up, y, "gated_gelu");
+  for_rows(y.rows, 8 * y.cols, [&](std::int64_t first, std::int64_t count) {
+    for (std::int64_t r = first; r < first + count; ++r) kernels_.gated_gelu(y.cols, gate.row(r), up.row(r), y.row(r));
   });
 }
 

@@ -80,9 +80,10 @@ struct Kernels {
   void (*scale)(std::int64_t n, float factor, const float* x, float* y) noexcept = nullptr;  // y = factor x
   // x = x scale + offset
   void (*affine)(std::int64_t n, const float* scale, const float* offset, float* x) noexcept = nullptr;
-  void (*gelu)(std::int64_t n, float* x) noexcept = nullptr;                         // x = gelu_tanh(x)
-  void (*gated_gelu)(std::int64_t n, const float* up, float* x) noexcept = nullptr;  // x = gelu_tanh(x) up
-  void (*soft_cap)(std::int64_t n, float cap, float* x) noexcept = nullptr;          // x = cap tanh(x / cap)
+  void (*gelu)(std::int64_t n, const float* x, float* y) noexcept = nullptr;  // y = gelu_tanh(x)
+  // y = gelu_tanh(gate) up
+  void (*gated_gelu)(std::int64_t n, const float* gate, const float* up, float* y) noexcept = nullptr;
+  void (*soft_cap)(std::int64_t n, float cap, float* x) noexcept = nullptr;  // x = cap tanh(x / cap)
   // x = exp(s - max(s)) for s = cap tanh(factor x / cap), or factor x when cap is 0. Returns the sum. n > 0,
   // factor >= 0.
   float (*softmax)(std::int64_t n, float factor, float cap, float* x) noexcept = nullptr;

@@ -1,5 +1,5 @@
 // Gradients of what rows.h does, over a vector type V. One call is one row. `dy` is the gradient of the output; what is
-// written is added to, but where a comment says otherwise.
+// written is added to, but where a comment says otherwise and by those of GELU.
 // Internal linkage: see math.h.
 #pragma once
 
@@ -37,17 +37,16 @@ struct Gradients {
            [=](V v, std::int64_t i, std::int64_t left) { return fma(load(a + i, left), load(b + i, left), v); });
   }
   static void gelu(std::int64_t n, const T* x, const T* dy, T* dx) noexcept {
-    R::map(n, dx, dx, [=](V v, std::int64_t i, std::int64_t left) {
-      return fma(load(dy + i, left), GeluSlope<V>(load(x + i, left)).slope, v);
-    });
+    R::map(n, x, dx,
+           [=](V v, std::int64_t i, std::int64_t left) { return load(dy + i, left) * GeluSlope<V>(v).slope; });
   }
   static void gated_gelu(std::int64_t n, const T* gate, const T* up, const T* dy, T* dgate, T* dup) noexcept {
     for (std::int64_t i = 0; i < n; i += V::width) {
       const std::int64_t left = n - i;
       const V x = load(gate + i, left), d = load(dy + i, left);
       const GeluSlope<V> at(x);
-      R::store(fma(d * load(up + i, left), at.slope, load(dgate + i, left)), dgate + i, left);
-      R::store(fma(d, x * at.share, load(dup + i, left)), dup + i, left);
+      R::store(d * load(up + i, left) * at.slope, dgate + i, left);
+      R::store(d * (x * at.share), dup + i, left);
     }
   }
   // dx *= 1 - (y / cap)^2.

@@ -74,11 +74,11 @@ struct Rows {
     map(n, x, x,
         [=](V v, std::int64_t i, std::int64_t left) { return fma(v, load(scale + i, left), load(offset + i, left)); });
   }
-  static void gelu(std::int64_t n, T* x) noexcept {
-    map(n, x, x, [](V v, std::int64_t, std::int64_t) { return gelu_tanh(v); });
+  static void gelu(std::int64_t n, const T* x, T* y) noexcept {
+    map(n, x, y, [](V v, std::int64_t, std::int64_t) { return gelu_tanh(v); });
   }
-  static void gated_gelu(std::int64_t n, const T* up, T* x) noexcept {
-    map(n, x, x, [=](V v, std::int64_t i, std::int64_t left) { return gelu_tanh(v) * load(up + i, left); });
+  static void gated_gelu(std::int64_t n, const T* gate, const T* up, T* y) noexcept {
+    map(n, gate, y, [=](V v, std::int64_t i, std::int64_t left) { return gelu_tanh(v) * load(up + i, left); });
   }
   static V cap(V x, T limit, T inverse) { return V::broadcast(limit) * tanh(x * V::broadcast(inverse)); }
   static void soft_cap(std::int64_t n, T limit, T* x) noexcept {
