@@ -19,10 +19,16 @@ struct ShapeChange {
   bool mirror = false;            // left and right
   std::array<double, 4> cut{};    // of the mask's box, left, top, right and bottom: what lies outside of the picture
   std::array<double, 4> loose{};  // of the box that is left: by how much the map's is larger, or smaller
+  // Cut into so many pixels along the longer side first, as in a smaller picture, which may begin anywhere in the
+  // first; 0: not.
+  double pixels = 0;
+  std::array<double, 2> phase{};
 };
 
 // One of those that training sees: some are as they are, or mirrored.
 ShapeChange random_change(std::uint64_t seed);
+// Nothing but pixels, of some: for masks of which there are enough as they are.
+ShapeChange random_recut(std::uint64_t seed);
 
 class MaskShape {
  public:
@@ -44,6 +50,7 @@ class MaskShape {
  private:
   std::size_t place(int x, int y) const { return std::size_t(y + 1) * (width_ + 2) + (x + 1); }
   float at(double x, double y) const;
+  class Changed;
 
   int width_ = 0, height_ = 0;
   std::array<double, 4> margin_{};  // of the box, left, top, right and bottom, in shares of the smallest one's sides
