@@ -9,8 +9,8 @@ namespace paligemma {
 namespace {
 
 constexpr std::size_t kBatchedCells = std::size_t{MaskCodec::kSide} * MaskCodec::kSide;
-constexpr std::uint64_t kGroupRound = 1'000'000'007;    // of all masks: other numbers than steps draw
-constexpr std::int64_t kMostGroupedMasks = 1 << 15;     // from which groups are made
+constexpr std::uint64_t kGroupRound = 1'000'000'007;  // of all masks: other numbers than steps draw
+constexpr std::int64_t kMostGroupedMasks = 1 << 15;   // from which groups are made
 
 }  // namespace
 

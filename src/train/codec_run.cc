@@ -21,11 +21,11 @@ namespace fs = std::filesystem;
 
 // Of the steps: the ends of the first two phases.
 constexpr double kFeaturesPart = 0.05, kCodesPart = 0.8, kGroupedCodesPart = 0.6;
-constexpr double kLeastRate = 0.02, kDecoderRate = 0.5;   // of the largest one
+constexpr double kLeastRate = 0.02, kDecoderRate = 0.5;  // of the largest one
 constexpr std::int64_t kWarmup = 30, kDecoderWarmup = 10;
 constexpr std::int64_t kEvaluations = 10, kSaveEvery = 100;
 constexpr std::int64_t kMostSkipped = 20;  // one after the other
-constexpr int kFirstMaps = 128;  // whose features the codebook begins with
+constexpr int kFirstMaps = 128;            // whose features the codebook begins with
 
 // The parts of a seed.
 enum Stream : std::uint64_t { kWeights, kBatches, kFirstCodes, kMovedCodes };
@@ -52,12 +52,13 @@ struct Plan {
 };
 
 // What must be the same for a run to go on.
-Json settings_of(const CodecRunOptions& options, const MaskSet& masks, const CodecNetwork& network) {
+Json settings_of(const CodecRunOptions& options, const MaskSet& masks, const CodecTrainer& trainer) {
+  const CodecNetwork& network = trainer.network();
   return {{"schema", "paligemma.codec-run/1"},
           {"steps", options.steps},
           {"batch", options.batch},
           {"lr", options.lr},
-          {"codes", network.codes},
+          {"codes", trainer.learned_codes()},
           {"embedding", network.width},
           {"groups", options.groups},
           {"width", network.encoder.back().layers[0].convolution.in},
@@ -108,7 +109,8 @@ class CodecRun {
         pool_(options.threads),
         backend_(make_cpu_backend({.threads = options.threads})),
         arrays_(first_arrays(options)),
-        trainer_(arrays_, options.init.empty() ? "the new codec" : options.init.string(), *backend_, options.groups),
+        trainer_(arrays_, options.init.empty() ? "the new codec" : options.init.string(), *backend_,
+                 batches_.groups() ? batches_.groups()->count() : 0),
         log_(begin()) {}
 
   CodecRunResult run(const std::function<void(const CodecRunProgress&)>& progress, const std::function<bool()>& stop);
@@ -135,7 +137,7 @@ class CodecRun {
 };
 
 RunLog CodecRun::begin() {
-  const Json settings = settings_of(options_, masks_, trainer_.network());
+  const Json settings = settings_of(options_, masks_, trainer_);
   const fs::path begun = folder_ / "run.json";
   std::error_code error;
   if (options_.resume && fs::exists(begun, error)) {

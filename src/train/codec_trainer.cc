@@ -281,9 +281,8 @@ std::map<std::string, std::span<float>> CodecTrainer::state() {
 }
 
 void CodecTrainer::resume_at(const Steps& steps) {
-  const auto width = static_cast<float>(network_.width);
   for (const float code : group_codes_)
-    if (!(code >= 0 && code * width < static_cast<float>(learned_) && std::floor(code) == code))
+    if (!(code >= 0 && code < static_cast<float>(learned_codes()) && std::floor(code) == code))
       fail(ErrorKind::model, "codec_state", "resuming a run: groups.codes: expected codes of the codebook, got ", code);
   repeat_codes();
   encoder_.optimizer->resume_at(steps.encoder);

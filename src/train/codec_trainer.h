@@ -59,7 +59,8 @@ class CodecTrainer {
   };
   std::vector<Array> arrays() const;
 
-  // What a checkpoint keeps, by name: values, moments, the codebook and the groups' codes; and the steps that have changed them.
+  // What a checkpoint keeps, by name: values, moments, the codebook and the groups' codes; and the steps that have
+  // changed them.
   std::map<std::string, std::span<float>> state();
   struct Steps {
     std::int64_t encoder = 0, decoder = 0;
@@ -69,6 +70,7 @@ class CodecTrainer {
   void resume_at(const Steps& steps);
 
   const CodecNetwork& network() const { return network_; }
+  int learned_codes() const { return codebook_.codes(); }
 
  private:
   struct Part {
@@ -91,7 +93,7 @@ class CodecTrainer {
   Backend& backend_;
   Arena arena_;
   CodecNetwork network_;
-  std::size_t learned_;  // numbers of the codebook, whose other rows are copies
+  std::size_t learned_;  // numbers of the codebook; behind them are copies
   Codebook codebook_;
   std::vector<float> group_codes_;  // (groups, 16), whole numbers
   Part encoder_, decoder_;

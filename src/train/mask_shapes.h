@@ -19,15 +19,13 @@ struct ShapeChange {
   bool mirror = false;            // left and right
   std::array<double, 4> cut{};    // of the mask's box, left, top, right and bottom: what lies outside of the picture
   std::array<double, 4> loose{};  // of the box that is left: by how much the map's is larger, or smaller
-  // Cut into so many pixels along the longer side first, as in a smaller picture, which may begin anywhere in the
-  // first; 0: not.
-  double pixels = 0;
-  std::array<double, 2> phase{};
+  double pixels = 0;              // of the longer side, as a smaller picture has them; 0: as they are
+  std::array<double, 2> phase{};  // pixels by which the first ones begin before the box
 };
 
 // One of those that training sees: some are as they are, or mirrored.
 ShapeChange random_change(std::uint64_t seed);
-// Nothing but pixels, of some: for masks of which there are enough as they are.
+// Of that nothing but the pixels, and not of all: for masks of which there are enough as they are.
 ShapeChange random_recut(std::uint64_t seed);
 
 class MaskShape {
