@@ -110,9 +110,10 @@ TEST(MaskShape, IsRecutAsASmallerPictureHasIt) {
   for (const int side : {12, 25, 60})
     EXPECT_LT(mean_difference(large.map({.pixels = double(side)}), crop_mask(disk(side), tight_box(disk(side)))), 0.02)
         << side;
+  // Of 144 pixels 44 lie on the edge: half of each at most is another.
   const std::vector<float> one = large.map({.pixels = 12}), other = large.map({.pixels = 12, .phase = {0.4, 0.6}});
   EXPECT_GT(mean_difference(one, other), 0.02);
-  EXPECT_LT(mean_difference(one, other), 0.1);
+  EXPECT_LT(mean_difference(one, other), 22.0 / 144);
   // Twice as wide as the disk, in a box that is measured in whole pixels.
   EXPECT_NEAR(mean(large.map({.loose = {0.5, 0, 0.5, 0}, .pixels = 30})), std::numbers::pi / 8, 0.03);
   // Less than half a pixel high, so that nothing would be left: as it is.
@@ -127,7 +128,7 @@ TEST(MaskShape, SomeAreRecut) {
     EXPECT_FALSE(change.mirror);
     EXPECT_EQ(change.turn, 0);
     recut += change.pixels > 0;
-    if (change.pixels > 0) EXPECT_TRUE(change.pixels >= 22 && change.pixels < 99) << change.pixels;
+    EXPECT_TRUE(change.pixels == 0 || (change.pixels >= 22 && change.pixels < 99)) << change.pixels;
   }
   EXPECT_NEAR(recut, 600, 60);
 }
