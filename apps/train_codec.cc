@@ -29,8 +29,12 @@ void add_train_codec_options(Arguments& arguments, TrainCodecSettings& settings)
   arguments.number(group, "--width", 8, 1024, run.sizes.channels,
                    join("Channels of the residual blocks (", run.sizes.channels, ")"));
   arguments.number(group, "--embedding", 1, 4096, run.sizes.width, join("Numbers of a code (", run.sizes.width, ")"));
-  arguments.number(group, "--codes", 128, 1 << 16, run.sizes.codes,
-                   join("Codes; the model's text has 128 (", run.sizes.codes, ")"));
+  arguments.number(group, "--codes", 2, 1 << 16, run.sizes.codes,
+                   join("Codes; the model's text has 128, and what it has more than here stands for the same again (",
+                        run.sizes.codes, ")"));
+  arguments.number(group, "--groups", 0, 1 << 16, run.groups,
+                   "For many masks of few things: make so many groups of masks that are alike, and learn one map and "
+                   "the same codes for all of a group (none)");
   arguments.real(group, "--val", 0, 0.9, settings.validation,
                  join("The part of the masks that is held out to measure the codec (", settings.validation, ")"));
   arguments.number(group, "--seed", 0, std::numeric_limits<std::int64_t>::max(), run.seed,

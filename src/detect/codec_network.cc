@@ -218,10 +218,12 @@ CodecFile make_codec_file(const CodecSizes& sizes, std::uint64_t seed) {
   };
   make_stages(kEncoder, 1, sizes.channels, sizes.width, make);
   make_stages(kDecoder, sizes.width, sizes.channels, 1, make);
-  std::vector<float> codebook(std::size_t(sizes.codes) * sizes.width);
+  const int codes = std::max(sizes.codes, kCodesInText);
+  const std::size_t different = std::size_t(sizes.codes) * sizes.width;
+  std::vector<float> codebook(std::size_t(codes) * sizes.width);
   for (std::size_t i = 0; i < codebook.size(); ++i)
-    codebook[i] = static_cast<float>(2 * uniform(splitmix64(seed, layers), i) - 1);
-  add_array(file, std::string(CodecNetwork::kCodebook), {sizes.codes, sizes.width}, codebook);
+    codebook[i] = static_cast<float>(2 * uniform(splitmix64(seed, layers), i % different) - 1);
+  add_array(file, std::string(CodecNetwork::kCodebook), {codes, sizes.width}, codebook);
   return file;
 }
 

@@ -48,7 +48,7 @@ CodecFile read_codec_file(FileBytes file, std::string_view where);
 CodecNetwork read_codec_network(const CodecFile& file, std::string_view where, Backend& backend);
 
 // The arrays of a codec that is to be trained, with weights by He's rule. Residual blocks have `channels`, layers of
-// larger maps fewer.
+// larger maps fewer. Fewer codes than the text has are there again from the first one on.
 struct CodecSizes {
   int codes = 128, width = 64, channels = 96;
 };

@@ -10,6 +10,7 @@
 #include "io/json.h"
 #include "io/npz_writer.h"
 #include "io/output_folder.h"
+#include "train/codec_batches.h"
 #include "train/codec_state.h"
 #include "train/run_log.h"
 
@@ -18,27 +19,30 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr double kFeaturesPart = 0.05, kCodesPart = 0.8;  // of the steps: the ends of the first two phases
-constexpr double kLeastRate = 0.02, kDecoderRate = 0.5;   // of the largest one
+// Of the steps: the ends of the first two phases.
+constexpr double kFeaturesPart = 0.05, kCodesPart = 0.8, kGroupedCodesPart = 0.6;
+constexpr double kLeastRate = 0.02, kDecoderRate = 0.5;  // of the largest one
 constexpr std::int64_t kWarmup = 30, kDecoderWarmup = 10;
 constexpr std::int64_t kEvaluations = 10, kSaveEvery = 100;
 constexpr std::int64_t kMostSkipped = 20;  // one after the other
-constexpr std::size_t kDrawnCells = std::size_t{MaskCodec::kSide} * MaskCodec::kSide;
-constexpr int kFirstMaps = 128;  // whose features the codebook begins with
+constexpr int kFirstMaps = 128;            // whose features the codebook begins with
 
 // The parts of a seed.
 enum Stream : std::uint64_t { kWeights, kBatches, kFirstCodes, kMovedCodes };
 
 struct Plan {
   std::int64_t steps = 0, features = 0, codes = 0;
+  CodecPhase last = CodecPhase::decoder;
 
-  explicit Plan(std::int64_t steps)
-      : steps(steps),
-        features(static_cast<std::int64_t>(static_cast<double>(steps) * kFeaturesPart)),
-        codes(std::max<std::int64_t>(1, static_cast<std::int64_t>(static_cast<double>(steps) * kCodesPart))) {}
+  explicit Plan(const CodecRunOptions& options)
+      : steps(options.steps),
+        features(part(kFeaturesPart)),
+        codes(std::max<std::int64_t>(1, part(options.groups > 0 ? kGroupedCodesPart : kCodesPart))),
+        last(options.groups > 0 ? CodecPhase::choices : CodecPhase::decoder) {}
 
+  std::int64_t part(double share) const { return static_cast<std::int64_t>(static_cast<double>(steps) * share); }
   CodecPhase phase(std::int64_t step) const {
-    return step < features ? CodecPhase::features : step < codes ? CodecPhase::codes : CodecPhase::decoder;
+    return step < features ? CodecPhase::features : step < codes ? CodecPhase::codes : last;
   }
   double rate(std::int64_t step) const {
     if (step >= codes)
@@ -47,25 +51,16 @@ struct Plan {
   }
 };
 
-// Of masks, most of them changed: what is learned of the few that there are as they are does not hold for others.
-std::vector<float> draw_maps(const MaskSet& masks, std::uint64_t seed, int count, ThreadPool& pool) {
-  std::vector<float> maps(static_cast<std::size_t>(count) * kDrawnCells);
-  pool.run(count, [&](std::int64_t i, int) {
-    const std::uint64_t drawn = splitmix64(seed, static_cast<std::uint64_t>(i));
-    const MaskShape& shape = masks.shapes()[drawn % masks.shapes().size()];
-    std::ranges::copy(shape.map(random_change(splitmix64(drawn, 0))), maps.begin() + i * std::ptrdiff_t(kDrawnCells));
-  });
-  return maps;
-}
-
 // What must be the same for a run to go on.
-Json settings_of(const CodecRunOptions& options, const MaskSet& masks, const CodecNetwork& network) {
+Json settings_of(const CodecRunOptions& options, const MaskSet& masks, const CodecTrainer& trainer) {
+  const CodecNetwork& network = trainer.network();
   return {{"schema", "paligemma.codec-run/1"},
           {"steps", options.steps},
           {"batch", options.batch},
           {"lr", options.lr},
-          {"codes", network.codes},
+          {"codes", trainer.learned_codes()},
           {"embedding", network.width},
+          {"groups", options.groups},
           {"width", network.encoder.back().layers[0].convolution.in},
           {"seed", options.seed},
           {"init", options.init.string()},
@@ -114,7 +109,8 @@ class CodecRun {
         pool_(options.threads),
         backend_(make_cpu_backend({.threads = options.threads})),
         arrays_(first_arrays(options)),
-        trainer_(arrays_, options.init.empty() ? "the new codec" : options.init.string(), *backend_),
+        trainer_(arrays_, options.init.empty() ? "the new codec" : options.init.string(), *backend_,
+                 batches_.groups() ? batches_.groups()->count() : 0),
         log_(begin()) {}
 
   CodecRunResult run(const std::function<void(const CodecRunProgress&)>& progress, const std::function<bool()>& stop);
@@ -129,9 +125,10 @@ class CodecRun {
 
   const MaskSet& masks_;
   const CodecRunOptions& options_;
-  Plan plan_{options_.steps};
+  Plan plan_{options_};
   fs::path folder_;
   ThreadPool pool_;
+  CodecBatches batches_{masks_, options_.groups, options_.seed, pool_};
   std::unique_ptr<Backend> backend_;
   CodecFile arrays_;
   CodecTrainer trainer_;
@@ -140,7 +137,7 @@ class CodecRun {
 };
 
 RunLog CodecRun::begin() {
-  const Json settings = settings_of(options_, masks_, trainer_.network());
+  const Json settings = settings_of(options_, masks_, trainer_);
   const fs::path begun = folder_ / "run.json";
   std::error_code error;
   if (options_.resume && fs::exists(begun, error)) {
@@ -163,11 +160,12 @@ CodecStep CodecRun::learn() {
   // A codec that is gone on from has its codes.
   const bool fresh = options_.init.empty();
   if (fresh && step_ == plan_.features)
-    trainer_.start_codes(draw_maps(masks_, seed(kFirstCodes), kFirstMaps, pool_), seed(kFirstCodes));
+    trainer_.start_codes(batches_.draw(kFirstMaps, seed(kFirstCodes)).maps, seed(kFirstCodes));
   CodecPhase phase = plan_.phase(step_);
   if (phase == CodecPhase::features && !fresh) phase = CodecPhase::codes;
-  return trainer_.step(draw_maps(masks_, seed(kBatches), options_.batch, pool_), phase, options_.lr * plan_.rate(step_),
-                       seed(kMovedCodes));
+  if (phase == CodecPhase::choices && step_ == plan_.codes) trainer_.keep_codes(batches_.groups()->means());
+  const CodecBatch batch = batches_.draw(options_.batch, seed(kBatches));
+  return trainer_.step(batch.maps, phase, options_.lr * plan_.rate(step_), seed(kMovedCodes), batch.groups);
 }
 
 CodecRunResult CodecRun::run(const std::function<void(const CodecRunProgress&)>& progress,

@@ -19,6 +19,7 @@ struct CodecRunOptions {
   int batch = 32;
   double lr = 1.5e-2;
   CodecSizes sizes{};
+  int groups = 0;  // of masks (train/mask_groups.h), for many masks of few things; 0: none
   std::uint64_t seed = 0;
   std::filesystem::path init{};  // a codec to go on from, whose sizes count
   bool resume = false;

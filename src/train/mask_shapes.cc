@@ -55,6 +55,13 @@ ShapeChange random_change(std::uint64_t seed) {
   return change;
 }
 
+ShapeChange random_recut(std::uint64_t seed) {
+  constexpr double kRecut = 0.6, kFewest = 22, kMostOfFewest = 1.5;  // as a power of e
+  if (uniform(seed, 0) >= kRecut) return {};
+  return {.pixels = kFewest * std::exp(uniform(seed, 1) * kMostOfFewest),
+          .phase = {uniform(seed, 2), uniform(seed, 3)}};
+}
+
 std::array<double, 4> tight_box(const Mask& mask) {
   return tight_box(mask, {double(mask.x), double(mask.y), double(mask.x) + mask.width, double(mask.y) + mask.height});
 }
@@ -115,47 +122,107 @@ float MaskShape::at(double x, double y) const {
   return (above + fy * (below - above)) / 255;
 }
 
-std::vector<float> MaskShape::map(const ShapeChange& change) const {
-  const Plane plane = plane_of(change), back = plane.inverse();
-  // What the cut leaves, and its box once it is changed, from the first and the last pixel of each row.
-  double left = change.cut[0] * width_, top = change.cut[1] * height_;
-  double right = width_ - change.cut[2] * width_, bottom = height_ - change.cut[3] * height_;
-  Extent xs, ys;
-  const auto measure = [&] {
-    for (int y = 0; y < height_; ++y) {
-      if (y + 0.5 < top || y + 0.5 > bottom) continue;
-      Extent row;
-      for (int x = 0; x < width_; ++x)
-        if (coverage_[place(x, y)] > 127 && x + 0.5 >= left && x + 0.5 <= right) row.hold(x), row.hold(x + 1);
-      if (row.high < row.low) continue;
-      for (const double x : {row.low, row.high})
-        for (const double edge : {double(y), y + 1.0}) {
-          const auto [px, py] = plane(x, edge);
-          xs.hold(px), ys.hold(py);
-        }
-    }
-  };
-  measure();
-  if (xs.high < xs.low) {
-    left = top = 0, right = width_, bottom = height_;
-    measure();
+class MaskShape::Changed {
+ public:
+  Changed(const MaskShape& shape, const ShapeChange& change);
+
+  // The share of a rectangle that is covered.
+  float covered(double x, double y, double width, double height) const;
+  // The same object in pixels of that side, the first of which begins at `phase` before the box: a map in its box.
+  // Empty where no pixel is covered by half.
+  std::vector<float> recut(double pixel, const std::array<double, 2>& phase) const;
+
+  double wide() const { return box[2] - box[0]; }
+  double high() const { return box[3] - box[1]; }
+
+  std::array<double, 4> box{};     // the smallest
+  std::array<double, 4> margin{};  // as MaskShape::margin_
+
+ private:
+  bool holds(double x, double y) const { return x >= left_ && x <= right_ && y >= top_ && y <= bottom_; }
+  bool measure(const Plane& plane);
+
+  const MaskShape& shape_;
+  Plane back_;
+  double left_, top_, right_, bottom_;  // what the cut leaves
+};
+
+MaskShape::Changed::Changed(const MaskShape& shape, const ShapeChange& change)
+    : margin(shape.margin_),
+      shape_(shape),
+      back_(plane_of(change).inverse()),
+      left_(change.cut[0] * shape.width_),
+      top_(change.cut[1] * shape.height_),
+      right_(shape.width_ - change.cut[2] * shape.width_),
+      bottom_(shape.height_ - change.cut[3] * shape.height_) {
+  if (!measure(plane_of(change))) {
+    left_ = top_ = 0, right_ = shape.width_, bottom_ = shape.height_;
+    if (!measure(plane_of(change))) box = {0, 0, right_, bottom_};  // nothing is covered by half
   }
-  if (xs.high < xs.low) xs = {0, double(width_)}, ys = {0, double(height_)};  // nothing is covered by half
-  std::array<double, 4> margin = margin_;
   if (change.mirror) std::swap(margin[0], margin[2]);
   for (std::size_t edge = 0; edge < 4; ++edge) margin[edge] += change.loose[edge];
-  const double x1 = xs.low - margin[0] * xs.size(), x2 = xs.high + margin[2] * xs.size();
-  const double y1 = ys.low - margin[1] * ys.size(), y2 = ys.high + margin[3] * ys.size();
+}
 
-  constexpr int kMap = MaskCodec::kSide, kSamples = 2;  // a side of a cell
-  std::vector<float> out(std::size_t(kMap) * kMap);
-  for (int row = 0; row < kMap * kSamples; ++row)
-    for (int column = 0; column < kMap * kSamples; ++column) {
-      const auto [x, y] =
-          back(x1 + (x2 - x1) * (column + 0.5) / (kMap * kSamples), y1 + (y2 - y1) * (row + 0.5) / (kMap * kSamples));
-      if (x >= left && x <= right && y >= top && y <= bottom)
-        out[std::size_t(row / kSamples) * kMap + column / kSamples] += at(x, y) / (kSamples * kSamples);
+// The box, from the first and the last pixel of each row.
+bool MaskShape::Changed::measure(const Plane& plane) {
+  Extent xs, ys;
+  for (int y = 0; y < shape_.height_; ++y) {
+    Extent row;
+    for (int x = 0; x < shape_.width_; ++x)
+      if (shape_.coverage_[shape_.place(x, y)] > 127 && holds(x + 0.5, y + 0.5)) row.hold(x), row.hold(x + 1);
+    if (row.high < row.low) continue;
+    for (const double x : {row.low, row.high})
+      for (const double edge : {double(y), y + 1.0}) {
+        const auto [px, py] = plane(x, edge);
+        xs.hold(px), ys.hold(py);
+      }
+  }
+  if (xs.high < xs.low) return false;
+  box = {xs.low, ys.low, xs.high, ys.high};
+  return true;
+}
+
+float MaskShape::Changed::covered(double x, double y, double width, double height) const {
+  constexpr int kSamples = 2;  // a side
+  float sum = 0;
+  for (int row = 0; row < kSamples; ++row)
+    for (int column = 0; column < kSamples; ++column) {
+      const auto [px, py] = back_(x + width * (column + 0.5) / kSamples, y + height * (row + 0.5) / kSamples);
+      if (holds(px, py)) sum += shape_.at(px, py) / (kSamples * kSamples);
     }
+  return sum;
+}
+
+std::vector<float> MaskShape::Changed::recut(double pixel, const std::array<double, 2>& phase) const {
+  Mask mask{.width = int(wide() / pixel) + 2, .height = int(high() / pixel) + 2};
+  mask.inside.resize(std::size_t(mask.width) * mask.height);
+  for (int y = 0; y < mask.height; ++y)
+    for (int x = 0; x < mask.width; ++x)
+      mask.inside[std::size_t(y) * mask.width + x] =
+          covered(box[0] + (x - phase[0]) * pixel, box[1] + (y - phase[1]) * pixel, pixel, pixel) >= 0.5f;
+  // A picture with room for the margin.
+  mask.x = 1 + int(std::ceil(std::max(margin[0], 0.0) * mask.width));
+  mask.y = 1 + int(std::ceil(std::max(margin[1], 0.0) * mask.height));
+  const auto [x1, y1, x2, y2] = tight_box(mask);
+  if (x2 <= x1) return {};
+  return crop_mask(mask, {x1 - margin[0] * (x2 - x1), y1 - margin[1] * (y2 - y1), x2 + margin[2] * (x2 - x1),
+                          y2 + margin[3] * (y2 - y1)});
+}
+
+std::vector<float> MaskShape::map(const ShapeChange& change) const {
+  const Changed changed(*this, change);
+  std::vector<float> out;
+  if (change.pixels > 0) out = changed.recut(std::max(changed.wide(), changed.high()) / change.pixels, change.phase);
+  if (!out.empty()) return out;
+  constexpr int kMap = MaskCodec::kSide;
+  const auto& [x1, y1, x2, y2] = changed.box;
+  const auto& margin = changed.margin;
+  const double left = x1 - margin[0] * changed.wide(), right = x2 + margin[2] * changed.wide();
+  const double top = y1 - margin[1] * changed.high(), bottom = y2 + margin[3] * changed.high();
+  for (int row = 0; row < kMap; ++row)
+    for (int column = 0; column < kMap; ++column)
+      out.push_back(changed.covered(left + (right - left) * column / kMap, top + (bottom - top) * row / kMap,
+                                    (right - left) / kMap, (bottom - top) / kMap));
   return out;
 }
 

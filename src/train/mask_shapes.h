@@ -19,10 +19,14 @@ struct ShapeChange {
   bool mirror = false;            // left and right
   std::array<double, 4> cut{};    // of the mask's box, left, top, right and bottom: what lies outside of the picture
   std::array<double, 4> loose{};  // of the box that is left: by how much the map's is larger, or smaller
+  double pixels = 0;              // of the longer side, as a smaller picture has them; 0: as they are
+  std::array<double, 2> phase{};  // pixels by which the first ones begin before the box
 };
 
 // One of those that training sees: some are as they are, or mirrored.
 ShapeChange random_change(std::uint64_t seed);
+// Of that nothing but the pixels, and not of all: for masks of which there are enough as they are.
+ShapeChange random_recut(std::uint64_t seed);
 
 class MaskShape {
  public:
@@ -44,6 +48,7 @@ class MaskShape {
  private:
   std::size_t place(int x, int y) const { return std::size_t(y + 1) * (width_ + 2) + (x + 1); }
   float at(double x, double y) const;
+  class Changed;
 
   int width_ = 0, height_ = 0;
   std::array<double, 4> margin_{};  // of the box, left, top, right and bottom, in shares of the smallest one's sides

@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "image/patches.h"
+#include "text/prompt.h"
 
 namespace paligemma {
 namespace {

@@ -126,6 +126,16 @@ TEST(TrainCodecCommand, SaysHowGoodTheCodecIs) {
   EXPECT_EQ(unmeasured.out, to + "\n");
 }
 
+TEST(TrainCodecCommand, MakesGroupsAndFewerCodes) {
+  const Scratch scratch;
+  const std::string to = scratch.path("codec.npz");
+  const Ended made = run_program(train(ring_masks(scratch, 20), to, {"--json", "--groups", "4", "--codes", "3"}));
+  EXPECT_EQ(made.code, 0) << made.err;
+  EXPECT_LE(json_of(made)["used_codes"], 3);
+  const Ended asked = run_program({"segment", "cow", POCKET_DIR "/pictures/beach.png", "--codec", to, "--json"});
+  EXPECT_EQ(asked.code, 0) << asked.err;
+}
+
 TEST(TrainCodecCommand, SaysWhatIsWrong) {
   const Scratch scratch;
   const std::string masks = ring_masks(scratch, 3), to = scratch.path("codec.npz");
@@ -137,7 +147,8 @@ TEST(TrainCodecCommand, SaysWhatIsWrong) {
   };
   expect({masks}, 2, "train-codec: expected -o, got none. Try: -o codec.npz");
   expect({"-o", to}, 2, "train-codec");
-  expect({masks, "-o", to, "--codes", "64"}, 2, "--codes");
+  expect({masks, "-o", to, "--codes", "1"}, 2, "--codes");
+  expect({masks, "-o", to, "--groups", "-1"}, 2, "--groups");
   expect({masks, "-o", to, "--val", "1"}, 2, "--val");
   expect({masks, "-o", to, "--init", scratch.path("none.npz")}, 4, "none.npz");
   expect({masks, "-o", to, "--init", GOLDEN_DIR "/codec/tiny.safetensors"}, 4, "got a file that only decodes");

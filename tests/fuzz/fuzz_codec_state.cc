@@ -8,7 +8,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   using namespace paligemma;
   static const auto backend = make_cpu_backend({.threads = 1});
   static const CodecFile arrays = make_codec_file({.codes = 128, .width = 1, .channels = 8}, 1);
-  static CodecTrainer trainer(arrays, "new", *backend);
+  static CodecTrainer trainer(arrays, "new", *backend, 2);
   try {
     const std::int64_t steps =
         read_codec_state(trainer, FileBytes::borrow(std::as_bytes(std::span(data, size))), "input");

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 
 #include <cmath>
+#include <set>
 
 #include "detect/mask.h"
 #include "detect/mask_codec.h"
@@ -58,6 +59,71 @@ TEST(CodecRun, LearnsShapes) {
     sum += map_iou(crop_mask(mask, box), codec.decode(codes));
   }
   EXPECT_GT(sum / kOthers, 0.88);
+}
+
+// Six things, each in many sizes: a file whose codes say which it is, whatever the size.
+TEST(CodecRun, LearnsGroups) {
+  const Scratch scratch;
+  const std::string path = scratch.path("codec.npz");
+  MaskSet masks(0.1, 1);
+  constexpr int kThings = 6;
+  for (int size = 28; size < 68; size += 2)
+    for (std::uint64_t thing = 0; thing < kThings; ++thing) masks.add(in_pixels(drawn_mask(thing), size));
+  const CodecRunOptions options{.steps = 250,
+                                .batch = 8,
+                                .lr = 2e-2,
+                                .sizes = {.codes = 24, .width = 16, .channels = 32},
+                                .groups = kThings,
+                                .seed = 1};
+  const CodecRunResult result = train_codec(masks, options, path, kSilent, kGoOn);
+  EXPECT_TRUE(result.finished);
+  EXPECT_GT(result.quality.iou, 0.9);
+  EXPECT_LE(result.quality.used, 24);
+
+  const auto backend = make_cpu_backend({.threads = 1});
+  const MaskCodec codec = MaskCodec::read(FileBytes::map(path, ErrorKind::model), path, *backend);
+  std::set<std::array<int, 16>> different;
+  int same = 0, asked = 0;
+  for (std::uint64_t thing = 0; thing < kThings; ++thing) {
+    const auto codes = [&](int size) {
+      const Mask mask = in_pixels(drawn_mask(thing), size);
+      return codec.encode(mask, tight_box(mask));
+    };
+    const std::array<int, 16> usual = codes(48);
+    different.insert(usual);
+    for (const int size : {31, 37, 43, 51, 57, 63}) {
+      const std::array<int, 16> other = codes(size);
+      for (std::size_t i = 0; i < 16; ++i, ++asked) same += other[i] == usual[i];
+    }
+  }
+  EXPECT_EQ(different.size(), kThings);
+  EXPECT_GT(same, asked * 95 / 100);
+}
+
+TEST(CodecRun, GroupsGoOnWhereTheyWereStopped) {
+  const Scratch scratch;
+  const MaskSet masks = drawn_masks(30);
+  CodecRunOptions options = short_run(20);
+  options.sizes.codes = 16;
+  options.groups = 8;
+  options.threads = 1;
+  train_codec(masks, options, scratch.path("whole.npz"), kSilent, kGoOn);
+  options.resume = true;
+  options.threads = 3;
+  for (const std::int64_t until : {6, 12, 15, 20}) {
+    std::int64_t step = 0;
+    train_codec(
+        masks, options, scratch.path("parts.npz"), [&](const CodecRunProgress& progress) { step = progress.step; },
+        [&] { return step == until; });
+  }
+  EXPECT_EQ(scratch.read("parts.npz"), scratch.read("whole.npz"));
+  options.groups = 9;
+  expect_error(ErrorKind::usage, "resume", "groups: expected 8 as it was begun with, got 9",
+               [&] { train_codec(masks, options, scratch.path("parts.npz"), kSilent, kGoOn); });
+  options.groups = 8;
+  options.sizes.codes = 17;
+  expect_error(ErrorKind::usage, "resume", "codes: expected 16 as it was begun with, got 17",
+               [&] { train_codec(masks, options, scratch.path("parts.npz"), kSilent, kGoOn); });
 }
 
 TEST(CodecRun, TheSameSeedMakesTheSameFileForAnyThreads) {

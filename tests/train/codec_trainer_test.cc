@@ -123,6 +123,57 @@ TEST_F(CodecTrainerTest, TheDecoderAloneLeavesCodesAsTheyAre) {
     EXPECT_EQ(after[i].values != arrays[i].values, arrays[i].name.starts_with("decoder.")) << arrays[i].name;
 }
 
+constexpr int kGroups = 3;
+
+// The means of three groups, and a mask of each that is the same in fewer pixels.
+struct Grouped {
+  std::vector<float> means = drawn_maps(60, kGroups), maps = means;
+  std::vector<int> groups{0, 1, 2};
+
+  Grouped() {
+    for (std::uint64_t i = 0; i < kGroups; ++i) {
+      const std::vector<float> map = MaskShape(in_pixels(drawn_mask(60 + i), 24)).map({});
+      maps.insert(maps.end(), map.begin(), map.end());
+    }
+  }
+};
+
+TEST_F(CodecTrainerTest, MasksOfAGroupLearnItsMapAndItsCodes) {
+  const CodecFile few = make_codec_file({.codes = 12, .width = 16, .channels = 32}, 1);
+  CodecTrainer trainer(few, "new", *backend, kGroups);
+  const Grouped of;
+  for (int i = 0; i < 40; ++i) trainer.step(of.maps, CodecPhase::features, 1.5e-2, 0, of.groups);
+  trainer.start_codes(of.maps, 1);
+  for (std::uint64_t i = 0; i < 100; ++i) trainer.step(of.maps, CodecPhase::codes, 1.5e-2, i, of.groups);
+  trainer.keep_codes(of.means);
+  const std::vector<int> kept = trainer.encode(of.means);
+  const std::vector<float> codebook = trainer.arrays().front().values;
+  for (std::uint64_t i = 0; i < 100; ++i) trainer.step(of.maps, CodecPhase::choices, 5e-3, i, of.groups);
+  EXPECT_EQ(trainer.arrays().front().values, codebook);
+  const std::vector<int> codes = trainer.encode(of.maps);
+  for (std::size_t i = 0; i < codes.size(); ++i) EXPECT_EQ(codes[i], kept[i % kept.size()]) << i;
+  const std::vector<float> back = trainer.decode(kept);
+  for (std::size_t i = 0; i < kGroups; ++i)
+    EXPECT_GT(map_iou(std::span(of.means).subspan(i * kCells, kCells), std::span(back).subspan(i * kCells, kCells)),
+              0.95);
+}
+
+// Of a codec with fewer codes than the text has, those behind are the same again, in the end too, and are not chosen.
+TEST_F(CodecTrainerTest, CodesThatAreNotLearnedAreCopies) {
+  const CodecFile few = make_codec_file({.codes = 5, .width = 16, .channels = 8}, 1);
+  CodecTrainer trainer(few, "new", *backend);
+  EXPECT_EQ(trainer.learned_codes(), 5);
+  EXPECT_EQ(trainer.network().codes, 128);
+  const std::vector<float> maps = drawn_maps(0, 4);
+  trainer.start_codes(maps, 1);
+  for (std::uint64_t i = 0; i < 5; ++i) trainer.step(maps, CodecPhase::codes, 1e-2, i);
+  for (const int code : trainer.encode(maps)) EXPECT_LT(code, 5);
+  const std::vector<float> rows = trainer.arrays().front().values;
+  ASSERT_EQ(rows.size(), 128u * 16);
+  for (std::size_t i = 5 * 16; i < rows.size(); ++i) EXPECT_EQ(rows[i], rows[i - 5 * 16]);
+  EXPECT_EQ(CodecTrainer(file, "new", *backend).learned_codes(), 128);
+}
+
 // The bits after some steps, of all phases.
 TEST_F(CodecTrainerTest, BitsDoNotDependOnThreadsOrOnBeingResumed) {
   const std::vector<float> maps = drawn_maps(40, 6);
@@ -184,6 +235,17 @@ TEST_F(CodecTrainerTest, GoesOnFromACodecWithBothDirections) {
   const CodecFile decodes = read_codec_file(FileBytes::map(golden(only), ErrorKind::model), only);
   expect_error(ErrorKind::model, "codec", "got a file that only decodes",
                [&] { CodecTrainer refused(decodes, only, *backend); });
+}
+
+TEST_F(CodecTrainerTest, AStateWithCodesThatAreNoneIsRefused) {
+  for (const float wrong : {-1.0f, 0.5f, 128.0f, NAN}) {
+    const Scratch scratch;
+    CodecTrainer trainer(file, "new", *backend, 2);
+    trainer.state().at("groups.codes")[3] = wrong;
+    write_codec_state(trainer, 3, scratch.path("state"));
+    expect_error(ErrorKind::model, "codec_state", "groups.codes: expected codes of the codebook, got ",
+                 [&] { read_codec_state(trainer, FileBytes::map(scratch.path("state"), ErrorKind::model), "state"); });
+  }
 }
 
 TEST_F(CodecTrainerTest, AStateOfOtherSizesIsRefused) {

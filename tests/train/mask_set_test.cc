@@ -105,11 +105,40 @@ TEST(MaskShape, WhatIsCutOffIsOutsideOfTheBox) {
   EXPECT_NEAR(mean(MaskShape(disk(90)).map({.cut = {0.6, 0, 0.6, 0}})), std::numbers::pi / 4, 0.01);
 }
 
+TEST(MaskShape, IsRecutAsASmallerPictureHasIt) {
+  const MaskShape large(disk(96));
+  for (const int side : {12, 25, 60})
+    EXPECT_LT(mean_difference(large.map({.pixels = double(side)}), crop_mask(disk(side), tight_box(disk(side)))), 0.02)
+        << side;
+  // Of 144 pixels 44 lie on the edge: half of each at most is another.
+  const std::vector<float> one = large.map({.pixels = 12}), other = large.map({.pixels = 12, .phase = {0.4, 0.6}});
+  EXPECT_GT(mean_difference(one, other), 0.02);
+  EXPECT_LT(mean_difference(one, other), 22.0 / 144);
+  // Twice as wide as the disk, in a box that is measured in whole pixels.
+  EXPECT_NEAR(mean(large.map({.loose = {0.5, 0, 0.5, 0}, .pixels = 30})), std::numbers::pi / 8, 0.03);
+  // Less than half a pixel high, so that nothing would be left: as it is.
+  const MaskShape line(box_in(96, {0, 0.5, 1, 0.51}));
+  EXPECT_EQ(line.map({.pixels = 20}), line.map({}));
+}
+
+TEST(MaskShape, SomeAreRecut) {
+  int recut = 0;
+  for (std::uint64_t seed = 0; seed < 1000; ++seed) {
+    const ShapeChange change = random_recut(seed);
+    EXPECT_FALSE(change.mirror);
+    EXPECT_EQ(change.turn, 0);
+    recut += change.pixels > 0;
+    EXPECT_TRUE(change.pixels == 0 || (change.pixels >= 22 && change.pixels < 99)) << change.pixels;
+  }
+  EXPECT_NEAR(recut, 600, 60);
+}
+
 TEST(MaskShape, AnythingThatIsInsideMakesAMap) {
   Mask dots{.width = 3000, .height = 2, .inside = std::vector<std::uint8_t>(6000)};
   dots.inside[0] = dots.inside[5999] = 1;  // 1 of 31 when it is made smaller
   for (std::uint64_t seed = 0; seed < 200; ++seed)
-    for (const float value : MaskShape(dots).map(random_change(seed))) ASSERT_TRUE(value >= 0 && value <= 1.0001f);
+    for (const ShapeChange& change : {random_change(seed), random_recut(seed)})
+      for (const float value : MaskShape(dots).map(change)) ASSERT_TRUE(value >= 0 && value <= 1.0001f);
   EXPECT_EQ(mean(MaskShape(box_in(1, {0, 0, 1, 1})).map({})), 1);
 }
 

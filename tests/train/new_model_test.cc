@@ -15,7 +15,7 @@
 namespace paligemma::test {
 namespace {
 
-constexpr std::string_view kSizes =
+constexpr std::string_view kNewSizes =
     "side=32,patch=4,vision_layers=2,vision_width=32,vision_heads=2,vision_mlp=64,layers=2,width=48,heads=4,kv_heads=2,"
     "head_size=16,mlp=64,vocabulary=1600";
 
@@ -30,7 +30,7 @@ std::string refusal(std::string sizes) {
 }
 
 std::string with(std::string_view name, std::string_view value) {
-  std::string sizes(kSizes);
+  std::string sizes(kNewSizes);
   const std::size_t at = sizes.find(join(",", name)) + 1, end = std::min(sizes.find(',', at), sizes.size());
   return sizes.replace(at, end - at, value);
 }
@@ -48,7 +48,7 @@ double product_of(std::span<const float> a, std::span<const float> b) {
 }
 
 TEST(NewModel, HasTheSizesThatAreAsked) {
-  const Config config = parse_new_model(kSizes);
+  const Config config = parse_new_model(kNewSizes);
   EXPECT_EQ(config.vision.tokens(), 64);
   EXPECT_EQ(config.vision.image_size(), 32);
   EXPECT_EQ(config.decoder.width, 48);
@@ -56,7 +56,7 @@ TEST(NewModel, HasTheSizesThatAreAsked) {
   EXPECT_FLOAT_EQ(config.decoder.query_scale, 0.25f);
   EXPECT_NE(refusal(with("layers=2", "layers=0")).find("got layers=0"), std::string::npos);
   EXPECT_NE(refusal(with("mlp=64", "feathers=64")).find("got feathers=64"), std::string::npos);
-  EXPECT_NE(refusal("side=33" + std::string(kSizes.substr(7))).find("whole patches"), std::string::npos);
+  EXPECT_NE(refusal("side=33" + std::string(kNewSizes.substr(7))).find("whole patches"), std::string::npos);
   EXPECT_NE(refusal("side=32").find("got no patch"), std::string::npos);
   EXPECT_NE(refusal(with("kv_heads=2", "kv_heads=3")), "");
   EXPECT_NE(refusal(with("vision_heads=2", "vision_heads=3")), "");
@@ -65,7 +65,7 @@ TEST(NewModel, HasTheSizesThatAreAsked) {
 
 TEST(NewModel, BeginsAsItsHeaderSays) {
   const std::vector<std::string> texts = {"a cow"};
-  const Config config = parse_new_model(kSizes);
+  const Config config = parse_new_model(kNewSizes);
   const ModelFiles files = new_model_files(config, learn_tokenizer(texts, 1600), 3);
   const std::vector<float> table = numbers(files, "language_model.model.embed_tokens.weight");
   const Tokenizer tokenizer = *open_pipeline(files, "new", {})->tokenizer;
@@ -95,7 +95,7 @@ TEST(NewModel, IsTrainedAndGoneOnFrom) {
   Scratch scratch;
   Recipe recipe;
   recipe.data = "scenes:5:20", recipe.val = "0", recipe.out = scratch.path("first");
-  recipe.mode = "full", recipe.new_model = kSizes, recipe.pack = true,
+  recipe.mode = "full", recipe.new_model = kNewSizes, recipe.pack = true,
   recipe.codec = POCKET_DIR "/mask_codec.safetensors";
   recipe.batch = 16, recipe.accumulate = 2, recipe.steps = 20, recipe.optimizer = "muon", recipe.threads = 1;
   recipe.dense_head = 0.5, recipe.dense_steps = 15, recipe.soft_loc = 0.8, recipe.schedule = "trapezoid";

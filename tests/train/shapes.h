@@ -32,4 +32,14 @@ inline Mask drawn_mask(std::uint64_t seed) {
   return mask;
 }
 
+// The same object in a picture of that side.
+inline Mask in_pixels(const Mask& mask, int side) {
+  Mask other{.width = side, .height = side};
+  for (int y = 0; y < side; ++y)
+    for (int x = 0; x < side; ++x)
+      other.inside.push_back(mask.inside[std::size_t((2 * y + 1) * mask.height / (2 * side) * mask.width +
+                                                     (2 * x + 1) * mask.width / (2 * side))]);
+  return other;
+}
+
 }  // namespace paligemma::test
