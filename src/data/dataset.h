@@ -49,7 +49,6 @@ struct Dataset {
   std::vector<Sample> samples{};
   std::vector<std::string> classes{};
   std::vector<Problem> problems{};
-  bool ordered = false;  // objects are in the order in which they are to be written
   // Of samples that are drawn and not read: what lies at a place in an epoch. `samples` are those of epoch 0. Called by
   // any number of threads.
   std::function<DecodedSample(std::size_t place, std::uint64_t epoch)> drawn{};

@@ -25,6 +25,7 @@ struct DecodedSample {
   std::string prefix{};
   std::vector<std::string> answers{};
   std::vector<DecodedObject> objects{};  // without crowds
+  bool ordered = false;                  // they are in the order in which they are to be written
   // Of a picture that is drawn: all things in it, asked for or not, and what is written, letter by letter.
   std::optional<std::vector<DecodedObject>> things{};
   std::vector<DecodedObject> letters{};

@@ -123,7 +123,7 @@ Example example_of(const Dataset& data, std::size_t sample, const LoaderOptions&
   if (options.augment.moves()) move_sample(decoded, data.classes, options.augment, dice);
   Example example{.epoch = epoch, .sample = sample, .width = decoded.picture.width, .height = decoded.picture.height};
   TargetOptions target = options.target;
-  target.shuffle = target.shuffle && !data.ordered;
+  target.shuffle = target.shuffle && !decoded.ordered;
   example.target =
       make_target(decoded, data.classes, target, dice, seed_of(seed_of(options.seed, kAnswerSeed), sample), epoch);
   if (last && options.together && !options.augment.moves()) {

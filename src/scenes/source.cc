@@ -17,23 +17,32 @@ constexpr std::uint64_t kAskSeed = 1;
 
 struct SourceName {
   std::uint64_t seed = 0, count = 10000, side = 224;
+  double scale = 1;
 };
+
+// Takes a number off the begin of what is left. False for anything but one with another field behind it, or the last.
+template <class Number>
+bool take_field(std::string_view& left, Number& field) {
+  const auto [end, error] = std::from_chars(left.data(), left.data() + left.size(), field);
+  left.remove_prefix(static_cast<std::size_t>(end - left.data()));
+  if (error != std::errc() || (!left.empty() && left.front() != ':') || left == ":") return false;
+  left.remove_prefix(left.empty() ? 0 : 1);
+  return true;
+}
 
 SourceName parse_name(std::string_view name) {
   SourceName parsed;
   std::string_view left = name.substr(kPrefix.size());
-  bool whole = false;
-  for (std::uint64_t* field : {&parsed.seed, &parsed.count, &parsed.side}) {
-    const auto [end, error] = std::from_chars(left.data(), left.data() + left.size(), *field);
-    left.remove_prefix(static_cast<std::size_t>(end - left.data()));
-    whole = error == std::errc() && left.empty();
-    if (error != std::errc() || !left.starts_with(':')) break;
-    left.remove_prefix(1);
-  }
+  bool known = take_field(left, parsed.seed);
+  for (std::uint64_t* field : {&parsed.count, &parsed.side})
+    if (known && !left.empty()) known = take_field(left, *field);
+  if (known && !left.empty()) known = take_field(left, parsed.scale);
   constexpr std::uint64_t kMostScenes = 1'000'000;
-  if (!whole || parsed.count < 1 || parsed.count > kMostScenes || parsed.side < kLeastSide || parsed.side > kMostSide)
+  if (!known || !left.empty() || parsed.count < 1 || parsed.count > kMostScenes || parsed.side < kLeastSide ||
+      parsed.side > kMostSide || !(parsed.scale >= kLeastScale && parsed.scale <= kMostScale))
     fail(ErrorKind::usage, "scenes", "no scenes: ", name, ": expected scenes:SEED, :COUNT from 1 to ", kMostScenes,
-         " and :SIDE from ", kLeastSide, " to ", kMostSide, ", as in scenes:7:500:224");
+         ", :SIDE from ", kLeastSide, " to ", kMostSide, " and :SCALE from ", kLeastScale, " to ", kMostScale,
+         ", as in scenes:7:500:224");
   return parsed;
 }
 
@@ -93,7 +102,8 @@ class SceneSource {
   explicit SceneSource(const SourceName& name) : name_(name) {}
 
   Asked ask(std::uint64_t number) const {
-    Asked asked{.scene = make_scene(artwork_, name_.seed, number, {.side = static_cast<int>(name_.side)})};
+    Asked asked{.scene = make_scene(artwork_, name_.seed, number,
+                                    {.side = static_cast<int>(name_.side), .scale = name_.scale})};
     Dice dice(seed_of(seed_of(name_.seed, kAskSeed), number));
     asked.questions = chosen(questions(asked.scene, dice), dice);
     return asked;
@@ -102,6 +112,7 @@ class SceneSource {
   DecodedSample sample(std::size_t place, std::uint64_t epoch) {
     const std::shared_ptr<const Asked> asked = drawn(epoch * name_.count + place / kQuestions);
     DecodedSample sample = place_sample(sample_of(asked->scene, asked->questions[place % kQuestions]), asked->picture);
+    sample.ordered = true;
     sample.things = things_in(asked->scene);
     sample.letters = letters_in(artwork_, asked->scene);
     return sample;
@@ -142,7 +153,7 @@ bool names_scenes(std::string_view name) { return name.starts_with(kPrefix); }
 Dataset open_scenes(std::string_view name) {
   const SourceName parsed = parse_name(name);
   const auto source = std::make_shared<SceneSource>(parsed);
-  Dataset data{.form = "drawn scenes", .ordered = true};
+  Dataset data{.form = "drawn scenes"};
   data.root = std::string(name);
   for (std::uint64_t number = 0; number < parsed.count; ++number) {
     const Asked asked = source->ask(number);

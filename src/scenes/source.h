@@ -7,8 +7,8 @@
 
 namespace paligemma::world {
 
-// "scenes:SEED", "scenes:SEED:COUNT", "scenes:SEED:COUNT:SIDE". A scene of epoch e is that of the number e * COUNT +
-// what it would be in the first.
+// "scenes:SEED", and behind it as many as wanted of ":COUNT:SIDE:SCALE" (SceneOptions). A scene of epoch e is that of
+// the number e * COUNT + what it would be in the first.
 bool names_scenes(std::string_view name);
 
 // kQuestions samples of each of COUNT scenes (10,000), one behind the other: of every task, which of them by chance.

@@ -69,9 +69,23 @@ TEST(SceneSource, GivesALoaderTheSameOnAnyThreads) {
 }
 
 TEST(SceneSource, NamesWhatItCannotDraw) {
-  for (const char* name :
-       {"scenes:", "scenes:x", "scenes:1:", "scenes:1:0", "scenes:1:5:8", "scenes:1:5:112:3", "scenes:1 "})
+  for (const char* name : {"scenes:", "scenes:x", "scenes:1:", "scenes:1:0", "scenes:1:5:8", "scenes:1:5:112:5",
+                           "scenes:1:5:112:", "scenes:1:5:112:2:1", "scenes:1 "})
     expect_error(ErrorKind::usage, "scenes", "expected scenes:SEED", [&] { open_scenes(name); });
+}
+
+TEST(SceneSource, ThingsHaveTheScaleThatIsAsked) {
+  const auto area = [](const char* name) {
+    const Dataset data = open_scenes(name);
+    double sum = 0;
+    for (std::size_t i = 0; i < data.samples.size(); i += kQuestions) {
+      const DecodedSample sample = data.drawn(i, 0);
+      for (const DecodedObject& thing : *sample.things)
+        sum += (thing.box[2] - thing.box[0]) * (thing.box[3] - thing.box[1]);
+    }
+    return sum;
+  };
+  EXPECT_LT(area("scenes:7:20:224:0.5"), 0.35 * area("scenes:7:20:224"));
 }
 
 }  // namespace

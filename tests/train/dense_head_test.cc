@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <map>
 
 #include "support/pocket.h"
 #include "train/run_settings.h"
@@ -111,6 +112,38 @@ TEST(DenseHead, LearnsWhatItIsAsked) {
   }
   EXPECT_EQ(checked, kDenseQuestions + 1);
   EXPECT_GT(dense, 0);
+}
+
+// Beside an answer: gradients are those of both.
+TEST(DenseHead, AddsToWhatAnswersTeach) {
+  const auto gradients = [](bool answers, double dense_weight) {
+    Asking asking;
+    const Pipeline& pipeline = *asking.trainee->pipeline;
+    asking.batch.decoder = answers, asking.batch.dense_weight = dense_weight;
+    for (const char* answer : {"a cow on the beach", "beach"}) {
+      const Target target{.prefix = "caption en", .suffix = {{.text = answer}}};
+      TokenExample example = tokenize(*pipeline.tokenizer, target, tokenize_options(asking.recipe, pipeline)).example;
+      example.pictures = {0}, example.behind = asking.batch.examples.empty() ? -1 : 0;
+      asking.batch.examples.push_back(std::move(example));
+    }
+    asking.objective->run(asking.batch, loss_weights(asking.batch.examples, LossMean::token), nullptr,
+                          [&](Tape& tape) { asking.trainee->train_on(tape); });
+    std::map<std::string, std::vector<float>> all;
+    for (const Parameter& p : asking.trainee->parameters->all())
+      all[p.name].assign(p.gradient.begin(), p.gradient.end());
+    return all;
+  };
+  const auto answers = gradients(true, 0), dense = gradients(false, 0.5), both = gradients(true, 0.5);
+  for (const auto& [name, values] : both) {
+    double error = 0, norm = 0;
+    for (std::size_t i = 0; i < values.size(); ++i) {
+      error += std::pow(values[i] - answers.at(name)[i] - dense.at(name)[i], 2);
+      norm += std::pow(values[i], 2);
+    }
+    if (!name.ends_with("k_proj.bias")) {  // see pack_test.cc
+      EXPECT_LE(error, 1e-9 * norm) << name;
+    }
+  }
 }
 
 }  // namespace
