@@ -108,6 +108,19 @@ std::vector<float> first_numbers(const std::string& name, const Shape& shape, co
   return normal_numbers(count, 1 / std::sqrt(branch ? in * 2 * static_cast<double>(config.vision.layers) : in), normal);
 }
 
+// What transformers has to know of a tokenizer.json.
+Json tokenizer_config() {
+  return {{"tokenizer_class", "PreTrainedTokenizerFast"},
+          {"processor_class", "PaliGemmaProcessor"},
+          {"bos_token", "<bos>"},
+          {"eos_token", "<eos>"},
+          {"pad_token", "<pad>"},
+          {"unk_token", "<unk>"},
+          {"image_token", "<image>"},
+          {"padding_side", "left"},
+          {"clean_up_tokenization_spaces", false}};
+}
+
 }  // namespace
 
 Config parse_new_model(std::string_view sizes) {
@@ -161,11 +174,12 @@ ModelFiles new_model_files(Config config, std::string tokenizer, std::uint64_t s
            join(words.size(), " pieces"));
   config.image_token = words.image();
   struct Owner {
-    std::string tokenizer;
+    std::map<std::string, std::string, std::less<>> texts;  // of files
     Numbers numbers{};
     std::map<std::string, Shape, std::less<>> shapes{};
   };
-  const auto owner = std::make_shared<Owner>(Owner{.tokenizer = std::move(tokenizer)});
+  const auto owner = std::make_shared<Owner>(
+      Owner{{{"tokenizer.json", std::move(tokenizer)}, {"tokenizer_config.json", tokenizer_config().dump(2) + "\n"}}});
   Normal normal(seed);
   Network network(config);
   visit(network, config, [&](const std::string& name, Weight&, const Shape& shape, Weight::Form) {
@@ -187,12 +201,13 @@ ModelFiles new_model_files(Config config, std::string tokenizer, std::uint64_t s
                       },
                   .release = [](std::string_view) {}};
   files.folder = {.name = files.where,
-                  .has = [](std::string_view name) { return name == "tokenizer.json"; },
+                  .has = [owner](std::string_view name) { return owner->texts.contains(name); },
                   .open =
                       [owner](std::string_view name) {
-                        if (name != "tokenizer.json")
+                        const auto found = owner->texts.find(name);
+                        if (found == owner->texts.end())
                           fail(ErrorKind::model, "file_not_found", "no such file: a new model: ", name);
-                        return FileBytes::copy(std::as_bytes(std::span(owner->tokenizer)));
+                        return FileBytes::copy(std::as_bytes(std::span(found->second)));
                       }};
   files.tokenizer_folder = files.folder;
   return files;

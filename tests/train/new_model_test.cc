@@ -119,6 +119,9 @@ TEST(NewModel, IsTrainedAndGoneOnFrom) {
 
   const std::filesystem::path made(scratch.path("second/last"));
   EXPECT_TRUE(Scratch::bytes_of(made / "mask_codec.safetensors") == Scratch::bytes_of(recipe.codec));
+  for (const char* file :
+       {"config.json", "tokenizer_config.json", "preprocessor_config.json"})  // transformers wants them
+    EXPECT_TRUE(std::filesystem::exists(made / file)) << file;
   EXPECT_LE(open_pipeline(made, {})->tokenizer->size(), 2100);
 
   Recipe wrong = recipe;
