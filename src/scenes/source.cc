@@ -71,6 +71,7 @@ struct Asked {
   Scene scene{};
   std::vector<Question> questions{};
   Picture picture{};
+  std::vector<DecodedObject> things{}, letters{};  // as the picture shows them
 };
 
 std::vector<DecodedObject> things_in(const Scene& scene) {
@@ -113,8 +114,8 @@ class SceneSource {
     const std::shared_ptr<const Asked> asked = drawn(epoch * name_.count + place / kQuestions);
     DecodedSample sample = place_sample(sample_of(asked->scene, asked->questions[place % kQuestions]), asked->picture);
     sample.ordered = true;
-    sample.things = things_in(asked->scene);
-    sample.letters = letters_in(artwork_, asked->scene);
+    sample.things = asked->things;
+    sample.letters = asked->letters;
     return sample;
   }
 
@@ -132,6 +133,8 @@ class SceneSource {
     }
     auto asked = std::make_shared<Asked>(ask(number));
     asked->picture = draw(asked->scene, backdrops_);
+    asked->things = things_in(asked->scene);
+    asked->letters = letters_in(artwork_, asked->scene);
     const std::lock_guard lock(mutex_);
     if (auto found = known()) return found;
     kept_.push_front(asked);

@@ -16,7 +16,6 @@
 namespace paligemma {
 namespace {
 
-constexpr int kLocTokens = 1024, kSegTokens = 128;
 constexpr std::array<const char*, 5> kFirstPieces{"<pad>", "<eos>", "<bos>", "<unk>", "<unused0>"};
 
 using Word = std::vector<std::string>;  // its pieces as far as they are merged

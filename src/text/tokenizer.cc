@@ -60,8 +60,8 @@ Tokenizer::Tokenizer(Vocabulary vocabulary, std::string_view where, std::optiona
                      kMaxImageId - 1, ", above the tokenizer's pieces, got ", *image,
                      ". Try: the model's own tokenizer");
   }
-  loc_begin_ = row_of("<loc", 4, 1024, where);
-  seg_begin_ = row_of("<seg", 3, 128, where);
+  loc_begin_ = row_of("<loc", 4, kLocTokens, where);
+  seg_begin_ = row_of("<seg", 3, kSegTokens, where);
 }
 
 std::int32_t Tokenizer::required(std::string_view name, std::string_view where) const {

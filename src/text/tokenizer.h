@@ -65,10 +65,10 @@ class Tokenizer {
   std::int32_t unk() const { return unk_; }
   std::int32_t newline() const { return newline_; }
   std::optional<std::int32_t> image() const { return image_; }
-  std::optional<std::int32_t> loc_begin() const { return loc_begin_; }  // of 1024 in a row
-  std::optional<std::int32_t> seg_begin() const { return seg_begin_; }  // of 128 in a row
-  bool is_loc(std::int32_t id) const { return loc_begin_ && id >= *loc_begin_ && id - *loc_begin_ < 1024; }
-  bool is_seg(std::int32_t id) const { return seg_begin_ && id >= *seg_begin_ && id - *seg_begin_ < 128; }
+  std::optional<std::int32_t> loc_begin() const { return loc_begin_; }  // of kLocTokens in a row
+  std::optional<std::int32_t> seg_begin() const { return seg_begin_; }  // of kSegTokens in a row
+  bool is_loc(std::int32_t id) const { return loc_begin_ && id >= *loc_begin_ && id - *loc_begin_ < kLocTokens; }
+  bool is_seg(std::int32_t id) const { return seg_begin_ && id >= *seg_begin_ && id - *seg_begin_ < kSegTokens; }
 
  private:
   friend class TextStream;

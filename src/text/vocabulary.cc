@@ -47,7 +47,7 @@ bool is_special_name(std::string_view text) {
 }
 
 bool is_coordinate_name(std::string_view text) {
-  return is_numbered(text, "<loc", 4, 1024) || is_numbered(text, "<seg", 3, 128);
+  return is_numbered(text, "<loc", 4, kLocTokens) || is_numbered(text, "<seg", 3, kSegTokens);
 }
 
 bool is_fixed(PieceKind kind) { return kind == PieceKind::fixed || kind == PieceKind::special; }

@@ -16,6 +16,9 @@ namespace paligemma {
 
 inline constexpr std::string_view kSpaceMark = "\xe2\x96\x81";  // U+2581, how pieces spell a space
 
+// `<loc0000>`, ... and `<seg000>`, ... of every tokenizer of the model.
+inline constexpr int kLocTokens = 1024, kSegTokens = 128;
+
 enum class PieceKind : std::uint8_t {
   hole,     // an id without a piece
   normal,   // made by merging

@@ -51,8 +51,15 @@ void add_dense_targets(DenseTargets& targets, const DensePicture& picture, const
   constexpr double kCoversPatch = 0.35, kFillsHalf = 0.2;
   const Frame frame{.width = picture.width, .height = picture.height, .divisor = divisor};
   std::vector<PatchArea> things, letters;
-  for (const DecodedObject& thing : picture.things) things.push_back(in_patches(thing.box, picture, vision.grid));
-  for (const DecodedObject& letter : picture.letters) letters.push_back(in_patches(letter.box, picture, vision.grid));
+  std::vector<std::int32_t> thing_names, letter_names;
+  for (const DecodedObject& thing : picture.things) {
+    things.push_back(in_patches(thing.box, picture, vision.grid));
+    thing_names.push_back(first_token(tokenizer, " " + thing.label));
+  }
+  for (const DecodedObject& letter : picture.letters) {
+    letters.push_back(in_patches(letter.box, picture, vision.grid));
+    letter_names.push_back(first_token(tokenizer, letter.label));
+  }
   const auto ask = [&](DenseQuestion question, std::int64_t row, std::int32_t answer) {
     DenseRows& of = targets[static_cast<std::size_t>(question)];
     of.rows.push_back(first + row), of.targets.push_back(answer);
@@ -64,9 +71,8 @@ void add_dense_targets(DenseTargets& targets, const DensePicture& picture, const
     if (thing < 0) {
       ask(DenseQuestion::thing, token, tokenizer.pad());
     } else {
-      const DecodedObject& object = picture.things[static_cast<std::size_t>(thing)];
-      ask(DenseQuestion::thing, token, first_token(tokenizer, " " + object.label));
-      const std::array<int, 4> loc = loc_of(object.box, frame);
+      ask(DenseQuestion::thing, token, thing_names[static_cast<std::size_t>(thing)]);
+      const std::array<int, 4> loc = loc_of(picture.things[static_cast<std::size_t>(thing)].box, frame);
       for (std::size_t i = 0; i < 4; ++i)
         ask(static_cast<DenseQuestion>(static_cast<std::size_t>(DenseQuestion::top) + i), token,
             *tokenizer.loc_begin() + loc[i]);
@@ -76,8 +82,7 @@ void add_dense_targets(DenseTargets& targets, const DensePicture& picture, const
       const PatchArea part{x + 0.5 * half, y, x + 0.5 * half + 0.5, y + 1};
       const int letter = most_covering(part, letters, kFillsHalf, false);
       ask(half == 0 ? DenseQuestion::left_letter : DenseQuestion::right_letter, token,
-          letter < 0 ? tokenizer.pad()
-                     : first_token(tokenizer, picture.letters[static_cast<std::size_t>(letter)].label));
+          letter < 0 ? tokenizer.pad() : letter_names[static_cast<std::size_t>(letter)]);
     }
   }
 }

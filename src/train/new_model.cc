@@ -15,7 +15,6 @@ namespace paligemma {
 namespace {
 
 constexpr std::int64_t kMostSize = 1 << 20, kMostLayers = 1024;
-constexpr std::int64_t kLocTokens = 1024;
 
 struct SizeField {
   std::string_view name;

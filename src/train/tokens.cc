@@ -10,7 +10,7 @@
 namespace paligemma {
 namespace {
 
-constexpr int kLocsOfBox = 4, kLocBins = 1024;
+constexpr int kLocsOfBox = 4;
 
 }  // namespace
 
@@ -41,10 +41,10 @@ SoftTargets soft_locs(const Tokenizer& tokenizer, int divisor, int side, double 
     fail(ErrorKind::usage, "soft_loc",
          "--soft-loc is about places: expected a tokenizer with loc tokens, got one without");
   const auto bin_of = [&](int border) {
-    return std::min(kLocBins - 1, static_cast<int>(std::lround(static_cast<double>(border) * divisor / side)));
+    return std::min(kLocTokens - 1, static_cast<int>(std::lround(static_cast<double>(border) * divisor / side)));
   };
   SoftTargets soft{.begin = *tokenizer.loc_begin()};
-  for (int bin = 0; bin < kLocBins; ++bin) {
+  for (int bin = 0; bin < kLocTokens; ++bin) {
     const double place = static_cast<double>(bin) * side / divisor;
     const int low = std::max(0, static_cast<int>(std::ceil(place - kReach * sigma)));
     const int high = std::min(side, static_cast<int>(std::floor(place + kReach * sigma)));
