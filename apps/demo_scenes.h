@@ -15,6 +15,7 @@ struct DemoScene {
   std::string_view name{};  // "beach"
   std::string_view file{};  // in pocket_folder()
   std::array<std::string_view, 3> questions{};
+  std::string_view korean{};  // one more
   std::string_view labels{};  // to detect
   std::string_view label{};   // to segment
 };

@@ -115,7 +115,8 @@ NoiseBoxes noise_boxes(const Tokenizer& tokenizer, std::string_view prompt, int 
   if (count == 0 || !asks_to_detect(prompt) || !tokenizer.loc_begin()) return {};
   NoiseBoxes noise{.count = count,
                    .label = tokenizer.encode(noise_label(tokenizer), Specials::tokens).front(),
-                   .loc_begin = *tokenizer.loc_begin()};
+                   .loc_begin = *tokenizer.loc_begin(),
+                   .loc_end = *tokenizer.loc_begin() + kLocTokens};
   for (const std::string& label : asked_labels(prompt))
     noise.names.push_back(tokenizer.encode(join(" ", label), Specials::text).front());
   return noise;

@@ -5,7 +5,6 @@
 namespace paligemma {
 namespace {
 
-constexpr std::int32_t kLocs = 1024;
 constexpr std::ptrdiff_t kLocsOfABox = 4;
 
 }  // namespace
@@ -13,7 +12,7 @@ constexpr std::ptrdiff_t kLocsOfABox = 4;
 void narrow(Allowed& allowed, const NoiseBoxes& noise, std::span<const std::int32_t> answer, std::int64_t room,
             std::int32_t eos) {
   if (noise.count == 0) return;
-  const auto is_loc = [&](std::int32_t id) { return id >= noise.loc_begin && id - noise.loc_begin < kLocs; };
+  const auto is_loc = [&](std::int32_t id) { return id >= noise.loc_begin && id < noise.loc_end; };
   allowed.except.push_back(noise.label);
   if (room <= 1) return;
   int named = 0;

@@ -12,10 +12,10 @@
 namespace paligemma {
 
 struct NoiseBoxes {
-  int count = 0;                      // boxes that an answer is to hold; 0: it is like any other
-  std::int32_t label = 0;             // what stands for "not an object", never written
-  std::int32_t loc_begin = 0;         // of 1024 ids in a row
-  std::vector<std::int32_t> names{};  // what names of objects begin with, where they are known
+  int count = 0;                            // boxes that an answer is to hold; 0: it is like any other
+  std::int32_t label = 0;                   // what stands for "not an object", never written
+  std::int32_t loc_begin = 0, loc_end = 0;  // of the loc tokens
+  std::vector<std::int32_t> names{};        // what names of objects begin with, where they are known
 };
 
 // Leaves out of `allowed` what may not follow `answer`: the label, and eos until the last of the boxes is named; four

@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "detect/loc.h"
 #include "scenes/grammar.h"
 #include "scenes/korean.h"
 #include "scenes/world.h"
@@ -162,6 +163,15 @@ Question finding(const Scene& scene, SampleTask task, const std::vector<int>& as
   return question;
 }
 
+// "caption <loc0010>..." for what is in a figure's box.
+Question naming(const Scene& scene, const Figure& figure) {
+  std::array<double, 4> box{};
+  std::ranges::copy(figure.box, box.begin());
+  return {.topic = Topic::box,
+          .prompt = "caption " + loc_text(loc_of(box, {.width = scene.side, .height = scene.side})),
+          .answer = figure_text(figure)};
+}
+
 // One to `most` things that the scene shows, and with a chance one that it does not among them, or that alone.
 std::vector<int> asked_things(const Scene& scene, std::size_t most, double absent_beside, double absent_alone,
                               Dice& dice) {
@@ -211,6 +221,7 @@ std::vector<Question> questions(const Scene& scene, Dice& dice) {
   }
   all.push_back({.topic = Topic::alt, .prompt = "cap en", .answer = alt_text(scene)});
   all.push_back({.topic = Topic::ocr, .prompt = "ocr", .answer = scene.board.text});
+  if (!scene.figures.empty()) all.push_back(naming(scene, scene.figures[dice.below(scene.figures.size())]));
   for (const std::string_view language : {"en", "ko"})
     std::ranges::move(answered_questions(scene, language, dice), std::back_inserter(all));
   std::ranges::move(finding_questions(scene, dice), std::back_inserter(all));
@@ -218,9 +229,9 @@ std::vector<Question> questions(const Scene& scene, Dice& dice) {
 }
 
 std::string_view topic_name(Topic topic) {
-  constexpr std::string_view kNames[] = {"caption", "describe", "alt",     "ocr",    "where",
-                                         "here",    "count",    "animals", "colour", "presence",
-                                         "side",    "beside",   "sign",    "detect", "segment"};
+  constexpr std::string_view kNames[] = {"caption", "describe", "alt",     "ocr",    "box",      "where",
+                                         "here",    "count",    "animals", "colour", "presence", "side",
+                                         "beside",  "sign",     "detect",  "segment"};
   return kNames[static_cast<std::size_t>(topic)];
 }
 

@@ -149,6 +149,8 @@ std::string description_text(const Scene& scene, std::string_view language) {
       .append(".");
 }
 
+std::string figure_text(const Figure& figure) { return bare_phrase(groups_of({figure}).front()); }
+
 std::string alt_text(const Scene& scene) {
   const std::vector<Group> groups = groups_of(scene.figures);
   if (groups.empty()) return "empty " + std::string(place_of(scene).name);

@@ -18,6 +18,7 @@ enum class Topic {
   describe,
   alt,
   ocr,  // of the whole picture
+  box,  // what is in it
   where,
   here,
   count,
@@ -48,6 +49,7 @@ std::vector<Question> questions(const Scene& scene, Dice& dice);
 std::string caption_text(const Scene& scene, std::string_view language);
 std::string description_text(const Scene& scene, std::string_view language);
 std::string alt_text(const Scene& scene);
+std::string figure_text(const Figure& figure);  // "red car"
 std::vector<Question> answered_questions(const Scene& scene, std::string_view language, Dice& dice);
 std::vector<Question> finding_questions(const Scene& scene, Dice& dice);
 

@@ -21,6 +21,7 @@ std::string group_of(const Scene& scene, const Question& question) {
       const bool hangul = static_cast<unsigned char>(scene.board.text.front()) >= 0x80;
       return word ? "ocr.words" : hangul ? "ocr.hangul" : "ocr.letters";
     }
+    case Topic::box: return "caption.box";
     case Topic::caption:
     case Topic::describe:
     case Topic::alt: return join(topic_name(question.topic), ".", question.language);

@@ -46,7 +46,8 @@ SourceName parse_name(std::string_view name) {
   return parsed;
 }
 
-// As many of them as a scene has samples: things to find twice, a mask, the sign, a text about all, and others.
+// As many of them as a scene has samples: things to find twice, a mask, the sign, a caption, a text about all, a
+// thing in a box, and others.
 std::vector<Question> chosen(std::vector<Question> all, Dice& dice) {
   dice.shuffle(all);
   const auto about_all = [](const Question& one) {
@@ -58,7 +59,8 @@ std::vector<Question> chosen(std::vector<Question> all, Dice& dice) {
     const auto found = std::find_if(next, all.end(), is);
     if (found != all.end()) std::iter_swap(next++, found);
   };
-  take(of(Topic::detect)), take(of(Topic::detect)), take(of(Topic::segment)), take(of(Topic::ocr)), take(about_all);
+  take(of(Topic::detect)), take(of(Topic::detect)), take(of(Topic::segment)), take(of(Topic::ocr));
+  take(of(Topic::caption)), take(about_all), take(of(Topic::box));
   const std::size_t count = all.size();
   for (std::size_t i = 0; all.size() < kQuestions; ++i) all.push_back(all[i % count]);
   all.resize(kQuestions);

@@ -13,7 +13,7 @@ bool names_scenes(std::string_view name);
 
 // kQuestions samples of each of COUNT scenes (10,000), one behind the other: of every task, which of them by chance.
 // Throws Error{usage, "scenes"} for what is no such name.
-inline constexpr std::size_t kQuestions = 8;
+inline constexpr std::size_t kQuestions = 12;
 Dataset open_scenes(std::string_view name);
 
 }  // namespace paligemma::world

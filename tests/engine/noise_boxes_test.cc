@@ -26,7 +26,7 @@ Allowed narrowed(const NoiseBoxes& noise, const Ids& answer, std::int64_t room) 
 }
 
 TEST(NoiseBoxes, EosFollowsTheNameOfTheLastBox) {
-  const NoiseBoxes two{.count = 2, .label = 7, .loc_begin = 100};
+  const NoiseBoxes two{.count = 2, .label = 7, .loc_begin = 100, .loc_end = 1124};
   const auto next = [&](const Ids& answer, std::int64_t room = 10) { return narrowed(two, answer, room).except; };
   const Ids box{100, 1123, 500, 600}, name{9, 1124}, end{50, 51};
   Ids answer;
@@ -46,7 +46,7 @@ TEST(NoiseBoxes, EosFollowsTheNameOfTheLastBox) {
 }
 
 TEST(NoiseBoxes, FourLocsAreFollowedByAName) {
-  const NoiseBoxes one{.count = 1, .label = 7, .loc_begin = 100, .names = {20, 7, 30}};
+  const NoiseBoxes one{.count = 1, .label = 7, .loc_begin = 100, .loc_end = 1124, .names = {20, 7, 30}};
   for (const Ids& answer : {Ids{}, Ids{20}, Ids{100, 101, 102}, Ids{100, 101, 102, 103, 20}, Ids{100, 101, 102, 1124}})
     EXPECT_THAT(narrowed(one, answer, 10).only, IsEmpty());
   for (const Ids& answer : {Ids{100, 101, 102, 103}, Ids{100, 101, 102, 103, 20, 9, 1123, 1123, 1123, 1123}}) {
@@ -90,8 +90,12 @@ TEST_F(NoiseBoxAnswers, WithAsManyBoxesAreTheReferences) {
     const Json& expected = pairs[pair]["greedy"];
     model.see({patches(model, static_cast<std::int64_t>(pair))});
     for (const int count : {1, 2})
-      expect_answer(model.answer(prompt(pair, {.count = count, .label = kNowhere, .loc_begin = kLocBegin})), expected);
-    const EngineAnswer longer = model.answer(prompt(pair, {.count = 3, .label = kNowhere, .loc_begin = kLocBegin}));
+      expect_answer(
+          model.answer(
+              prompt(pair, {.count = count, .label = kNowhere, .loc_begin = kLocBegin, .loc_end = kLocBegin + 1024})),
+          expected);
+    const EngineAnswer longer = model.answer(
+        prompt(pair, {.count = 3, .label = kNowhere, .loc_begin = kLocBegin, .loc_end = kLocBegin + 1024}));
     const Ids plain = ids(expected["ids"]);
     ASSERT_GE(longer.ids.size(), plain.size());
     EXPECT_TRUE(std::equal(plain.begin(), plain.end() - 1, longer.ids.begin()));
@@ -106,8 +110,11 @@ TEST_F(NoiseBoxAnswers, HoldTheBestOfWhatMayBe) {
   int kept_out = 0, named_ones = 0;
   for (std::size_t pair = 0; pair < 8; ++pair) {
     model.see({patches(model, static_cast<std::int64_t>(pair))});
-    const NoiseBoxes noise{
-        .count = 3, .label = ids(pairs[pair]["greedy"]["ids"])[2], .loc_begin = kLocBegin, .names = {600, 700, 800}};
+    const NoiseBoxes noise{.count = 3,
+                           .label = ids(pairs[pair]["greedy"]["ids"])[2],
+                           .loc_begin = kLocBegin,
+                           .loc_end = kLocBegin + 1024,
+                           .names = {600, 700, 800}};
     EnginePrompt asked = prompt(pair, noise);
     std::vector<std::vector<float>> seen;
     asked.see_logits = [&](std::span<const float> logits) { seen.emplace_back(logits.begin(), logits.end()); };
@@ -151,7 +158,9 @@ TEST_F(NoiseBoxAnswers, DoNotDependOnWhatRunsBeside) {
   const auto ask = [&](std::int64_t picture) {
     std::vector<EnginePrompt> prompts;
     for (const int kind : {0, 1, 2, 3, 4}) {
-      EnginePrompt one = prompt(4, {.count = 3, .label = 375, .loc_begin = kLocBegin, .names = {600, 700}}, picture);
+      EnginePrompt one = prompt(
+          4, {.count = 3, .label = 375, .loc_begin = kLocBegin, .loc_end = kLocBegin + 1024, .names = {600, 700}},
+          picture);
       if (kind == 1) one.sampling = {.temperature = 1.5, .seed = 3};
       if (kind == 2) one.sampling = {.repetition_penalty = 1.3};
       if (kind == 3) one.beams = {.count = 3, .score = BeamScore::mean};
@@ -180,7 +189,7 @@ TEST_F(NoiseBoxAnswers, DoNotDependOnWhatRunsBeside) {
 TEST_F(NoiseBoxAnswers, OfASummedSearchEndAtTheLimit) {
   Loaded model = load(1);
   model.see({patches(model, 4)});
-  EnginePrompt asked = prompt(4, {.count = 100, .label = 375, .loc_begin = kLocBegin});
+  EnginePrompt asked = prompt(4, {.count = 100, .label = 375, .loc_begin = kLocBegin, .loc_end = kLocBegin + 1024});
   asked.beams = {.count = 3, .score = BeamScore::sum};
   const EngineAnswer answer = model.answer(asked);
   ASSERT_EQ(answer.ids.size(), std::size_t{kTokens});

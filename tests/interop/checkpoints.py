@@ -187,7 +187,7 @@ def capped(model, logits):
     return cap * torch.tanh(logits / cap) if OLD_TRANSFORMERS and cap else logits
 
 
-def reference(folder, questions, change=lambda model: model, rows=None):
+def reference(folder, questions, change=lambda model: model, rows=None, new_tokens=NEW_TOKENS):
     """Ids, log-probabilities and distances to the second choice, among the first `rows` of the vocabulary."""
     model = PaliGemmaForConditionalGeneration.from_pretrained(folder, dtype=torch.float32, attn_implementation="eager")
     model = change(model).eval()
@@ -198,7 +198,7 @@ def reference(folder, questions, change=lambda model: model, rows=None):
         inputs = processor(text="<image>" + prompt, images=image, return_tensors="pt")
         with torch.no_grad():
             out = model.generate(
-                **inputs, max_new_tokens=NEW_TOKENS, do_sample=False, return_dict_in_generate=True, output_logits=True
+                **inputs, max_new_tokens=new_tokens, do_sample=False, return_dict_in_generate=True, output_logits=True
             )
         ids = out.sequences[0, inputs["input_ids"].shape[1] :].tolist()
         logits = capped(model, torch.stack(out.logits)[:, 0, :rows].double())

@@ -19,7 +19,7 @@ class WeightsThatAreNoNumbers : public ::testing::Test {
     fs::remove_all(folder_);
     fs::create_directories(folder_);
     for (const char* name :
-         {"config.json", "processor_config.json", "tokenizer.json", "model.safetensors", "mask_codec.safetensors"})
+         {"config.json", "preprocessor_config.json", "tokenizer.json", "model.safetensors", "mask_codec.safetensors"})
       fs::copy_file(fs::path(POCKET_DIR) / name, folder_ / name);
   }
   ~WeightsThatAreNoNumbers() override { fs::remove_all(folder_); }

@@ -57,6 +57,7 @@ TEST(Answers, OfABeach) {
       {"answer en what is right of the cow?", "car"},
       {"answer en what is left of the sign?", "car"},
       {"answer en what does the sign say?", "STOP"},
+      {"caption <loc0548><loc0457><loc0731><loc0566>", "red car"},  // 60 / 112 * 1023 = 548.04 ...
       {"answer ko 여기는 어디인가요?", "해변"},
       {"answer ko 소는 어디에 있나요?", "해변"},
       {"answer ko 소가 몇 마리 있나요?", "1"},
@@ -124,6 +125,7 @@ Request request_of(const Question& question) {
     case Topic::describe: request.task = Task::caption, request.length = CaptionLength::detailed; break;
     case Topic::alt: request.task = Task::caption, request.length = CaptionLength::alt; break;
     case Topic::ocr: request.task = Task::ocr; break;
+    case Topic::box: request.task = Task::caption, request.region.emplace(); break;
     case Topic::detect: request.task = Task::detect; break;
     case Topic::segment: request.task = Task::segment; break;
     default: request.task = Task::ask;
@@ -139,11 +141,12 @@ TEST(Questions, AreThoseOfTheProgramsTasks) {
   for (std::uint64_t number = 0; number < 200; ++number) {
     const world::Scene scene = world::make_scene(artwork(), 5, number);
     for (const Question& question : asked_of(scene, number)) {
-      EXPECT_EQ(prompt_text(request_of(question)), question.prompt);
+      const std::string region = question.topic == Topic::box ? question.prompt.substr(question.prompt.find('<')) : "";
+      EXPECT_EQ(prompt_text(request_of(question), region), question.prompt);
       met.emplace(question.topic, question.language);
     }
   }
-  EXPECT_EQ(met.size(), 2u + 2 + 1 + 1 + 2 * 9 + 2);  // caption, describe, cap, ocr, answers, detect and segment
+  EXPECT_EQ(met.size(), 2u + 2 + 1 + 1 + 1 + 2 * 9 + 2);  // caption, describe, cap, ocr, box, answers, detect, segment
 }
 
 TEST(Questions, CountTheBoxes) {

@@ -72,7 +72,7 @@ TEST(Tokenizer, MergesInTheOrderOfSentencepiece) {
   }
 }
 
-// The embedded model's tokenizer lists one pair for most of its pieces and has no sentencepiece file. ids by
+// A tokenizer that lists one pair for most of its pieces and has no sentencepiece file. ids by
 // tokenizers 0.23.3; answers are those of transformers 5.23 in pocket-prototype.
 TEST(Tokenizer, MergesOnlyTheListedPairs) {
   const Tokenizer tokenizer = json_tokenizer(golden_file("pocket.json"));

@@ -90,7 +90,7 @@ TEST(DenseHead, LearnsWhatItIsAsked) {
     double square = 0;
     for (const float value : p.gradient) square += static_cast<double>(value) * value;
     ASSERT_GT(square, 0) << p.name;
-    const auto step = static_cast<float>(1e-2 / std::sqrt(square));
+    const auto step = static_cast<float>(3e-3 / std::sqrt(square));
     const auto moved = [&](float factor) {
       for (std::size_t i = 0; i < p.value.size(); ++i) p.value[i] += factor * step * p.gradient[i];
       asking.trainee->place();

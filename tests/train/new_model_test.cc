@@ -8,6 +8,7 @@
 #include <numeric>
 
 #include "pipeline.h"
+#include "scenes/source.h"
 #include "support/scratch.h"
 #include "text/learn_tokenizer.h"
 #include "train/trainer.h"
@@ -97,7 +98,8 @@ TEST(NewModel, IsTrainedAndGoneOnFrom) {
   recipe.data = "scenes:5:20", recipe.val = "0", recipe.out = scratch.path("first");
   recipe.mode = "full", recipe.new_model = kNewSizes, recipe.pack = true,
   recipe.codec = POCKET_DIR "/mask_codec.safetensors";
-  recipe.batch = 16, recipe.accumulate = 2, recipe.steps = 20, recipe.optimizer = "muon", recipe.threads = 1;
+  recipe.batch = 2 * world::kQuestions, recipe.accumulate = 2, recipe.steps = 20, recipe.optimizer = "muon",
+  recipe.threads = 1;
   recipe.dense_head = 0.5, recipe.dense_steps = 15, recipe.soft_loc = 0.8, recipe.schedule = "trapezoid";
   std::vector<RunProgress> seen;
   const RunHooks hooks{.note = [](const std::string&) {},
