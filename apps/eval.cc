@@ -42,8 +42,9 @@ void add_eval_options(Arguments& arguments, EvalSettings& settings) {
       group, "--metric", "NAME", [&](const std::string& got) { settings.metrics.push_back(got); },
       "Only these. Repeatable");
   arguments.flag(group, "--groups", settings.groups, "Those of each kind of question too, told by how prompts begin");
-  arguments.flag(group, "--calibrate", settings.calibrate,
-                 "Fit scores of boxes to how often they are right on this data, and keep that with the model or adapter");
+  arguments.flag(
+      group, "--calibrate", settings.calibrate,
+      "Fit scores of boxes to how often they are right on this data, and keep that with the model or adapter");
   arguments.choice<std::string>(
       group, "--split", settings.split,
       {{"auto", "auto"}, {"all", "all"}, {"train", "train"}, {"val", "val"}, {"test", "test"}},

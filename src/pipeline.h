@@ -38,7 +38,7 @@ struct Pipeline {
   std::unique_ptr<Backend> backend;
   Config config;
   Network network;
-  std::vector<AdapterSet> adapters;  // in the order of options.adapters; empty when they are merged
+  std::vector<AdapterSet> adapters;       // in the order of options.adapters; empty when they are merged
   std::vector<BoxNumerics> box_numerics;  // of each of them
   std::optional<Tokenizer> tokenizer;
   std::optional<MaskCodec> codec;

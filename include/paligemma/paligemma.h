@@ -166,8 +166,8 @@ enum class ScoreKind {
   // How sure it is that the object is there: the product of the probabilities of the label's tokens behind the box. Of
   // models that were trained with noise boxes.
   label_prob,
-  // How often such a box is right: loc_geomean after `paligemma eval --calibrate`, fitted to boxes of which it was known.
-  // Of models and adapters that hold a fit.
+  // How often such a box is right: loc_geomean after `paligemma eval --calibrate`, fitted to boxes of which it was
+  // known. Of models and adapters that hold a fit.
   loc_calibrated,
 };
 

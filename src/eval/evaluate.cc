@@ -55,9 +55,9 @@ bool has_what_it_needs(const Record& record, MetricNeed need) {
     case MetricNeed::tokens: return !record.answer_tokens.empty();
     case MetricNeed::confidence:
       return (record.confidence && !record.answers.empty()) ||
-             (is_about_objects(record) &&
-              std::ranges::any_of(record.objects.found,
-                                  [](const MarkedObject& found) { return found.score.has_value(); }));
+             (is_about_objects(record) && std::ranges::any_of(record.objects.found, [](const MarkedObject& found) {
+                return found.score.has_value();
+              }));
   }
   return false;
 }

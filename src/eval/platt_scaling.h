@@ -15,8 +15,8 @@ namespace paligemma {
 
 // The most probable slope and offset, of scores that are loc_geomean. Targets are (right + 1) / (right + 2) and
 // 1 / (wrong + 2) in the place of 1 and 0, so that the numbers stay finite where a score tells right from wrong without
-// an error. Where boxes with a higher score are right less often, and where all scores are equal, the slope is 0. Scores
-// are finite; without answers the result is {0, 0}.
+// an error. Where boxes with a higher score are right less often, and where all scores are equal, the slope is 0.
+// Scores are finite; without answers the result is {0, 0}.
 ScoreCalibration fit_calibration(std::span<const ScoredAnswer> answers);
 
 constexpr std::size_t kFewestBoxes = 20;  // that two numbers are fitted to
