@@ -5,11 +5,14 @@
 #include <set>
 
 #include "base/error.h"
+#include "calibration_file.h"
 #include "console.h"
+#include "eval/platt_scaling.h"
 #include "eval/predictions.h"
 #include "io/file.h"
 #include "io/output_folder.h"
 #include "options.h"
+#include "report/printable.h"
 #include "signals.h"
 #include "train/run_settings.h"
 #include "train/sample_picture.h"
@@ -23,7 +26,7 @@ struct EvalSettings {
   std::vector<std::string> adapters, metrics;
   ModelOptions options;
   std::int64_t limit = 0, max_tokens = 512, worst = 12;
-  bool force = false, groups = false;
+  bool force = false, groups = false, calibrate = false;
 };
 
 void add_eval_options(Arguments& arguments, EvalSettings& settings) {
@@ -39,6 +42,9 @@ void add_eval_options(Arguments& arguments, EvalSettings& settings) {
       group, "--metric", "NAME", [&](const std::string& got) { settings.metrics.push_back(got); },
       "Only these. Repeatable");
   arguments.flag(group, "--groups", settings.groups, "Those of each kind of question too, told by how prompts begin");
+  arguments.flag(
+      group, "--calibrate", settings.calibrate,
+      "Fit scores of boxes to how often they are right on this data, and keep that with the model or adapter");
   arguments.choice<std::string>(
       group, "--split", settings.split,
       {{"auto", "auto"}, {"all", "all"}, {"train", "train"}, {"val", "val"}, {"test", "test"}},
@@ -127,11 +133,28 @@ Json json_of(const std::vector<MetricValue>& values) {
   return json;
 }
 
-Json result_json(std::size_t examples, const std::vector<MetricValue>& values, const std::vector<RecordGroup>& groups) {
+Json json_of(const ScoreFit& fit) {
+  return {{"slope", fit.calibration.slope},
+          {"offset", fit.calibration.offset},
+          {"boxes", fit.boxes},
+          {"ece_before", fit.error_before},
+          {"ece", fit.error_after}};
+}
+
+Json result_json(std::size_t examples, const std::vector<MetricValue>& values, const std::vector<RecordGroup>& groups,
+                 const std::optional<ScoreFit>& fit) {
   Json json = {{"schema", "paligemma.eval/1"}, {"examples", examples}, {"metrics", json_of(values)}};
+  if (fit) json["calibration"] = json_of(*fit);
   for (const RecordGroup& group : groups)
     json["groups"][group.name] = {{"examples", group.records}, {"metrics", json_of(group.values)}};
   return json;
+}
+
+std::string fit_line(const ScoreFit& fit, const CalibrationFile& file) {
+  char numbers[128];
+  std::snprintf(numbers, sizeof numbers, "ECE %.4f -> %.4f, slope %.6g, offset %.6g", fit.error_before, fit.error_after,
+                fit.calibration.slope, fit.calibration.offset);
+  return join("calibrated\t", numbers, ", of ", fit.boxes, " boxes, kept in ", printable(file.path.string()), "\n");
 }
 
 void write_folder(const EvalSettings& settings, const Json& result, const std::vector<Record>& records,
@@ -167,6 +190,9 @@ int run_eval(const Command& command, std::span<const std::string> line, Session&
   const auto words = arguments.parse(command, line, session.output);
   if (!words) return 0;
   settings.recipe.data = words->front();
+  if (settings.calibrate && !settings.predictions.empty())
+    fail(ErrorKind::usage, "usage", "eval --calibrate fits the scores of a model: expected no --predictions, got ",
+         settings.predictions);
   for (const std::string& name : settings.metrics) find_metric(name);
   defer_signals(true);
   const Dataset data = open_eval_data(settings.recipe);
@@ -174,12 +200,15 @@ int run_eval(const Command& command, std::span<const std::string> line, Session&
 
   std::vector<Record> records;
   std::vector<ValidationAnswer> answers;
+  std::optional<CalibrationFile> calibration_file;
   if (!settings.predictions.empty()) {
     records = judged_records(data, places, settings, session);
   } else {
     const std::string path = model_path(settings.model);
     const ModelFiles files = find_model(path);
+    if (settings.calibrate) calibration_file = find_calibration_file(files, path, settings.options);
     const auto pipeline = open_pipeline(path, settings.options);
+    if (settings.calibrate) score_uncalibrated(*pipeline);
     Recipe recipe = settings.recipe;
     recipe.codec = settings.options.codec.string();
     recipe.answer_tokens = settings.max_tokens;
@@ -202,14 +231,18 @@ int run_eval(const Command& command, std::span<const std::string> line, Session&
   const std::vector<MetricValue> values =
       evaluate(records, settings.metrics.empty() ? default_metrics(records) : settings.metrics);
   const std::vector<RecordGroup> groups = settings.groups ? group_metrics(records) : std::vector<RecordGroup>();
-  const Json result = result_json(records.size(), values, groups);
+  std::optional<ScoreFit> fit;
+  if (calibration_file) fit = fit_scores(records);
+  const Json result = result_json(records.size(), values, groups, fit);
   if (!settings.output.empty())
     write_folder(settings, result, records,
                  answers.empty() ? std::vector<std::pair<std::string, std::vector<std::byte>>>()
                                  : worst_cases(data, answers, values.front(), settings.worst));
+  if (fit) keep_calibration(*calibration_file, fit->calibration);
   if (session.output.format == Format::text) {
     session.output.write(table("", values));
     for (const RecordGroup& group : groups) session.output.write(table(group.name + "/", group.values));
+    if (fit) session.output.write(fit_line(*fit, *calibration_file));
   } else {
     session.output.write(dump_json(result) + "\n");
   }
@@ -225,7 +258,8 @@ const Command kEval{.name = "eval",
                     .summary = "Measure a model's answers on a data set, or those in a file",
                     .examples =
                         "  paligemma eval cows/ -m paligemma2-3b-pt-224/ --adapter runs/cows/best -o results/\n"
-                        "  paligemma eval cows/ --predictions theirs.jsonl --metric box_ap\n",
+                        "  paligemma eval cows/ --predictions theirs.jsonl --metric box_ap\n"
+                        "  paligemma eval cows/ -m paligemma2-3b-pt-224/ --adapter runs/cows/best --calibrate\n",
                     .run = run_eval};
 
 }  // namespace paligemma

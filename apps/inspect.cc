@@ -52,6 +52,18 @@ std::string memory_line(std::string_view compute, const MemoryNeed& need) {
               ")\n");
 }
 
+// 0.5, 16, 5.656854
+std::string number_text(double number) {
+  char text[32];
+  return {text, std::to_chars(text, std::end(text), static_cast<float>(number)).ptr};
+}
+
+std::string calibration_line(const std::optional<ScoreCalibration>& calibration) {
+  if (!calibration) return {};
+  return join("score calibration: slope ", number_text(calibration->slope), ", offset ",
+              number_text(calibration->offset), "\n");
+}
+
 std::string inspection_text(const Inspection& inspection) {
   const ModelInfo& info = inspection.info;
   const VisionConfig& v = inspection.config.vision;
@@ -62,6 +74,8 @@ std::string inspection_text(const Inspection& inspection) {
                v.layers, " layers, ", v.heads, " heads, mlp ", v.mlp, "\n");
   text += join("decoder: width ", d.width, ", ", d.layers, " layers, ", d.heads, " heads of ", d.head_size, " (",
                d.kv_heads, " for keys and values), mlp ", d.mlp, ", vocabulary ", d.vocabulary, "\n");
+  if (inspection.config.noise_boxes > 0) text += join("noise boxes: ", inspection.config.noise_boxes, "\n");
+  text += calibration_line(inspection.config.score_calibration);
   text += join("memory for picture, prompt and answer of ", inspection.positions, " tokens together:\n");
   text += memory_line("f32", inspection.f32) + memory_line("bf16", inspection.bf16);
   text += "\n";
@@ -69,12 +83,6 @@ std::string inspection_text(const Inspection& inspection) {
     text += join(printable(tensor.name), "\t", shape_text(tensor.shape), "\t", tensor.dtype, meaning_text(tensor),
                  tensor.note.empty() ? "" : "\t" + tensor.note, "\n");
   return text;
-}
-
-// 0.5, 16, 5.656854
-std::string number_text(double number) {
-  char text[32];
-  return {text, std::to_chars(text, std::end(text), static_cast<float>(number)).ptr};
 }
 
 // 0-2, 5
@@ -118,6 +126,7 @@ std::string adapter_text(const AdapterInspection& inspection) {
            with_commas(inspection.parameters), " parameters, ", readable_bytes(inspection.bytes), "\n");
   text += join("rank ", config.rank, ", alpha ", number_text(config.alpha), config.rslora ? ", rsLoRA" : "",
                config.dora ? ", DoRA" : "", config.lora_bias ? ", biases" : "", "\n");
+  text += calibration_line(inspection.score_calibration);
   text += patterns_line(inspection.json, "rank_pattern") + patterns_line(inspection.json, "alpha_pattern");
   std::string saved;
   for (const std::string& name : config.modules_to_save) saved += (saved.empty() ? "" : ", ") + printable(name);

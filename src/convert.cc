@@ -123,8 +123,6 @@ std::vector<std::vector<StreamedArray>> cut_into_files(std::vector<StreamedArray
   return files;
 }
 
-std::string indented(const Json& json) { return json.dump(2) + "\n"; }
-
 std::vector<std::string> convert(const ModelFiles& from, const fs::path& to, const ConvertOptions& options,
                                  const ConvertProgress& progress, const std::function<bool()>& stop) {
   const Converted model = prepare(from, options);

@@ -42,9 +42,6 @@ class Meter {
 // Which arrays go into which file, in order.
 std::vector<std::vector<StreamedArray>> cut_into_files(std::vector<StreamedArray> arrays, std::uint64_t limit);
 
-// As files of people are: indented, with a newline at the end.
-std::string indented(const Json& json);
-
 void write_hugging_face(const Converted& model, const ModelFiles& from, const OutputFolder& folder, Meter& meter);
 // An npz of that name and, where shapes don't say all, a config.json beside it.
 void write_big_vision(const Converted& model, const OutputFolder& folder, const std::string& name, Meter& meter);

@@ -131,6 +131,11 @@ Inspection inspect(const ModelFiles& files, std::string name) {
   return out;
 }
 
+Json calibration_json(const std::optional<ScoreCalibration>& calibration) {
+  if (!calibration) return {};
+  return {{"slope", calibration->slope}, {"offset", calibration->offset}};
+}
+
 Json inspection_json(const Inspection& inspection) {
   const VisionConfig& v = inspection.config.vision;
   const DecoderConfig& d = inspection.config.decoder;
@@ -168,6 +173,7 @@ Json inspection_json(const Inspection& inspection) {
         {"final_soft_cap", d.final_cap},
         {"rope_theta", d.rope_theta}}},
       {"noise_boxes", inspection.config.noise_boxes},
+      {"score_calibration", calibration_json(inspection.config.score_calibration)},
       {"memory_bytes",
        {{"positions", inspection.positions},
         {"f32", memory_json(inspection.f32)},

@@ -37,6 +37,9 @@ Inspection inspect(const ModelFiles& files, std::string name);
 std::uint64_t count_not_finite(DType dtype, std::span<const std::byte> bytes);
 Warning not_finite_warning(std::string_view name, std::uint64_t count);
 
+// null where there is none.
+Json calibration_json(const std::optional<ScoreCalibration>& calibration);
+
 Json inspection_json(const Inspection& inspection);
 
 }  // namespace paligemma

@@ -5,6 +5,7 @@
 #include <tuple>
 
 #include "inspect.h"
+#include "model/trained_numerics.h"
 
 namespace paligemma {
 namespace {
@@ -114,6 +115,7 @@ AdapterInspection inspect_adapter(const Folder& folder, std::string name) {
   AdapterInspection out{.name = std::move(name), .json = files.json};
   if (const auto base = out.json.find("base_model_name_or_path"); base != out.json.end() && base->is_string())
     out.base_model = base->get<std::string>();
+  if (const auto numerics = read_trained_numerics(folder)) out.score_calibration = numerics->score_calibration;
   AdapterInspector(files, out).inspect();
   out.config = std::move(files.config);
   return out;
@@ -148,6 +150,7 @@ Json adapter_inspection_json(const AdapterInspection& inspection) {
           {"alpha_pattern", as_written("alpha_pattern")},
           {"target_modules", as_written("target_modules")},
           {"modules_to_save", config.modules_to_save},
+          {"score_calibration", calibration_json(inspection.score_calibration)},
           {"modules", modules},
           {"warnings", warnings}};
 }

@@ -29,6 +29,7 @@ struct AdapterInspection {
   std::string base_model;  // as the adapter says it, or empty
   Json json;               // adapter_config.json
   AdapterConfig config;
+  std::optional<ScoreCalibration> score_calibration;
   std::vector<InspectedModules> modules;  // by name
   std::uint64_t parameters = 0, bytes = 0;
   std::vector<Warning> warnings;  // not_finite

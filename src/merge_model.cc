@@ -11,6 +11,7 @@ std::vector<std::string> merge_model(ModelFiles from, const std::filesystem::pat
                                      const std::function<bool()>& stop) {
   const Folder folder = Folder::on_disk(adapter, ErrorKind::model);
   const Adapter added = read_adapter(folder, folder_name(adapter), from.config);
+  from.config.score_calibration.reset();  // of the weights without the adapter
   if (const auto numerics = read_trained_numerics(folder)) apply(*numerics, from.config);
   const auto backend = make_cpu_backend({.threads = model_options.threads});
   // Said at the source, so that what was merged is rounded once. Whole tensors of an adapter are held as the model's.

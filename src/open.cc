@@ -55,24 +55,27 @@ HeldAs held_as(WeightType type) {
   return HeldAs::as_in_file;
 }
 
-// What the adapters were trained with, where they say so. Returns the noise boxes of each, which of merged ones the
-// configuration has: the most of any.
-std::vector<int> take_trained_numerics(const ModelOptions& options, Config& config) {
+// What the adapters were trained with, where they say so. Returns what is each one's own; of merged ones the
+// configuration has it: the most noise boxes of any, and the calibration of one that is alone.
+std::vector<BoxNumerics> take_trained_numerics(const ModelOptions& options, Config& config) {
   std::optional<TrainedNumerics> taken;
-  const int base = config.noise_boxes;
-  std::vector<int> boxes;
+  const BoxNumerics base = box_numerics(config);
+  std::vector<BoxNumerics> boxes;
   for (const std::filesystem::path& path : options.adapters) {
     auto own = read_trained_numerics(Folder::on_disk(path, ErrorKind::model));
-    boxes.push_back(own ? own->noise_boxes : base);
+    boxes.push_back(own ? BoxNumerics{own->noise_boxes, own->score_calibration} : BoxNumerics{base.noise_boxes, {}});
     if (!own) continue;
-    own->noise_boxes = base;
+    own->noise_boxes = base.noise_boxes, own->score_calibration = base.score_calibration;
     if (taken && *own != *taken)
       fail(ErrorKind::model, "trained_numerics", "adapters do not go together: ", path.string(),
            ": expected the soft caps and divisor of the one before, got others. Try: one at a time");
     taken = own;
   }
   if (taken) apply(*taken, config);
-  if (options.merge_adapters && !boxes.empty()) config.noise_boxes = *std::ranges::max_element(boxes);
+  if (options.merge_adapters && !boxes.empty()) {
+    config.noise_boxes = std::ranges::max(boxes, {}, &BoxNumerics::noise_boxes).noise_boxes;
+    config.score_calibration = boxes.size() == 1 ? boxes.front().score_calibration : std::nullopt;
+  }
   return boxes;
 }
 
@@ -195,7 +198,7 @@ std::unique_ptr<Pipeline> open_pipeline(const ModelFiles& files, std::string nam
   TensorSource source = files.source;
   Config& config = pipeline->config;
   config = files.config;
-  pipeline->noise_boxes = take_trained_numerics(options, config);
+  pipeline->box_numerics = take_trained_numerics(options, config);
   choose_numerics(files.form, config, pipeline->options);
   pipeline->tokenizer = open_tokenizer(files, options.tokenizer);
   const Tokenizer& tokenizer = *pipeline->tokenizer;

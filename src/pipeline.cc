@@ -122,6 +122,15 @@ NoiseBoxes noise_boxes(const Tokenizer& tokenizer, std::string_view prompt, int 
   return noise;
 }
 
+// The adapter that answers.
+std::optional<std::size_t> adapter_of(const Pipeline& pipeline, const Request& request) {
+  return find_adapter(std::span(pipeline.options.adapters).first(pipeline.adapters.size()), request);
+}
+
+BoxNumerics box_numerics(const Pipeline& pipeline, std::optional<std::size_t> adapter) {
+  return adapter ? pipeline.box_numerics[*adapter] : box_numerics(pipeline.config);
+}
+
 // Stage 6, first half: requests to token ids.
 EnginePrompt engine_prompt(const Pipeline& pipeline, const Request& request, const Prompt& prompt,
                            std::string_view text) {
@@ -133,11 +142,9 @@ EnginePrompt engine_prompt(const Pipeline& pipeline, const Request& request, con
                    .sampling = request.sampling,
                    .beams = request.beams,
                    .hints = draft_hints(*pipeline.tokenizer, request)};
-  const std::size_t count = pipeline.adapters.size();
-  const auto adapter = find_adapter(std::span(pipeline.options.adapters).first(count), request);
+  const auto adapter = adapter_of(pipeline, request);
   if (adapter) out.adapter = &pipeline.adapters[*adapter];
-  out.noise =
-      noise_boxes(*pipeline.tokenizer, text, adapter ? pipeline.noise_boxes[*adapter] : pipeline.config.noise_boxes);
+  out.noise = noise_boxes(*pipeline.tokenizer, text, box_numerics(pipeline, adapter).noise_boxes);
   return out;
 }
 
@@ -165,11 +172,22 @@ void move(Object& object, int x, int y) {
   if (object.mask) object.mask->x += x, object.mask->y += y;
 }
 
+// Scores by loc_geomean, calibrated.
+void calibrate(std::span<Object> objects, const ScoreCalibration& calibration) {
+  for (Object& object : objects) {
+    if (!object.score || object.score_kind != ScoreKind::loc_geomean) continue;
+    object.score = calibration.score(*object.score);
+    object.score_kind = ScoreKind::loc_calibrated;
+  }
+}
+
 // Stage 7: text to boxes and masks.
 void find_objects(const Pipeline& pipeline, const Request& request, ScoreKind kind, Result& result) {
   const auto [area, frame] = seen_part(pipeline, result.width, result.height);
   Parsed parsed = parse_objects(result.text, frame, request.labels);
   score_objects(parsed, result.tokens, kind);
+  if (const auto calibration = box_numerics(pipeline, adapter_of(pipeline, request)).score_calibration)
+    calibrate(parsed.objects, *calibration);
   bool codec_missing = false;
   for (Object& object : parsed.objects) {
     if (!object.seg) continue;

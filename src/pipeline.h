@@ -25,14 +25,21 @@ struct SeenPicture {
   const AdapterSet* adapter = nullptr;  // that changed the embeddings
 };
 
+// What of a configuration an adapter has of its own: the weights that answer are others.
+struct BoxNumerics {
+  int noise_boxes = 0;
+  std::optional<ScoreCalibration> score_calibration{};
+};
+inline BoxNumerics box_numerics(const Config& config) { return {config.noise_boxes, config.score_calibration}; }
+
 struct Pipeline {
   ModelInfo info;
   ModelOptions options;
   std::unique_ptr<Backend> backend;
   Config config;
   Network network;
-  std::vector<AdapterSet> adapters;  // in the order of options.adapters; empty when they are merged
-  std::vector<int> noise_boxes;      // of each of them, as Config::noise_boxes of the model alone
+  std::vector<AdapterSet> adapters;       // in the order of options.adapters; empty when they are merged
+  std::vector<BoxNumerics> box_numerics;  // of each of them
   std::optional<Tokenizer> tokenizer;
   std::optional<MaskCodec> codec;
   Preprocessor preprocessor;

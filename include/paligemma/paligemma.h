@@ -166,6 +166,9 @@ enum class ScoreKind {
   // How sure it is that the object is there: the product of the probabilities of the label's tokens behind the box. Of
   // models that were trained with noise boxes.
   label_prob,
+  // How often such a box is right: loc_geomean after `paligemma eval --calibrate`, fitted to boxes of which it was
+  // known. Of models and adapters that hold a fit.
+  loc_calibrated,
 };
 
 struct Object {
@@ -173,7 +176,7 @@ struct Object {
   std::optional<int> label_index{};  // place in Request::labels; empty when the model invented it
   std::array<double, 4> box{};       // x1 y1 x2 y2
   std::array<int, 4> loc{};          // y1 x1 y2 x2 as the model wrote them, 0..1023
-  std::optional<double> score{};     // 0..1, a product of probabilities as Token::logprob has them
+  std::optional<double> score{};     // 0..1, of probabilities as Token::logprob has them
   ScoreKind score_kind = ScoreKind::loc_geomean;
   std::optional<std::array<int, 16>> seg{};  // mask codes, 0..127
   std::optional<Mask> mask{};                // empty for detect, and without a codec

@@ -47,8 +47,9 @@ struct Parsed {
 // both stripped like one. Boxes are clipped to the picture. Takes time and memory linear in the text.
 Parsed parse_objects(std::string_view text, const Frame& frame, std::span<const std::string> labels);
 
-// Sets the objects' scores. The tokens' texts, one after the other, are the text that was parsed. An object whose loc
-// tokens are not single tokens there (its text was spelled out) keeps no score, and by its label one without a label.
+// Sets the objects' scores, by loc_geomean or label_prob. The tokens' texts, one after the other, are the text that was
+// parsed. An object whose loc tokens are not single tokens there (its text was spelled out) keeps no score, and by its
+// label one without a label.
 void score_objects(Parsed& parsed, std::span<const Token> tokens, ScoreKind kind);
 
 }  // namespace paligemma

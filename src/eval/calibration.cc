@@ -3,7 +3,18 @@
 #include <algorithm>
 #include <cmath>
 
+#include "eval/object_match.h"
+
 namespace paligemma {
+
+std::vector<ScoredAnswer> scored_boxes(const MarkedPicture& picture) {
+  std::vector<ScoredAnswer> answers;
+  const std::vector<Finding> findings = judge_found(picture, false, kMatchIou);
+  for (std::size_t i = 0; i < findings.size(); ++i)
+    if (const auto score = picture.found[i].score; score && findings[i] != Finding::neither)
+      answers.push_back({.score = *score, .right = findings[i] == Finding::right});
+  return answers;
+}
 
 std::vector<ReliabilityBin> reliability_curve(std::span<const ScoredAnswer> answers, int bins) {
   std::vector<ReliabilityBin> curve(static_cast<std::size_t>(bins));

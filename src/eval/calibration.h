@@ -5,12 +5,18 @@
 #include <span>
 #include <vector>
 
+#include "eval/marked_object.h"
+
 namespace paligemma {
 
 struct ScoredAnswer {
   double score = 0;  // 0..1
   bool right = false;
 };
+
+// Those of a picture's found boxes that have a score, right at an overlap of kMatchIou. What meets a crowd is neither
+// right nor wrong, and left out.
+std::vector<ScoredAnswer> scored_boxes(const MarkedPicture& picture);
 
 // A part of the reliability curve: answers with scores in (low, high], in the first one from `low` on.
 struct ReliabilityBin {

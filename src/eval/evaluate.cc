@@ -44,11 +44,6 @@ constexpr std::array kMetrics = std::to_array<Metric>({
     {"calibration", MetricNeed::confidence, false, "expected calibration error of scores", evaluate_calibration},
 });
 
-bool is_about_found_objects(const Record& record) {
-  return record.task == RecordTask::detect || record.task == RecordTask::segment || record.task == RecordTask::refer ||
-         !record.objects.truth.empty();
-}
-
 bool is_about_absent_objects(const Record& record) {
   return (record.task == RecordTask::detect || record.task == RecordTask::segment) && record.objects.truth.empty();
 }
@@ -56,13 +51,13 @@ bool is_about_absent_objects(const Record& record) {
 bool has_what_it_needs(const Record& record, MetricNeed need) {
   switch (need) {
     case MetricNeed::answers: return !record.answers.empty();
-    case MetricNeed::objects: return is_about_found_objects(record);
+    case MetricNeed::objects: return is_about_objects(record);
     case MetricNeed::tokens: return !record.answer_tokens.empty();
     case MetricNeed::confidence:
       return (record.confidence && !record.answers.empty()) ||
-             (is_about_found_objects(record) &&
-              std::ranges::any_of(record.objects.found,
-                                  [](const MarkedObject& found) { return found.score.has_value(); }));
+             (is_about_objects(record) && std::ranges::any_of(record.objects.found, [](const MarkedObject& found) {
+                return found.score.has_value();
+              }));
   }
   return false;
 }

@@ -1,6 +1,7 @@
 // Metrics of found objects, over records.
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 
 #include "eval/answers.h"
 #include "eval/average_precision.h"
@@ -11,8 +12,6 @@
 
 namespace paligemma {
 namespace {
-
-constexpr double kMatchIou = 0.5;
 
 std::vector<MarkedPicture> pictures_in(RecordsInMetric records) {
   std::vector<MarkedPicture> pictures;
@@ -161,10 +160,7 @@ MetricValues evaluate_calibration(RecordsInMetric records) {
       answers.push_back({.score = *record->confidence, .right = exact_match(record->prediction, record->answers) > 0});
       continue;
     }
-    const std::vector<Finding> findings = judge_found(record->objects, false, kMatchIou);
-    for (std::size_t i = 0; i < findings.size(); ++i)
-      if (const auto score = record->objects.found[i].score; score && findings[i] != Finding::neither)
-        answers.push_back({.score = *score, .right = findings[i] == Finding::right});
+    std::ranges::copy(scored_boxes(record->objects), std::back_inserter(answers));
   }
   const std::vector<ReliabilityBin> curve = reliability_curve(answers);
   MetricValue value{.name = "calibration", .value = calibration_error(curve), .higher_is_better = false};

@@ -14,6 +14,8 @@ enum class Finding {
   neither,  // meets a crowd
 };
 
+constexpr double kMatchIou = 0.5;  // from here on an object counts as found
+
 // One for each found object. By falling score, of equal ones the first, each takes of the objects with its label that
 // no other has taken the one that it overlaps most, if by at least `iou`.
 std::vector<Finding> judge_found(const MarkedPicture& picture, bool masks, double iou);

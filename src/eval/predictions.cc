@@ -120,11 +120,6 @@ void check_masks(const Record& record, std::span<const MarkedObject> objects) {
            record.width, " x ", record.height, " pixels, got ", object.mask->width, " x ", object.mask->height);
 }
 
-bool is_about_objects(const Record& record) {
-  return record.task == RecordTask::detect || record.task == RecordTask::segment || record.task == RecordTask::refer ||
-         !record.objects.truth.empty();
-}
-
 void take_prediction(Record& record, Prediction prediction, int divisor, const MaskOf& mask_of) {
   record.prediction = std::move(prediction.text).value_or("");
   record.confidence = prediction.confidence;

@@ -14,4 +14,9 @@ std::string_view record_task_name(RecordTask task) {
   return "?";
 }
 
+bool is_about_objects(const Record& record) {
+  return record.task == RecordTask::detect || record.task == RecordTask::segment || record.task == RecordTask::refer ||
+         !record.objects.truth.empty();
+}
+
 }  // namespace paligemma

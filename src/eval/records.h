@@ -28,4 +28,7 @@ struct Record {
   std::optional<double> confidence{};        // how sure the answer is, 0..1
 };
 
+// Whether its boxes are judged: there, or that nothing is there, is what it asks.
+bool is_about_objects(const Record& record);
+
 }  // namespace paligemma

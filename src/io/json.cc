@@ -140,6 +140,8 @@ void parse_json_items(std::string_view text, std::string_view where, ErrorKind k
   parse(text, where, kind, &use, true);
 }
 
+std::string indented(const Json& json) { return json.dump(2) + "\n"; }
+
 double shortest_decimal(float value) {
   char digits[32];
   const auto end = std::to_chars(digits, digits + sizeof digits, value).ptr;

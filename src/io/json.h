@@ -33,6 +33,9 @@ void parse_json_items(std::string_view text, std::string_view where, ErrorKind k
 // The shortest decimal number that is this float: 1e-06, where the float itself is 9.999999974752427e-07.
 double shortest_decimal(float value);
 
+// As files of people are: indented, with a newline at the end.
+std::string indented(const Json& json);
+
 // One line, invalid UTF-8 replaced by U+FFFD.
 std::string dump_json(const Json& value);
 

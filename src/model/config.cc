@@ -155,6 +155,7 @@ Config read_config(const Json& json, const ShapeLookup& shape, std::string_view 
   fields.require("paligemma_loc_divisor", {1023, 1024});
   config.loc_divisor = static_cast<int>(fields.whole("paligemma_loc_divisor", kCount).value_or(config.loc_divisor));
   config.noise_boxes = static_cast<int>(fields.whole("paligemma_noise_boxes", kNoiseBoxes).value_or(0));
+  config.score_calibration = read_score_calibration(fields);
   return config;
 }
 

@@ -16,6 +16,7 @@
 #include "io/file.h"
 #include "io/json_fields.h"
 #include "model/numerics.h"
+#include "model/score_calibration.h"
 
 namespace paligemma {
 
@@ -68,6 +69,7 @@ struct Config {
   int loc_divisor = 1023;
   // Detection was learnt with lists that boxes of no object fill up to so many (engine/noise_boxes.h); 0: without.
   int noise_boxes = 0;
+  std::optional<ScoreCalibration> score_calibration;  // nothing: boxes are scored by loc_geomean
   NumericsProfile numerics = kTransformersNumerics;
 };
 

@@ -84,6 +84,7 @@ Json config_json(const Config& config, DType dtype) {
   if (config.image_token) json["image_token_index"] = *config.image_token;
   if (config.loc_divisor != 1023) json["paligemma_loc_divisor"] = config.loc_divisor;
   if (config.noise_boxes != 0) json["paligemma_noise_boxes"] = config.noise_boxes;
+  put_score_calibration(config.score_calibration, json);
   if (!config.decoder.tied_head) json["tie_word_embeddings"] = false;
   const Json text = text_json(config, dtype);
   json["torch_dtype"] = text.at("torch_dtype");

@@ -5,15 +5,18 @@
 namespace paligemma {
 
 TrainedNumerics trained_numerics(const Config& config) {
-  return {config.decoder.final_cap, config.decoder.attention_cap, config.loc_divisor, config.noise_boxes};
+  return {config.decoder.final_cap, config.decoder.attention_cap, config.loc_divisor, config.noise_boxes,
+          config.score_calibration};
 }
 
 Json to_json(const TrainedNumerics& numerics) {
   const auto cap = [](float value) { return value > 0 ? Json(shortest_decimal(value)) : Json(); };
-  return {{"final_logit_softcapping", cap(numerics.final_cap)},
-          {"attn_logit_softcapping", cap(numerics.attention_cap)},
-          {"paligemma_loc_divisor", numerics.loc_divisor},
-          {"paligemma_noise_boxes", numerics.noise_boxes}};
+  Json json = {{"final_logit_softcapping", cap(numerics.final_cap)},
+               {"attn_logit_softcapping", cap(numerics.attention_cap)},
+               {"paligemma_loc_divisor", numerics.loc_divisor},
+               {"paligemma_noise_boxes", numerics.noise_boxes}};
+  put_score_calibration(numerics.score_calibration, json);
+  return json;
 }
 
 std::optional<TrainedNumerics> read_trained_numerics(const Folder& folder) {
@@ -42,6 +45,8 @@ std::optional<TrainedNumerics> read_trained_numerics(const Folder& folder) {
       refuse("paligemma_noise_boxes", "0 to 256");
     numerics.noise_boxes = found->get<int>();
   }
+  numerics.score_calibration =
+      read_score_calibration({json, {ErrorKind::model, "trained_numerics", "cannot use the adapter", where}});
   return numerics;
 }
 
@@ -50,6 +55,7 @@ void apply(const TrainedNumerics& numerics, Config& config) {
   config.decoder.attention_cap = numerics.attention_cap;
   config.loc_divisor = numerics.loc_divisor;
   config.noise_boxes = numerics.noise_boxes;
+  config.score_calibration = numerics.score_calibration;
 }
 
 }  // namespace paligemma

@@ -15,7 +15,8 @@ inline constexpr const char* kTrainedNumericsFile = "paligemma.json";
 struct TrainedNumerics {
   float final_cap = 0, attention_cap = 0;  // 0: none
   int loc_divisor = 1023;
-  int noise_boxes = 0;  // Config's
+  int noise_boxes = 0;  // Config's, as is the next one
+  std::optional<ScoreCalibration> score_calibration{};
   bool operator==(const TrainedNumerics&) const = default;
 };
 

@@ -21,7 +21,14 @@ Json mask_json(const Mask& mask, int picture_width, int picture_height) {
           {"counts", coco_rle(mask, picture_width, picture_height)}};
 }
 
-std::string_view name(ScoreKind kind) { return kind == ScoreKind::label_prob ? "label_prob" : "loc_geomean"; }
+std::string_view name(ScoreKind kind) {
+  switch (kind) {
+    case ScoreKind::loc_geomean: return "loc_geomean";
+    case ScoreKind::label_prob: return "label_prob";
+    case ScoreKind::loc_calibrated: return "loc_calibrated";
+  }
+  return "?";
+}
 
 Json object_json(const Object& object, int picture_width, int picture_height) {
   const bool scored = object.score && std::isfinite(*object.score);

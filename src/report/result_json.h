@@ -16,8 +16,9 @@
 //     loc           [y1, x1, y2, x2] as the model wrote them, 0..1023
 //     score         0..1, null without one
 //     score_kind    how score was made: "loc_geomean", the geometric mean of the probabilities of the four loc tokens;
-//                   "label_prob", the product of the probabilities of the label's tokens, of a model that was trained
-//                   with noise boxes; null without one
+//                   "loc_calibrated", the share of boxes with that geometric mean that are right, of a model or
+//                   adapter with a fit (paligemma eval --calibrate); "label_prob", the product of the probabilities of
+//                   the label's tokens, of a model that was trained with noise boxes; null without one
 //     mask          null for detect, and without a mask codec
 //       format      "coco_rle"
 //       size        [height, width] of the picture

@@ -89,6 +89,7 @@ std::unique_ptr<Trainee> open_trainee(const Recipe& recipe, ModelFiles files, co
   trainee->pipeline = open_pipeline(trainee->files, name, opened);
   Pipeline& pipeline = *trainee->pipeline;
   pipeline.config.noise_boxes = static_cast<int>(recipe.noise_boxes);
+  pipeline.config.score_calibration.reset();  // of weights that will be others
   if (!pipeline.tokenizer->image())
     fail(ErrorKind::model, "tokenizer", "cannot train the model: ", trainee->files.where,
          ": expected an <image> token, the tokenizer has none");
@@ -107,7 +108,7 @@ std::unique_ptr<Trainee> open_trainee(const Recipe& recipe, ModelFiles files, co
                            .targets = recipe.targets};
     pipeline.options.adapters = {"run"};
     pipeline.adapters.resize(1);
-    pipeline.noise_boxes = {pipeline.config.noise_boxes};
+    pipeline.box_numerics = {box_numerics(pipeline.config)};
     const Holding holding = holding_of(pipeline.options);
     const TrainedAdapter::Place place{pipeline.network,  pipeline.config,      trainee->files.source,    holding,
                                       *pipeline.backend, *trainee->parameters, pipeline.adapters.front()};

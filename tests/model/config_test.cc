@@ -61,6 +61,26 @@ TEST(Config, NoiseBoxes) {
   expect_error(ErrorKind::model, "config", "paligemma_noise_boxes", [&] { files.read(); });
 }
 
+TEST(Config, ScoreCalibration) {
+  Files files("pg1");
+  EXPECT_EQ(files.read().score_calibration, std::nullopt);
+  EXPECT_FALSE(config_json(files.read(), DType::bf16).contains("paligemma_score_slope"));
+  files.json["paligemma_score_slope"] = 0, files.json["paligemma_score_offset"] = -2.5;
+  EXPECT_EQ(files.read().score_calibration, (ScoreCalibration{0, -2.5}));
+  const Json written = config_json(files.read(), DType::bf16);
+  EXPECT_EQ(written.at("paligemma_score_slope"), 0);
+  EXPECT_EQ(written.at("paligemma_score_offset"), -2.5);
+  for (const Json& bad : {Json(-1e-9), Json("1"), Json(1e200), Json(nullptr), Json(true)}) {
+    files.json["paligemma_score_slope"] = bad;
+    EXPECT_THAT(files.error(), HasSubstr("paligemma_score_slope: expected a number")) << bad;
+  }
+  files.json["paligemma_score_slope"] = 1;
+  for (const Json& bad : {Json("1"), Json(-1e200), Json(nullptr), Json::array()}) {
+    files.json["paligemma_score_offset"] = bad;
+    EXPECT_THAT(files.error(), HasSubstr("paligemma_score_offset: expected a number")) << bad;
+  }
+}
+
 // The window that a file declares; layers take turns, or none slides.
 TEST(Config, DeclaredWindow) {
   EXPECT_EQ(Files("pg1").read().decoder.declared_window, 0);

@@ -47,7 +47,8 @@ TEST(DamagedFiles, Config) {
                   d.gemma2, ' ', d.width, ' ', d.layers, ' ', d.heads, ' ', d.kv_heads, ' ', d.head_size, ' ', d.mlp,
                   ' ', d.vocabulary, ' ', d.tied_head, ' ', d.query_scale, ' ', d.attention_cap, ' ', d.final_cap, ' ',
                   d.rope_theta, ' ', d.eps, ' ', d.max_positions, ' ', config.image_token.value_or(-1), ' ',
-                  config.loc_divisor, ' ', config.noise_boxes);
+                  config.loc_divisor, ' ', config.noise_boxes, ' ',
+                  config.score_calibration.value_or(ScoreCalibration()).slope);
     };
     expect_survives(file_content(golden("models/" + model + "/config.json")), ErrorKind::model, read,
                     {.changed = 4000});

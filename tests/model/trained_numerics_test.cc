@@ -20,12 +20,14 @@ TEST(TrainedNumerics, AreWhatWasWritten) {
   config.decoder.final_cap = 30;
   config.loc_divisor = 1024;
   config.noise_boxes = 32;
+  config.score_calibration = ScoreCalibration{1.5, -2};
   const TrainedNumerics written = trained_numerics(config);
   const Scratch scratch;
   EXPECT_EQ(read(scratch, to_json(written).dump()), written);
   Config other;
   apply(written, other);
   EXPECT_EQ(other.noise_boxes, 32);
+  EXPECT_EQ(other.score_calibration, config.score_calibration);
   EXPECT_EQ(other.loc_divisor, 1024);
   EXPECT_EQ(other.decoder.final_cap, 30);
 }
@@ -41,6 +43,8 @@ TEST(TrainedNumerics, OutsideTheirRangesAreRefused) {
   for (const char* text :
        {R"({"paligemma_noise_boxes": -1})", R"({"paligemma_noise_boxes": 257})", R"({"paligemma_noise_boxes": 3.5})",
         R"({"paligemma_noise_boxes": "4"})", R"({"paligemma_noise_boxes": 18446744073709551615})",
+        R"({"paligemma_score_slope": 1})", R"({"paligemma_score_slope": -1, "paligemma_score_offset": 0})",
+        R"({"paligemma_score_slope": 1, "paligemma_score_offset": "0"})", R"({"paligemma_score_offset": 1})",
         R"({"paligemma_loc_divisor": 1000})", R"({"final_logit_softcapping": -3})", "[]"})
     expect_error(ErrorKind::model, "trained_numerics", "expected", [&] { read(scratch, text); });
 }

@@ -128,6 +128,14 @@ TEST(QuantizedFile, IsConvertedBack) {
   EXPECT_TRUE(plain.folder.has("preprocessor_config.json"));
 }
 
+TEST(QuantizedFile, KeepsTheCalibrationOfScores) {
+  const Scratch scratch;
+  ModelFiles from = open_model_files(golden("models/pg2"));
+  from.config.score_calibration = ScoreCalibration{2.5, 1};
+  quantize(from, scratch.path("m.gguf"), {.type = QuantType::q8});
+  EXPECT_EQ(open_model_files(scratch.path("m.gguf")).config.score_calibration, from.config.score_calibration);
+}
+
 TEST(QuantizedFile, IsNotWrittenOverOthers) {
   const Scratch scratch;
   const ModelFiles from = open_model_files(golden("models/pg1"));

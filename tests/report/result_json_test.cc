@@ -93,6 +93,8 @@ TEST(ResultJson, SaysWhatTheScoreIs) {
   result.objects.push_back({.score = 0.5, .score_kind = ScoreKind::label_prob});
   const std::string text = dump_json(result_json(result));
   EXPECT_NE(text.find(R"("score":0.5,"score_kind":"label_prob")"), text.npos) << text;
+  result.objects[0].score_kind = ScoreKind::loc_calibrated;
+  EXPECT_EQ(result_json(result)["objects"][0]["score_kind"], "loc_calibrated");
 }
 
 TEST(ResultJson, ReplacesWhatIsNotUtf8) {

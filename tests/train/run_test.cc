@@ -4,7 +4,9 @@
 #include <filesystem>
 #include <fstream>
 
+#include "calibration_file.h"
 #include "merge_model.h"
+#include "model/trained_numerics.h"
 #include "report/result_json.h"
 #include "support/golden.h"
 #include "support/scratch.h"
@@ -108,6 +110,32 @@ TEST_F(RunTest, OfAllWeightsIsAModel) {
   const fs::path last = fs::path(full.out) / "last";
   EXPECT_TRUE(fs::exists(last / "model.safetensors"));
   EXPECT_EQ(Model::open(last).info().parameters, Model::embedded().info().parameters);
+}
+
+// A calibration is that of the weights before.
+TEST_F(RunTest, OfACalibratedModelHasNoCalibration) {
+  const fs::path base = folder.folder() / "base";
+  fs::create_directory(base);
+  for (const auto& entry : fs::directory_iterator(POCKET_DIR))
+    if (entry.is_regular_file()) fs::copy_file(entry.path(), base / entry.path().filename());
+  keep_calibration({.path = base / "config.json", .start = {}}, {2, 1});
+  ASSERT_TRUE(open_model_files(base).config.score_calibration);
+  const auto trained = [&](const char* out, const char* mode, const std::string& init) {
+    Recipe recipe = this->recipe(out);
+    recipe.model = base.string();
+    recipe.mode = mode, recipe.init = init;
+    recipe.steps = 1;
+    run(recipe);
+    return fs::path(recipe.out) / "last";
+  };
+  const fs::path adapter = trained("lora", "lora", "");
+  const auto numerics = [](const fs::path& path) {
+    return read_trained_numerics(Folder::on_disk(path, ErrorKind::model)).value();
+  };
+  EXPECT_EQ(numerics(adapter).score_calibration, std::nullopt);
+  keep_calibration({.path = adapter / kTrainedNumericsFile, .start = {}}, {2, 1});
+  EXPECT_EQ(numerics(trained("again", "lora", adapter.string())).score_calibration, std::nullopt);
+  EXPECT_EQ(open_model_files(trained("full", "full", "")).config.score_calibration, std::nullopt);
 }
 
 // Two pictures with a box and four with none, filled up to three.
