@@ -80,7 +80,7 @@ void Demo::show(Model& model, const DemoScene& scene) {
     sheet.answers.push_back({result.prompt, demo_answer(result)});
     if (!is_drawn(result.task)) continue;
     const std::string drawing = drawing_name(scene, result.task);
-    write_file(folder_ / drawing, draw(picture, result, "png", {.scores = false}), true);
+    write_file(folder_ / drawing, draw(picture, result, "png"), true);
     sheet.files.push_back(drawing);
   }
   print(scene, results);

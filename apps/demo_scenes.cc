@@ -87,8 +87,8 @@ std::string demo_answer(const Result& result) {
   std::string text = result.answer.value_or("");
   for (const Object& object : result.objects) {
     const auto& [x1, y1, x2, y2] = object.box;
-    text += join(text.empty() ? "" : "; ", object.label, " [", fixed(x1, 0), " ", fixed(y1, 0), " ", fixed(x2, 0), " ",
-                 fixed(y2, 0), "]");
+    text += join(text.empty() ? "" : "; ", object.label, " ", object.score ? fixed(*object.score, 2) + " " : "", "[",
+                 fixed(x1, 0), " ", fixed(y1, 0), " ", fixed(x2, 0), " ", fixed(y2, 0), "]");
   }
   return text.empty() ? "(nothing)" : text;
 }

@@ -25,8 +25,7 @@ std::span<const DemoScene> demo_scenes();
 // Every task once or more, without the pictures: English, and captions and answers in Korean too.
 std::vector<Request> demo_requests(const DemoScene& scene);
 
-// An answer for the eye: its text, or labels with boxes. Scores stay in the results file: the embedded model was
-// trained on softened boxes and spreads each coordinate over several tokens, so that it never gives one of them much.
+// An answer for the eye: its text, or labels with scores and boxes.
 std::string demo_answer(const Result& result);
 
 }  // namespace paligemma

@@ -208,15 +208,15 @@ TEST_F(NoisyRunTest, AnswersHoldAllBoxesWithTheirConfidences) {
   Request spelled = request;
   spelled.task = Task::run, spelled.text = "detect cow";
   expect_confidences(attached.answer(spelled));
-  // Other tasks, and the model without the adapter, have none of it.
+  // Other tasks, and the model without the adapter, have none of it; the calibration is of that model's weights alone.
   Request plain = request, segment = request;
   plain.adapter = std::nullopt;
   segment.task = Task::segment;
   const std::vector<Request> others{plain, segment, request};
   const std::vector<Result> results = attached.answer(others);
   EXPECT_EQ(results[0].text, Model::embedded().answer(request).text);
-  for (const std::size_t i : {std::size_t{0}, std::size_t{1}})
-    for (const Object& object : results[i].objects) EXPECT_EQ(object.score_kind, ScoreKind::loc_geomean);
+  for (const Object& object : results[0].objects) EXPECT_EQ(object.score_kind, ScoreKind::loc_calibrated);
+  for (const Object& object : results[1].objects) EXPECT_EQ(object.score_kind, ScoreKind::loc_geomean);
   expect_confidences(results[2]);
 }
 

@@ -15,7 +15,7 @@
 namespace paligemma::test {
 namespace {
 
-constexpr const char* kLabel = "purple animals";  // words that the model has numbers for, of nothing that it knows
+constexpr const char* kLabel = "banana";  // a word that the model knows, of another thing
 constexpr const char* kModules =
     ".*\\.(q_proj|k_proj|v_proj|out_proj|o_proj|fc1|fc2|gate_proj|up_proj|down_proj|linear)";
 
