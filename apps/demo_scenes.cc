@@ -65,6 +65,9 @@ constexpr std::array<DemoScene, 9> kScenes = {{
      "cat"},
 }};
 
+constexpr std::size_t kShownBytes =
+    240;  // of a picture that it knows nothing about the model may say the same for long
+
 }  // namespace
 
 std::span<const DemoScene> demo_scenes() { return kScenes; }
@@ -89,6 +92,11 @@ std::string demo_answer(const Result& result) {
     const auto& [x1, y1, x2, y2] = object.box;
     text += join(text.empty() ? "" : "; ", object.label, " ", object.score ? fixed(*object.score, 2) + " " : "", "[",
                  fixed(x1, 0), " ", fixed(y1, 0), " ", fixed(x2, 0), " ", fixed(y2, 0), "]");
+  }
+  if (text.size() > kShownBytes) {
+    std::size_t end = kShownBytes;
+    while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xc0) == 0x80) --end;  // not inside of a character
+    text = text.substr(0, end) + "...";
   }
   return text.empty() ? "(nothing)" : text;
 }

@@ -25,7 +25,7 @@ std::span<const DemoScene> demo_scenes();
 // Every task once or more, without the pictures: English, and captions and answers in Korean too.
 std::vector<Request> demo_requests(const DemoScene& scene);
 
-// An answer for the eye: its text, or labels with scores and boxes.
+// An answer for the eye: its text, or labels with scores and boxes; the begin of a long one.
 std::string demo_answer(const Result& result);
 
 }  // namespace paligemma
