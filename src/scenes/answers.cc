@@ -197,8 +197,8 @@ std::vector<Question> answered_questions(const Scene& scene, std::string_view la
 }
 
 std::vector<Question> finding_questions(const Scene& scene, Dice& dice) {
-  Question one = finding(scene, SampleTask::detect, asked_things(scene, 3, 0.12, 0.03, dice));
-  Question other = finding(scene, SampleTask::detect, asked_things(scene, 3, 0.12, 0.08, dice));
+  Question one = finding(scene, SampleTask::detect, asked_things(scene, 3, 0.3, 0.03, dice));
+  Question other = finding(scene, SampleTask::detect, asked_things(scene, 3, 0.3, 0.08, dice));
   Question masks = finding(scene, SampleTask::segment, asked_things(scene, 1, 0, 0.08, dice));
   std::vector<Question> all{std::move(one)};
   if (other.prompt != all[0].prompt) all.push_back(std::move(other));

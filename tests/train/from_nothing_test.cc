@@ -21,7 +21,7 @@ Recipe small_recipe(const std::string& out) {
   recipe.new_model =
       "side=112,patch=14,vision_layers=3,vision_width=96,vision_heads=3,vision_mlp=288,layers=2,width=96,heads=3,"
       "kv_heads=1,head_size=32,mlp=256,vocabulary=2304";
-  recipe.batch = 4 * world::kQuestions, recipe.accumulate = 1, recipe.steps = 3600, recipe.dense_steps = 1800;
+  recipe.batch = 5 * world::kQuestions, recipe.accumulate = 1, recipe.steps = 3600, recipe.dense_steps = 1800;
   recipe.optimizer = "muon", recipe.lr = 0.012, recipe.lr_adamw = 0.002, recipe.beta2 = 0.98,
   recipe.weight_decay = 0.01;
   recipe.clip_adamw_only = true, recipe.schedule = "trapezoid", recipe.warmup = 40;
