@@ -2,6 +2,7 @@
 
 #include <zlib.h>
 
+#include <algorithm>
 #include <cstdint>
 
 namespace paligemma {
@@ -25,10 +26,11 @@ std::vector<std::byte> with_source(std::span<const std::byte> png, std::string_v
       crc32(0, reinterpret_cast<const Bytef*>(chunk.data()), static_cast<uInt>(chunk.size())));
   const std::string whole =
       big_endian(static_cast<std::uint32_t>(chunk.size() - kNameBytes)) + chunk + big_endian(checksum);
-  std::vector<std::byte> out(png.begin(), png.begin() + kHeaderEnd);
   const auto bytes = std::as_bytes(std::span(whole));
-  out.insert(out.end(), bytes.begin(), bytes.end());
-  out.insert(out.end(), png.begin() + kHeaderEnd, png.end());
+  std::vector<std::byte> out(png.size() + bytes.size());
+  auto at = std::ranges::copy(png.first(kHeaderEnd), out.begin()).out;
+  at = std::ranges::copy(bytes, at).out;
+  std::ranges::copy(png.subspan(kHeaderEnd), at);
   return out;
 }
 
