@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "train/dense_targets.h"
 #include "train/idle_backend.h"
 #include "train/objective.h"
 #include "train/start_model.h"
@@ -26,6 +27,11 @@ Network sized_network(const Config& config) {
     weight.cols = flat ? shape[0] : product(shape, 1);
   });
   return network;
+}
+
+// Of each trained number: moments of the optimiser, and the average of the weights.
+std::uint64_t kept_averages(const Recipe& recipe) {
+  return (recipe.optimizer == "adamw" ? 2 : 1) + (recipe.ema > 0 ? 1 : 0);
 }
 
 struct TrainedSizes {
@@ -61,6 +67,19 @@ void size_trained(TrainedSizes& trained, const Recipe& recipe, Network& network,
 
 bool is_trained(const TrainedSizes& trained, const Weight& weight) {
   return trained.set.products.contains(&weight) || std::ranges::find(trained.tensors, &weight) != trained.tensors.end();
+}
+
+// The dense head's matrices are trained beside the network; what image tokens answer is kept with its gradient, before
+// and behind each matrix.
+void plan_dense_head(MemoryPlan& plan, const Recipe& recipe, const Config& config, const Backend& cpu) {
+  const auto questions = static_cast<std::uint64_t>(kDenseQuestions);
+  const std::int64_t width = config.decoder.width;
+  const std::uint64_t matrix = static_cast<std::uint64_t>(width * width) * sizeof(float);
+  const std::uint64_t rows = static_cast<std::uint64_t>(recipe.batch * config.vision.tokens() * width) * sizeof(float);
+  plan.masters += questions * (matrix + cpu.matrix_bytes(width, width, DType::f32));
+  plan.gradients += questions * matrix;
+  plan.moments += questions * matrix * kept_averages(recipe);
+  plan.activations += questions * rows * 4;
 }
 
 // `recipe.batch` examples of the longest kind, each with a picture of its own.
@@ -99,7 +118,7 @@ MemoryPlan plan_memory(const Recipe& recipe, const ModelFiles& files, const Plan
   for (const Weight* tensor : trained.tensors)
     if (trained.factors > 0) plan.masters += cpu->matrix_bytes(tensor->rows, tensor->cols, DType::f32);
   plan.gradients = bytes(trained.numbers);
-  plan.moments = bytes(trained.numbers * ((recipe.optimizer == "adamw" ? 2 : 1) + (recipe.ema > 0 ? 1 : 0)));
+  plan.moments = bytes(trained.numbers) * kept_averages(recipe);
 
   const VisionTower& tower = network.vision;
   bool tower_trained = is_trained(trained, tower.patch.weight) || is_trained(trained, tower.norm.weight);
@@ -124,6 +143,7 @@ MemoryPlan plan_memory(const Recipe& recipe, const ModelFiles& files, const Plan
                 },
                 {static_cast<float>(recipe.dropout), 0});
   plan.activations = objective.most_bytes();
+  if (recipe.dense_head > 0) plan_dense_head(plan, recipe, config, *cpu);
   const std::uint64_t side = static_cast<std::uint64_t>(config.vision.image_size());
   plan.work = idle.scratch_bytes() + idle.cache_bytes() + kProgram + kLoaderAhead * 3 * side * side +
               static_cast<std::uint64_t>(recipe.batch * recipe.accumulate) *

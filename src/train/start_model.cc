@@ -26,9 +26,10 @@ std::vector<std::string> texts_of(const Dataset& data) {
   return texts;
 }
 
-// The folder as if it had this codec and no other.
+// The folder as if it had this codec and no other. The file stays open: checkpoints have it too, hours later.
 Folder with_codec(const Folder& folder, const std::filesystem::path& codec) {
   const std::string own = codec.extension() == ".npz" ? "mask_codec.npz" : "mask_codec.safetensors";
+  const auto file = std::make_shared<FileBytes>(FileBytes::map(codec, ErrorKind::model));
   const auto is_codec = [](std::string_view name) {
     return std::ranges::find(kCodecFiles, name) != std::end(kCodecFiles);
   };
@@ -36,8 +37,8 @@ Folder with_codec(const Folder& folder, const std::filesystem::path& codec) {
       .name = folder.name,
       .has = [folder, own, is_codec](std::string_view name) { return is_codec(name) ? name == own : folder.has(name); },
       .open =
-          [folder, own, codec](std::string_view name) {
-            return name == own ? FileBytes::map(codec, ErrorKind::model) : folder.open(name);
+          [folder, own, file](std::string_view name) {
+            return name == own ? FileBytes::borrow(file->bytes()) : folder.open(name);
           }};
 }
 

@@ -1,7 +1,9 @@
 // Gradients against derivatives of the functions' definitions in double: by a complex step, which has no difference of
 // two near numbers in it, where the definition is not linear.
+#include <array>
 #include <complex>
 #include <functional>
+#include <list>
 
 #include "gradient_fixture.h"
 
@@ -208,81 +210,106 @@ struct AttentionCase {
   bool continues = false;  // the second sequence goes on behind the first block of the first one
 };
 
-TEST_P(GradientTest, Attention) {
-  for (const AttentionCase& c : {AttentionCase{2, 2, 5, 0, 0, 0},
-                                 {4, 2, 8, 3, 0, 0},
-                                 {3, 1, 24, 0, 3, 0},
-                                 {2, 1, 16, 2, 0, 60},
-                                 {2, 2, 5, 0, 0, 0, DType::bf16},
-                                 {4, 2, 24, 3, 0, 0, DType::bf16},
-                                 {2, 1, 16, 2, 0, 60, DType::bf16},
-                                 {4, 2, 8, 3, 0, 60, DType::f32, true},
-                                 {2, 1, 24, 0, 0, 62, DType::bf16, true}}) {
-    const std::int64_t first_rows = c.skipped + 9, keys = first_rows + 4;
-    const std::int64_t q_rows = keys - c.skipped;
-    const AttentionShape shape{c.heads, c.kv_heads, c.size, 0.4f, c.cap, c.window};
-    const std::int32_t blocks[] = {3, 1, 2, 0}, shared[] = {3, 2};
-    const std::int64_t before = c.continues ? kKvBlockTokens : 0;
-    Sequence second{.row = first_rows, .rows = 4, .position = before, .prefix = before + 3};
-    second.blocks = c.continues ? std::span(shared) : std::span(blocks).subspan(2, 1);
-    const Sequence key_rows[] = {{.row = 0, .rows = first_rows, .prefix = 5, .blocks = {blocks, 2}}, second};
-    second.row = 9;
-    const Sequence sequences[] = {{.row = 0, .rows = 9, .position = c.skipped, .prefix = 5, .blocks = {blocks, 2}},
-                                  second};
-    std::vector<float> q = numbers(q_rows * c.heads * c.size, 16), dy = numbers(q_rows * c.heads * c.size, 17);
-    std::vector<float> k = numbers(keys * c.kv_heads * c.size, 18), v = numbers(keys * c.kv_heads * c.size, 19);
+// Two sequences: operands, and derivatives of the definition, which take far longer than any kernel.
+struct AttentionExample {
+  explicit AttentionExample(const AttentionCase& one);
 
-    for (std::vector<float>* values : {&k, &v})
-      for (float& value : *values) value = round_to(c.cache, value);
+  AttentionCase c;
+  AttentionShape shape{c.heads, c.kv_heads, c.size, 0.4f, c.cap, c.window};
+  std::int64_t first_rows = c.skipped + 9, keys = first_rows + 4, q_rows = keys - c.skipped;
+  std::array<std::int32_t, 4> blocks{3, 1, 2, 0};
+  std::array<std::int32_t, 2> shared{3, 2};
+  std::array<Sequence, 2> sequences, key_rows;
+  std::vector<float> q = numbers(q_rows * c.heads * c.size, 16), dy = numbers(q_rows * c.heads * c.size, 17);
+  std::vector<float> k = numbers(keys * c.kv_heads * c.size, 18), v = numbers(keys * c.kv_heads * c.size, 19);
+  std::vector<double> of_q, of_k, of_v;
 
-    const auto forward = [&](const Numbers& q_c, const Numbers& k_c, const Numbers& v_c) {
-      Numbers y(q_c.size(), 0.0);
-      for (std::size_t i = 0; i < 2; ++i) {
-        const Sequence& s = sequences[i];
-        for (std::int64_t r = 0; r < s.rows; ++r) {
-          for (std::int64_t h = 0; h < c.heads; ++h) {
-            const std::size_t row = std::size_t((s.row + r) * c.heads + h) * c.size;
-            const auto key = [&](std::int64_t p) {
-              const std::int64_t row = p < key_rows[i].position ? p : key_rows[i].row + p - key_rows[i].position;
-              return std::size_t(row * c.kv_heads + h / (c.heads / c.kv_heads)) * c.size;
-            };
-            const std::int64_t begin = s.first_visible(s.position + r, c.window), end = s.visible(s.position + r);
-            Complex sum = 0;
-            std::vector<Complex> p;
-            for (std::int64_t at = begin; at < end; ++at) {
-              Complex score = 0;
-              for (std::int64_t e = 0; e < c.size; ++e)
-                score += q_c[row + std::size_t(e)] * k_c[key(at) + std::size_t(e)];
-              score *= double(0.4f);
-              if (c.cap != 0) score = double(c.cap) * std::tanh(score / double(c.cap));
-              p.push_back(std::exp(score));
-              sum += p.back();
-            }
-            for (std::int64_t at = begin; at < end; ++at)
-              for (std::int64_t e = 0; e < c.size; ++e)
-                y[row + std::size_t(e)] += p[std::size_t(at - begin)] / sum * v_c[key(at) + std::size_t(e)];
-          }
+ private:
+  Numbers forward(const Numbers& q_c, const Numbers& k_c, const Numbers& v_c) const;
+};
+
+AttentionExample::AttentionExample(const AttentionCase& one) : c(one) {
+  const std::int64_t before = c.continues ? kKvBlockTokens : 0;
+  Sequence second{.row = first_rows, .rows = 4, .position = before, .prefix = before + 3};
+  second.blocks = c.continues ? std::span(shared) : std::span(blocks).subspan(2, 1);
+  const std::span<const std::int32_t> of_first = std::span(blocks).first(2);
+  key_rows = {Sequence{.row = 0, .rows = first_rows, .prefix = 5, .blocks = of_first}, second};
+  second.row = 9;
+  sequences = {Sequence{.row = 0, .rows = 9, .position = c.skipped, .prefix = 5, .blocks = of_first}, second};
+  for (std::vector<float>* values : {&k, &v})
+    for (float& value : *values) value = round_to(c.cache, value);
+  const Numbers q_c(q.begin(), q.end()), k_c(k.begin(), k.end()), v_c(v.begin(), v.end());
+  of_q = derivatives(q, dy, [&](const Numbers& x) { return forward(x, k_c, v_c); });
+  of_k = derivatives(k, dy, [&](const Numbers& x) { return forward(q_c, x, v_c); });
+  of_v = derivatives(v, dy, [&](const Numbers& x) { return forward(q_c, k_c, x); });
+}
+
+Numbers AttentionExample::forward(const Numbers& q_c, const Numbers& k_c, const Numbers& v_c) const {
+  Numbers y(q_c.size(), 0.0);
+  for (std::size_t i = 0; i < 2; ++i) {
+    const Sequence& s = sequences[i];
+    for (std::int64_t r = 0; r < s.rows; ++r) {
+      for (std::int64_t h = 0; h < c.heads; ++h) {
+        const std::size_t row = std::size_t((s.row + r) * c.heads + h) * c.size;
+        const auto key = [&](std::int64_t p) {
+          const std::int64_t row = p < key_rows[i].position ? p : key_rows[i].row + p - key_rows[i].position;
+          return std::size_t(row * c.kv_heads + h / (c.heads / c.kv_heads)) * c.size;
+        };
+        const std::int64_t begin = s.first_visible(s.position + r, c.window), end = s.visible(s.position + r);
+        Complex sum = 0;
+        std::vector<Complex> p;
+        for (std::int64_t at = begin; at < end; ++at) {
+          Complex score = 0;
+          for (std::int64_t e = 0; e < c.size; ++e) score += q_c[row + std::size_t(e)] * k_c[key(at) + std::size_t(e)];
+          score *= double(0.4f);
+          if (c.cap != 0) score = double(c.cap) * std::tanh(score / double(c.cap));
+          p.push_back(std::exp(score));
+          sum += p.back();
         }
+        for (std::int64_t at = begin; at < end; ++at)
+          for (std::int64_t e = 0; e < c.size; ++e)
+            y[row + std::size_t(e)] += p[std::size_t(at - begin)] / sum * v_c[key(at) + std::size_t(e)];
       }
-      return y;
-    };
+    }
+  }
+  return y;
+}
 
-    KvCache cache = backend.make_kv_cache(2, c.kv_heads, c.size, 4, c.cache);
-    backend.kv_write(cache, 1, view(k, keys), view(v, keys), key_rows);
-    const Numbers q_c(q.begin(), q.end()), k_c(k.begin(), k.end()), v_c(v.begin(), v.end());
-    const std::vector<double> of_q = derivatives(q, dy, [&](const Numbers& x) { return forward(x, k_c, v_c); });
-    const std::vector<double> of_k = derivatives(k, dy, [&](const Numbers& x) { return forward(q_c, x, v_c); });
-    const std::vector<double> of_v = derivatives(v, dy, [&](const Numbers& x) { return forward(q_c, k_c, x); });
+// For the tests of all instruction sets. In place: sequences point to the blocks beside them.
+const std::list<AttentionExample>& attention_examples() {
+  static const std::list<AttentionExample> examples = [] {
+    std::list<AttentionExample> made;
+    for (const AttentionCase& c : {AttentionCase{2, 2, 5, 0, 0, 0},
+                                   {4, 2, 8, 3, 0, 0},
+                                   {3, 1, 24, 0, 3, 0},
+                                   {2, 1, 16, 2, 0, 60},
+                                   {2, 2, 5, 0, 0, 0, DType::bf16},
+                                   {4, 2, 24, 3, 0, 0, DType::bf16},
+                                   {2, 1, 16, 2, 0, 60, DType::bf16},
+                                   {4, 2, 8, 3, 0, 60, DType::f32, true},
+                                   {2, 1, 24, 0, 0, 62, DType::bf16, true}})
+      made.emplace_back(c);
+    return made;
+  }();
+  return examples;
+}
+
+TEST_P(GradientTest, Attention) {
+  for (const AttentionExample& example : attention_examples()) {
+    std::vector<float> q = example.q, k = example.k, v = example.v, dy = example.dy;
+    const std::int64_t keys = example.keys, q_rows = example.q_rows;
+    KvCache cache = backend.make_kv_cache(2, example.c.kv_heads, example.c.size, 4, example.c.cache);
+    backend.kv_write(cache, 1, view(k, keys), view(v, keys), example.key_rows);
     for (const Precision precision : {Precision::f32, Precision::bf16}) {
       // An operand is rounded by at most 2^-9 of itself. On the way to dk there are q, k and dy, v in the scores and
       // their gradient, then that and q again; scores of some units move probabilities by as many times that.
       const double tolerance = precision == Precision::f32 ? 4 * kRowTolerance : 16 * 0x1p-9;
       std::vector<float> dq(q.size(), 0.5f), dk(k.size(), 1.0f), dv(v.size(), 2.0f);
-      backend.attention_gradient(view(q, q_rows), cache, 1, sequences, key_rows, shape, view(dy, q_rows),
-                                 view(dq, q_rows), view(dk, keys), view(dv, keys), precision);
-      expect_added(dq, of_q, 0.5f, tolerance);
-      expect_added(dk, of_k, 1, tolerance);
-      expect_added(dv, of_v, 2, tolerance);
+      backend.attention_gradient(view(q, q_rows), cache, 1, example.sequences, example.key_rows, example.shape,
+                                 view(dy, q_rows), view(dq, q_rows), view(dk, keys), view(dv, keys), precision);
+      expect_added(dq, example.of_q, 0.5f, tolerance);
+      expect_added(dk, example.of_k, 1, tolerance);
+      expect_added(dv, example.of_v, 2, tolerance);
     }
   }
 }

@@ -96,15 +96,20 @@ TEST(NewModel, IsTrainedAndGoneOnFrom) {
   Scratch scratch;
   Recipe recipe;
   recipe.data = "scenes:5:20", recipe.val = "0", recipe.out = scratch.path("first");
-  recipe.mode = "full", recipe.new_model = kNewSizes, recipe.pack = true,
-  recipe.codec = POCKET_DIR "/mask_codec.safetensors";
+  const auto codec = Scratch::bytes_of(POCKET_DIR "/mask_codec.safetensors");
+  recipe.mode = "full", recipe.new_model = kNewSizes, recipe.pack = true;
+  recipe.codec = scratch.write("codec.safetensors", codec);
   recipe.batch = 2 * world::kQuestions, recipe.accumulate = 2, recipe.steps = 20, recipe.optimizer = "muon",
   recipe.threads = 1;
   recipe.dense_head = 0.5, recipe.dense_steps = 15, recipe.soft_loc = 0.8, recipe.schedule = "trapezoid";
   std::vector<RunProgress> seen;
   const RunHooks hooks{.note = [](const std::string&) {},
                        .warning = [](const std::string&) {},
-                       .progress = [&](const RunProgress& at) { seen.push_back(at); }};
+                       .progress =
+                           [&](const RunProgress& at) {
+                             seen.push_back(at);
+                             std::filesystem::remove(recipe.codec);  // a run needs it no longer
+                           }};
   recipe.new_model = with("vocabulary=1600", "vocabulary=2100");
   train(recipe, false, hooks);
   ASSERT_EQ(seen.size(), 20u);
@@ -114,13 +119,13 @@ TEST(NewModel, IsTrainedAndGoneOnFrom) {
   EXPECT_LT(*seen[14].dense, *seen[0].dense - 2);
 
   Recipe on = recipe;
-  on.out = scratch.path("second"), on.new_model.clear(), on.init = scratch.path("first/last");
+  on.out = scratch.path("second"), on.new_model.clear(), on.init = scratch.path("first/last"), on.codec.clear();
   on.dense_steps = 1;
   train(on, false, hooks);
   EXPECT_LT(*seen[20].dense, *seen[0].dense - 1);
 
   const std::filesystem::path made(scratch.path("second/last"));
-  EXPECT_TRUE(Scratch::bytes_of(made / "mask_codec.safetensors") == Scratch::bytes_of(recipe.codec));
+  EXPECT_TRUE(Scratch::bytes_of(made / "mask_codec.safetensors") == codec);
   for (const char* file :
        {"config.json", "tokenizer_config.json", "preprocessor_config.json"})  // transformers wants them
     EXPECT_TRUE(std::filesystem::exists(made / file)) << file;
