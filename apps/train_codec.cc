@@ -12,7 +12,7 @@ namespace paligemma {
 namespace {
 
 struct TrainCodecSettings {
-  std::string output, init;
+  std::string output, init, measure;
   CodecRunOptions run;
   ModelOptions threads;  // of which only these count
   double validation = 0.1;
@@ -40,6 +40,8 @@ void add_train_codec_options(Arguments& arguments, TrainCodecSettings& settings)
   arguments.number(group, "--seed", 0, std::numeric_limits<std::int64_t>::max(), run.seed,
                    join("What is drawn by chance (", run.seed, ")"));
   arguments.text(group, "--init", "FILE", settings.init, "Go on from this codec, whose sizes count");
+  arguments.text(group, "--measure", "FILE", settings.measure,
+                 "Measure this codec with all of the masks and train none");
   arguments.flag(group, "--resume", run.resume, "Go on with the run that was ended");
   arguments.flag(group, "--force", settings.force, "Overwrite what is there");
   add_threads_option(arguments, settings.threads);
@@ -124,25 +126,10 @@ Json result_json(const std::string& output, const CodecRunResult& result, const 
   return json;
 }
 
-int run_train_codec(const Command& command, std::span<const std::string> line, Session& session) {
-  TrainCodecSettings settings;
-  Arguments arguments;
-  add_train_codec_options(arguments, settings);
-  add_session_options(arguments, session);
-  const auto words = arguments.parse(command, line, session.output);
-  if (!words) return 0;
-  require_given(command, "-o", settings.output, "codec.npz");
-  if (!settings.force && !settings.run.resume) check_free(settings.output);
-  make_folder(std::filesystem::path(settings.output).parent_path());
-  settings.run.init = settings.init;
-  settings.run.threads = settings.threads.threads;
-
-  MaskSet masks(settings.validation, settings.run.seed);
-  const LeftOut left_out = read_masks(words->front(), masks);
-  report_masks(masks, left_out, session.console);
+CodecRunResult train_with_progress(const TrainCodecSettings& settings, const MaskSet& masks, Session& session) {
   defer_signals(true);
   bool begun = false;
-  const CodecRunResult result = train_codec(
+  CodecRunResult result = train_codec(
       masks, settings.run, settings.output,
       [&](const CodecRunProgress& progress) {
         if (!begun) session.console.begin_progress(static_cast<std::size_t>(progress.step - 1));
@@ -152,13 +139,43 @@ int run_train_codec(const Command& command, std::span<const std::string> line, S
       },
       interrupted);
   session.console.hide_progress();
-  if (!result.finished) {
-    session.console.note(join("ended behind step ", result.steps, ". Try: --resume"));
-    return signal_exit_code();
+  return result;
+}
+
+int run_train_codec(const Command& command, std::span<const std::string> line, Session& session) {
+  TrainCodecSettings settings;
+  Arguments arguments;
+  add_train_codec_options(arguments, settings);
+  add_session_options(arguments, session);
+  const auto words = arguments.parse(command, line, session.output);
+  if (!words) return 0;
+  if (settings.measure.empty()) {
+    require_given(command, "-o", settings.output, "codec.npz");
+    if (!settings.force && !settings.run.resume) check_free(settings.output);
+    make_folder(std::filesystem::path(settings.output).parent_path());
+  } else if (!settings.output.empty()) {
+    fail(ErrorKind::usage, "measure", "--measure trains no codec: expected no -o, got ", settings.output);
   }
+  settings.run.init = settings.init;
+  settings.run.threads = settings.threads.threads;
+
+  MaskSet masks(settings.measure.empty() ? settings.validation : 1, settings.run.seed);
+  const LeftOut left_out = read_masks(words->front(), masks);
+  report_masks(masks, left_out, session.console);
+  CodecRunResult result;
+  if (settings.measure.empty()) {
+    result = train_with_progress(settings, masks, session);
+    if (!result.finished) {
+      session.console.note(join("ended behind step ", result.steps, ". Try: --resume"));
+      return signal_exit_code();
+    }
+  } else {
+    result.quality = measure_codec(settings.measure, masks, settings.run.threads);
+  }
+  const std::string& codec = settings.measure.empty() ? settings.output : settings.measure;
   session.output.write(session.output.format == Format::text
-                           ? result_text(settings.output, result, masks)
-                           : dump_json(result_json(settings.output, result, masks, left_out)) + "\n");
+                           ? result_text(codec, result, masks)
+                           : dump_json(result_json(codec, result, masks, left_out)) + "\n");
   return 0;
 }
 
@@ -174,6 +191,7 @@ const Command kTrainCodec{
         "  paligemma train-codec masks/ -o codec.npz\n"
         "  paligemma train-codec instances.json -o codec.npz\n"
         "  paligemma train-codec masks/ -o codec.npz --resume\n"
+        "  paligemma train-codec leaves/ --measure vae-oid.npz\n"
         "  paligemma train-codec leaves/ -o leaves.npz --init vae-oid.npz --steps 1000 --lr 1.5e-3\n",
     .run = run_train_codec};
 

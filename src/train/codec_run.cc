@@ -81,9 +81,13 @@ void require_same(const Json& settings, const fs::path& path) {
   }
 }
 
+CodecFile read_arrays(const fs::path& file) {
+  return read_codec_file(FileBytes::map(file, ErrorKind::model), file.string());
+}
+
 CodecFile first_arrays(const CodecRunOptions& options) {
-  if (options.init.empty()) return make_codec_file(options.sizes, splitmix64(options.seed, kWeights));
-  return read_codec_file(FileBytes::map(options.init, ErrorKind::model), options.init.string());
+  return options.init.empty() ? make_codec_file(options.sizes, splitmix64(options.seed, kWeights))
+                              : read_arrays(options.init);
 }
 
 void write_codec(const CodecTrainer& trainer, const fs::path& output) {
@@ -222,6 +226,15 @@ CodecRunResult train_codec(const MaskSet& masks, const CodecRunOptions& options,
   const CodecRunResult result = run.run(progress, stop);
   if (result.finished) write_codec(run.trainer(), output);
   return result;
+}
+
+CodecQuality measure_codec(const fs::path& file, const MaskSet& masks, int threads) {
+  if (masks.held_out().empty())
+    fail(ErrorKind::input, "no_masks", "measuring a mask codec: expected masks, got none, ", masks.empty(), " empty");
+  const std::unique_ptr<Backend> backend = make_cpu_backend({.threads = threads});
+  const CodecFile arrays = read_arrays(file);
+  CodecTrainer codec(arrays, file.string(), *backend);
+  return measure_codec(codec, masks);
 }
 
 }  // namespace paligemma

@@ -46,6 +46,10 @@ CodecRunResult train_codec(const MaskSet& masks, const CodecRunOptions& options,
                            const std::function<void(const CodecRunProgress&)>& progress,
                            const std::function<bool()>& stop);
 
+// Of a file, which must have an encoder, by the masks that are held out. Throws Error{input, "no_masks"} where none is,
+// and Error{model}.
+CodecQuality measure_codec(const std::filesystem::path& file, const MaskSet& masks, int threads);
+
 // The folder OUT.run.
 std::filesystem::path codec_run_folder(const std::filesystem::path& output);
 

@@ -58,6 +58,14 @@ TEST(TrainCodecCommand, MakesACodecThatAModelTakes) {
   EXPECT_THAT(files_in(scratch.path("new")), ElementsAre("codec.npz", "codec.npz.run"));
   const Ended asked = run_program({"segment", "cow", POCKET_DIR "/pictures/beach.png", "--codec", to, "--json"});
   EXPECT_EQ(asked.code, 0) << asked.err;
+
+  const Json measured = json_of(run_program({"train-codec", masks, "--measure", to, "--json"}));
+  EXPECT_EQ(measured["output"], to);
+  EXPECT_EQ(measured["masks"], 0);
+  EXPECT_EQ(measured["held_out"], 20);
+  EXPECT_EQ(measured["steps"], 0);
+  EXPECT_NEAR(measured["iou"], json["iou"], 0.2);
+  EXPECT_LE(measured["least_iou"], json["least_iou"]);
 }
 
 // The masks of PNG files as run lengths in pictures twice as large, which are not there.
@@ -147,6 +155,9 @@ TEST(TrainCodecCommand, SaysWhatIsWrong) {
   };
   expect({masks}, 2, "train-codec: expected -o, got none. Try: -o codec.npz");
   expect({"-o", to}, 2, "train-codec");
+  expect({masks, "-o", to, "--measure", to}, 2, "expected no -o");
+  expect({masks, "--measure", to}, 4, "codec.npz");
+  expect({masks, "--measure", GOLDEN_DIR "/codec/tiny.safetensors"}, 4, "got a file that only decodes");
   expect({masks, "-o", to, "--codes", "1"}, 2, "--codes");
   expect({masks, "-o", to, "--groups", "-1"}, 2, "--groups");
   expect({masks, "-o", to, "--val", "1"}, 2, "--val");
@@ -164,6 +175,7 @@ TEST(TrainCodecCommand, SaysWhatIsWrong) {
   for (const std::string name : {"black/a.png", "black/b.png"})
     scratch.write(name, {reinterpret_cast<const char*>(black.data()), black.size()});
   expect({scratch.path("black"), "-o", to}, 3, "expected masks to train on, got none, 2 empty");
+  expect({scratch.path("black"), "--measure", to}, 3, "expected masks, got none, 2 empty");
   scratch.write("codec.npz", "another");
   expect({masks, "-o", to}, 2, "Try: --force");
   EXPECT_EQ(scratch.read("codec.npz"), "another");
