@@ -81,7 +81,7 @@ TEST_P(SmallRun, FindsWhatTheModelNeverSaw) {
   recipe.targets = {kModules};
   recipe.rank = 16;
   recipe.steps = recipe.eval_every = 60;
-  recipe.batch = 10;
+  recipe.batch = 20;
   recipe.accumulate = 1;
   recipe.metric = "box_ap/50";
   std::string warnings;
