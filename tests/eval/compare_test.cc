@@ -174,7 +174,10 @@ TEST(Compare, AnswersMustBeGreedyAndFree) {
 
 TEST(Compare, StopsWhenAsked) {
   int times = 0;
-  const auto count = [&] { return ++times < 0; };
+  const auto count = [&] {
+    ++times;
+    return false;
+  };
   compare_models(kOriginal, kSmall, questions(every_task()), {}, count);
   ASSERT_GT(times, 20);
   for (const int moment : {0, 1, times / 2, times - 1}) {
