@@ -242,6 +242,10 @@ class Backend {
   virtual void cross_entropy(View logits, const CrossEntropy& of, std::span<float> losses) = 0;
 };
 
+// On a CPU the attention gradients of several heads are computed at a time, one a thread, while one takes no more than
+// this; else one after the other, by all threads.
+inline constexpr std::int64_t kMostHeadGradientBytes = std::int64_t{16} << 20;
+
 struct CpuOptions {
   int threads = 0;            // 0: one for each core that the process may use
   std::string_view isa = {};  // portable, avx2, avx512 (and what the table of backend/cpu lists); empty:

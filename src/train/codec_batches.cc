@@ -9,8 +9,7 @@ namespace paligemma {
 namespace {
 
 constexpr std::size_t kBatchedCells = std::size_t{MaskCodec::kSide} * MaskCodec::kSide;
-constexpr std::uint64_t kGroupRound = 1'000'000'007;  // of all masks: other numbers than steps draw
-constexpr std::int64_t kMostGroupedMasks = 1 << 15;   // from which groups are made
+constexpr std::int64_t kMostGroupedMasks = 1 << 15;  // from which groups are made
 
 }  // namespace
 
@@ -18,9 +17,8 @@ CodecBatches::CodecBatches(const MaskSet& masks, int groups, std::uint64_t seed,
     : masks_(masks), pool_(pool), grouped_(groups > 0) {
   if (!grouped_) return;
   const auto all = static_cast<std::int64_t>(masks.shapes().size()), count = std::min(all, kMostGroupedMasks);
-  const auto map_of = [&](std::int64_t i) {
-    return map(kGroupRound * static_cast<std::uint64_t>(all) + static_cast<std::uint64_t>(i * all / count));
-  };
+  // As they are: means of masks in larger pixels, too, would overlap less even with those.
+  const auto map_of = [&](std::int64_t i) { return masks.shapes()[static_cast<std::size_t>(i * all / count)].map({}); };
   groups_.emplace(count, map_of, groups, seed, pool);
 }
 

@@ -30,14 +30,18 @@ KvCache IdleBackend::make_kv_cache(std::int64_t layers, std::int64_t kv_heads, s
   return {layers, kv_heads, head_size, blocks, dtype};
 }
 
-// Of one head of one sequence: queries, keys and the like in two forms, and both matrices of lanes and keys.
+// Of one head of one sequence: queries, keys and the like in two forms, and both matrices of lanes and keys; of each
+// thread some lines of those.
 void IdleBackend::attention_gradient(ConstView, const KvCache&, std::int64_t, std::span<const Sequence> sequences,
                                      std::span<const Sequence>, const AttentionShape& shape, ConstView, View, View,
                                      View, Precision) {
   for (const Sequence& s : sequences) {
     if (s.rows == 0) continue;
     const std::int64_t keys = s.visible(s.position + s.rows - 1), lanes = s.rows * shape.heads / shape.kv_heads;
-    share(std::int64_t{sizeof(float)} * (4 * lanes * shape.head_size + 5 * keys * shape.head_size + 2 * keys * lanes));
+    const std::int64_t head =
+        std::int64_t{sizeof(float)} * (4 * lanes * shape.head_size + 5 * keys * shape.head_size + 2 * keys * lanes);
+    const std::int64_t lines = std::int64_t{sizeof(float)} * kTaskLanes * (2 * keys + shape.head_size);
+    share(std::max(head, threads_ * std::min(head, kMostHeadGradientBytes)) + threads_ * lines);
   }
 }
 

@@ -9,6 +9,8 @@ namespace paligemma {
 
 class IdleBackend final : public Backend {
  public:
+  explicit IdleBackend(int threads) : threads_(threads) {}
+
   // What a CPU's products and gradients keep beside their arguments, at most.
   std::uint64_t scratch_bytes() const { return operand_ + shared_; }
   std::uint64_t cache_bytes() const { return caches_; }
@@ -81,10 +83,12 @@ class IdleBackend final : public Backend {
   void cross_entropy(View, const CrossEntropy&, std::span<float>) override {}
 
  private:
-  static constexpr std::int64_t kChunk = 576;  // rows of a product that are prepared at once
+  static constexpr std::int64_t kChunk = 576;     // rows of a product that are prepared at once
+  static constexpr std::int64_t kTaskLanes = 64;  // of an attention's gradient, a thread
   static std::int64_t bytes_of(Precision precision) { return precision == Precision::f32 ? 4 : 2; }
   void share(std::int64_t bytes) { shared_ = std::max(shared_, static_cast<std::uint64_t>(bytes)); }
 
+  std::int64_t threads_;
   std::uint64_t operand_ = 0, shared_ = 0, caches_ = 0;
 };
 

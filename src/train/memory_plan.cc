@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/cpu_info.h"
 #include "base/error.h"
 #include "base/memory.h"
 #include "train/dense_targets.h"
@@ -71,29 +72,35 @@ bool is_trained(const TrainedSizes& trained, const Weight& weight) {
 
 // The dense head's matrices are trained beside the network; what image tokens answer is kept with its gradient, before
 // and behind each matrix.
-void plan_dense_head(MemoryPlan& plan, const Recipe& recipe, const Config& config, const Backend& cpu) {
+void plan_dense_head(MemoryPlan& plan, const Recipe& recipe, const Config& config, const Backend& cpu,
+                     std::int64_t pictures) {
   const auto questions = static_cast<std::uint64_t>(kDenseQuestions);
   const std::int64_t width = config.decoder.width;
   const std::uint64_t matrix = static_cast<std::uint64_t>(width * width) * sizeof(float);
-  const std::uint64_t rows = static_cast<std::uint64_t>(recipe.batch * config.vision.tokens() * width) * sizeof(float);
+  const std::uint64_t rows = static_cast<std::uint64_t>(pictures * config.vision.tokens() * width) * sizeof(float);
   plan.masters += questions * (matrix + cpu.matrix_bytes(width, width, DType::f32));
   plan.gradients += questions * matrix;
   plan.moments += questions * matrix * kept_averages(recipe);
   plan.activations += questions * rows * 4;
 }
 
-// `recipe.batch` examples of the longest kind, each with a picture of its own.
+std::int64_t pictures_of_batch(const Recipe& recipe, const PlannedRows& rows) {
+  return recipe.pack && rows.pictures > 0 ? std::min(rows.pictures, recipe.batch) : recipe.batch;
+}
+
+// `recipe.batch` examples of the longest kind.
 Batch longest_batch(const Recipe& recipe, const Config& config, const PlannedRows& rows) {
   Batch batch;
   const VisionConfig& vision = config.vision;
+  const std::int64_t pictures = pictures_of_batch(recipe, rows);
   for (std::int64_t i = 0; i < recipe.batch; ++i) {
-    TokenExample example{.pictures = {i}};
+    TokenExample example{.pictures = {i % pictures}, .behind = i < pictures ? -1 : i % pictures};
     example.prompt.assign(static_cast<std::size_t>(vision.tokens()), *config.image_token);
     example.prompt.resize(example.prompt.size() + static_cast<std::size_t>(rows.prompt_tokens), 0);
     example.answer.assign(static_cast<std::size_t>(rows.answer_tokens), 0);
     batch.examples.push_back(std::move(example));
   }
-  batch.patches.resize(static_cast<std::size_t>(recipe.batch * vision.tokens() * vision.patch_values()));
+  batch.patches.resize(static_cast<std::size_t>(pictures * vision.tokens() * vision.patch_values()));
   return batch;
 }
 
@@ -126,7 +133,7 @@ MemoryPlan plan_memory(const Recipe& recipe, const ModelFiles& files, const Plan
     for (const Linear* layer : {&block.q, &block.k, &block.v, &block.out, &block.fc1, &block.fc2})
       tower_trained = tower_trained || is_trained(trained, layer->weight);
 
-  IdleBackend idle;
+  IdleBackend idle(recipe.threads > 0 ? static_cast<int>(recipe.threads) : usable_cores());
   Objective objective(idle, config, network,
                       {.precision = holding.precision,
                        .image_token = *config.image_token,
@@ -143,7 +150,7 @@ MemoryPlan plan_memory(const Recipe& recipe, const ModelFiles& files, const Plan
                 },
                 {static_cast<float>(recipe.dropout), 0});
   plan.activations = objective.most_bytes();
-  if (recipe.dense_head > 0) plan_dense_head(plan, recipe, config, *cpu);
+  if (recipe.dense_head > 0) plan_dense_head(plan, recipe, config, *cpu, pictures_of_batch(recipe, rows));
   const std::uint64_t side = static_cast<std::uint64_t>(config.vision.image_size());
   plan.work = idle.scratch_bytes() + idle.cache_bytes() + kProgram + kLoaderAhead * 3 * side * side +
               static_cast<std::uint64_t>(recipe.batch * recipe.accumulate) *

@@ -25,6 +25,7 @@ struct MemoryPlan {
 // `answer_tokens`: of the longest answer; `prompt_tokens`: of the longest prompt, without the picture.
 struct PlannedRows {
   std::int64_t prompt_tokens = 16, answer_tokens = 64;
+  std::int64_t pictures = 0;  // of a batch, at most, where examples about one are packed; 0: each has its own
 };
 MemoryPlan plan_memory(const Recipe& recipe, const ModelFiles& files, const PlannedRows& rows);
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 #include <mutex>
 
 #include "base/error.h"
@@ -45,6 +46,19 @@ LoaderOptions loader_options(const Recipe& recipe, const ModelFiles& files, cons
   target.divisor = pipeline.config.loc_divisor;
   target.encode = mask_encoder(files, recipe);
   return options;
+}
+
+// Different pictures of a batch in which those about one stand together: one whose last example it is, and then those
+// that the fewest examples are about.
+std::int64_t most_pictures(const RunData& data, std::int64_t batch) {
+  std::map<std::string_view, std::int64_t> examples;
+  for (const std::size_t place : data.training) ++examples[data.data.samples[place].picture.name];
+  std::vector<std::int64_t> counts;
+  for (const auto& [name, count] : examples) counts.push_back(count);
+  std::ranges::sort(counts);
+  std::int64_t pictures = 1, left = batch - 1;
+  for (auto count = counts.begin(); count != counts.end() && left > 0; ++count, ++pictures) left -= *count;
+  return pictures;
 }
 
 }  // namespace
@@ -103,7 +117,8 @@ PlannedRows planned_rows(const RunData& data, const Recipe& recipe) {
   }
   // A piece of text is some four letters long.
   return {static_cast<std::int64_t>(prompt / 4 + 8),
-          std::min(recipe.answer_tokens, static_cast<std::int64_t>(answer / 2 + 8))};
+          std::min(recipe.answer_tokens, static_cast<std::int64_t>(answer / 2 + 8)),
+          recipe.pack ? most_pictures(data, recipe.batch) : 0};
 }
 
 MemoryPlan settle_memory(Recipe& recipe, const ModelFiles& files, const RunData& data) {

@@ -68,5 +68,29 @@ TEST(Pack, OfOtherPromptsIsClose) {
   EXPECT_NEAR(apart.loss, packed.loss, 0.3 * apart.loss);
 }
 
+// A picture that three examples share is planned once.
+TEST(Pack, IsPlanned) {
+  const std::vector<std::pair<std::string, std::string>> examples(3, {"detect cow", "a lion on the beach"});
+  const Packing apart(examples, false), packed(examples, true);
+  const TokenExample& example = packed.batch.examples.front();
+  Recipe recipe = packed.recipe;
+  recipe.batch = std::ssize(examples);
+  recipe.accumulate = 1;
+  recipe.checkpointing = "on";  // as objective_options() had it
+  recipe.pack = true;
+  const std::int64_t tokens = packed.trainee->pipeline->config.vision.tokens();
+  PlannedRows rows{
+      .prompt_tokens = std::ssize(example.prompt) - tokens, .answer_tokens = std::ssize(example.answer), .pictures = 1};
+  const auto planned = [&] {
+    return static_cast<double>(plan_memory(recipe, find_model(recipe.model), rows).activations);
+  };
+  const auto packed_bytes = static_cast<double>(packed.objective->most_bytes()),
+             apart_bytes = static_cast<double>(apart.objective->most_bytes());
+  EXPECT_LT(packed_bytes, 0.7 * apart_bytes);
+  EXPECT_NEAR(planned(), packed_bytes, 0.05 * packed_bytes);
+  recipe.pack = false;
+  EXPECT_GE(planned(), 0.95 * apart_bytes);
+}
+
 }  // namespace
 }  // namespace paligemma::test

@@ -5,8 +5,8 @@
 // the scores, which give dq = dS K. Both are left turned over, (keys, lanes), for the last phase, whose tasks are keys:
 // dv = P^T dy and dk = dS^T q.
 //
-// The tasks of a phase are those of all threads. When there are heads enough, each is one thread's instead, and so are
-// the sequences that add to the same keys.
+// The tasks of a phase are those of all threads. When there are heads enough, and none takes much memory, each is one
+// thread's instead, and so are the sequences that add to the same keys.
 #include <algorithm>
 #include <cstring>
 
@@ -355,7 +355,8 @@ void CpuBackend::attention_gradient(ConstView q, const KvCache& cache, std::int6
     HeadGradient(call, *work.sequence, head, own).run(work.ranges, each);
   };
   constexpr std::int64_t kEnough = 4;  // heads for each thread
-  if (std::ssize(groups) * shape.kv_heads >= kEnough * pool_.threads()) {
+  if (std::ssize(groups) * shape.kv_heads >= kEnough * pool_.threads() &&
+      std::int64_t(head_bytes) <= kMostHeadGradientBytes) {
     for (Scratch& scratch : of_thread_) scratch.reserve(head_bytes + task_bytes);
     return pool_.run(std::ssize(groups) * shape.kv_heads, [&](std::int64_t i, int thread) {
       std::byte* memory = of_thread_[std::size_t(thread)].reserve(0);
