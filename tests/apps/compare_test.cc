@@ -65,9 +65,9 @@ TEST(CompareProgram, WeightsOf4Bits) {
   EXPECT_EQ(total["boxes"], 4);
   EXPECT_EQ(total["masks"], 2);
   EXPECT_GT(total["box_iou"], 0.7);
-  EXPECT_LT(total["box_iou"], 1);
+  EXPECT_LE(total["box_iou"], 1);
   EXPECT_THAT(with({}).out, AllOf(HasSubstr("A: pocket, weights bf16, compute f32\nB: pocket, weights q4"),
-                                  HasSubstr("\ndetect "), HasSubstr("\nall "), HasSubstr(kBeach + ": detect")));
+                                  HasSubstr("\ndetect "), HasSubstr("\nall "), HasSubstr("\n" + kBeach + ": ")));
 }
 
 TEST(CompareProgram, Gate) {

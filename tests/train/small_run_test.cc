@@ -82,6 +82,7 @@ TEST_P(SmallRun, FindsWhatTheModelNeverSaw) {
   recipe.rank = 16;
   recipe.steps = recipe.eval_every = 60;
   recipe.batch = 20;
+  recipe.soft_loc = 1;
   recipe.accumulate = 1;
   recipe.metric = "box_ap/50";
   std::string warnings;
