@@ -35,7 +35,14 @@ int thread_count(int asked) {
   return std::max(1, static_cast<int>(std::thread::hardware_concurrency()) - 1);
 }
 
-// The places, each alone, or those about one picture in a group where the first of them stands.
+std::vector<std::size_t> flat(const std::vector<std::vector<std::size_t>>& groups) {
+  std::vector<std::size_t> all;
+  for (const std::vector<std::size_t>& group : groups) all.insert(all.end(), group.begin(), group.end());
+  return all;
+}
+
+}  // namespace
+
 std::vector<std::vector<std::size_t>> groups_of(const Dataset& data, const std::vector<std::size_t>& places,
                                                 bool together) {
   std::vector<std::vector<std::size_t>> groups;
@@ -49,14 +56,6 @@ std::vector<std::vector<std::size_t>> groups_of(const Dataset& data, const std::
   }
   return groups;
 }
-
-std::vector<std::size_t> flat(const std::vector<std::vector<std::size_t>>& groups) {
-  std::vector<std::size_t> all;
-  for (const std::vector<std::size_t>& group : groups) all.insert(all.end(), group.begin(), group.end());
-  return all;
-}
-
-}  // namespace
 
 std::vector<std::size_t> epoch_order(std::vector<std::vector<std::size_t>> groups, std::uint64_t seed,
                                      std::uint64_t epoch) {

@@ -74,6 +74,10 @@ class Loader {
   std::unique_ptr<Impl> impl_;
 };
 
+// The places of samples, each alone, or those about one picture in a group where the first of them stands.
+std::vector<std::vector<std::size_t>> groups_of(const Dataset& data, const std::vector<std::size_t>& places,
+                                                bool together);
+
 // The order of an epoch's samples. Those of a group stay together.
 std::vector<std::size_t> epoch_order(std::vector<std::vector<std::size_t>> groups, std::uint64_t seed,
                                      std::uint64_t epoch);

@@ -84,15 +84,10 @@ void plan_dense_head(MemoryPlan& plan, const Recipe& recipe, const Config& confi
   plan.activations += questions * rows * 4;
 }
 
-std::int64_t pictures_of_batch(const Recipe& recipe, const PlannedRows& rows) {
-  return recipe.pack && rows.pictures > 0 ? std::min(rows.pictures, recipe.batch) : recipe.batch;
-}
-
-// `recipe.batch` examples of the longest kind.
-Batch longest_batch(const Recipe& recipe, const Config& config, const PlannedRows& rows) {
+// `recipe.batch` examples of the longest kind, about so many pictures.
+Batch longest_batch(const Recipe& recipe, const Config& config, const PlannedRows& rows, std::int64_t pictures) {
   Batch batch;
   const VisionConfig& vision = config.vision;
-  const std::int64_t pictures = pictures_of_batch(recipe, rows);
   for (std::int64_t i = 0; i < recipe.batch; ++i) {
     TokenExample example{.pictures = {i % pictures}, .behind = i < pictures ? -1 : i % pictures};
     example.prompt.assign(static_cast<std::size_t>(vision.tokens()), *config.image_token);
@@ -140,7 +135,8 @@ MemoryPlan plan_memory(const Recipe& recipe, const ModelFiles& files, const Plan
                        .keep = recipe.checkpointing == "off" ? Keep::intermediates : Keep::inputs,
                        .tower_trained = tower_trained,
                        .arena_bytes = kAddressSpace});
-  const Batch batch = longest_batch(recipe, config, rows);
+  const std::int64_t pictures = rows.pictures > 0 ? std::min(rows.pictures, recipe.batch) : recipe.batch;
+  const Batch batch = longest_batch(recipe, config, rows, pictures);
   const auto weights = loss_weights(batch.examples, LossMean::example);
   float nothing = 0;
   objective.run(batch, weights, trained.set.products.empty() ? nullptr : &trained.set,
@@ -150,7 +146,7 @@ MemoryPlan plan_memory(const Recipe& recipe, const ModelFiles& files, const Plan
                 },
                 {static_cast<float>(recipe.dropout), 0});
   plan.activations = objective.most_bytes();
-  if (recipe.dense_head > 0) plan_dense_head(plan, recipe, config, *cpu, pictures_of_batch(recipe, rows));
+  if (recipe.dense_head > 0) plan_dense_head(plan, recipe, config, *cpu, pictures);
   const std::uint64_t side = static_cast<std::uint64_t>(config.vision.image_size());
   plan.work = idle.scratch_bytes() + idle.cache_bytes() + kProgram + kLoaderAhead * 3 * side * side +
               static_cast<std::uint64_t>(recipe.batch * recipe.accumulate) *

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <map>
 #include <mutex>
 
 #include "base/error.h"
@@ -51,10 +50,8 @@ LoaderOptions loader_options(const Recipe& recipe, const ModelFiles& files, cons
 // Different pictures of a batch in which those about one stand together: one whose last example it is, and then those
 // that the fewest examples are about.
 std::int64_t most_pictures(const RunData& data, std::int64_t batch) {
-  std::map<std::string_view, std::int64_t> examples;
-  for (const std::size_t place : data.training) ++examples[data.data.samples[place].picture.name];
   std::vector<std::int64_t> counts;
-  for (const auto& [name, count] : examples) counts.push_back(count);
+  for (const auto& group : groups_of(data.data, data.training, true)) counts.push_back(std::ssize(group));
   std::ranges::sort(counts);
   std::int64_t pictures = 1, left = batch - 1;
   for (auto count = counts.begin(); count != counts.end() && left > 0; ++count, ++pictures) left -= *count;

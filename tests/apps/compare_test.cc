@@ -45,7 +45,8 @@ TEST(CompareProgram, AModelAgainstItself) {
 
 // The precisions differ as much as they should and no further, and the same each time.
 TEST(CompareProgram, WeightsOf4Bits) {
-  const std::vector<std::string> words = {"compare", "--weights-b", "q4", "--images", kBeach, "--labels", "cow ; lion"};
+  const std::string road = kPictures + "road.png";
+  const std::vector<std::string> words = {"compare", "--weights-b", "q4", "--images", road, "--labels", "dog ; car"};
   const auto with = [&](std::vector<std::string> more) {
     more.insert(more.begin(), words.begin(), words.end());
     return run_program(more);
@@ -65,9 +66,9 @@ TEST(CompareProgram, WeightsOf4Bits) {
   EXPECT_EQ(total["boxes"], 4);
   EXPECT_EQ(total["masks"], 2);
   EXPECT_GT(total["box_iou"], 0.7);
-  EXPECT_LE(total["box_iou"], 1);
+  EXPECT_LT(total["box_iou"], 1);
   EXPECT_THAT(with({}).out, AllOf(HasSubstr("A: pocket, weights bf16, compute f32\nB: pocket, weights q4"),
-                                  HasSubstr("\ndetect "), HasSubstr("\nall "), HasSubstr("\n" + kBeach + ": ")));
+                                  HasSubstr("\ndetect "), HasSubstr("\nall "), HasSubstr(road + ": detect")));
 }
 
 TEST(CompareProgram, Gate) {
