@@ -242,9 +242,16 @@ class Backend {
   virtual void cross_entropy(View logits, const CrossEntropy& of, std::span<float> losses) = 0;
 };
 
-// On a CPU the attention gradients of several heads are computed at a time, one a thread, while one takes no more than
-// this; else one after the other, by all threads.
-inline constexpr std::int64_t kMostHeadGradientBytes = std::int64_t{16} << 20;
+// How a CPU's threads share the heads of an attention's gradient: what that takes is planned before a run.
+struct HeadGradients {
+  static constexpr std::int64_t kTaskLanes = 64;  // rows times query heads that a thread takes at a time
+
+  // Whether each head is one thread's, in memory of its own: there are enough, and none takes much. Else all threads
+  // work at one after the other.
+  static constexpr bool apart(std::int64_t heads, std::int64_t threads, std::int64_t head_bytes) {
+    return heads >= 4 * threads && head_bytes <= std::int64_t{16} << 20;
+  }
+};
 
 struct CpuOptions {
   int threads = 0;            // 0: one for each core that the process may use

@@ -35,13 +35,14 @@ KvCache IdleBackend::make_kv_cache(std::int64_t layers, std::int64_t kv_heads, s
 void IdleBackend::attention_gradient(ConstView, const KvCache&, std::int64_t, std::span<const Sequence> sequences,
                                      std::span<const Sequence>, const AttentionShape& shape, ConstView, View, View,
                                      View, Precision) {
+  const std::int64_t heads = std::ssize(sequences) * shape.kv_heads;
   for (const Sequence& s : sequences) {
     if (s.rows == 0) continue;
     const std::int64_t keys = s.visible(s.position + s.rows - 1), lanes = s.rows * shape.heads / shape.kv_heads;
     const std::int64_t head =
         std::int64_t{sizeof(float)} * (4 * lanes * shape.head_size + 5 * keys * shape.head_size + 2 * keys * lanes);
-    const std::int64_t lines = std::int64_t{sizeof(float)} * kTaskLanes * (2 * keys + shape.head_size);
-    share(std::max(head, threads_ * std::min(head, kMostHeadGradientBytes)) + threads_ * lines);
+    const std::int64_t lines = std::int64_t{sizeof(float)} * HeadGradients::kTaskLanes * (2 * keys + shape.head_size);
+    share((HeadGradients::apart(heads, threads_, head) ? threads_ : 1) * head + threads_ * lines);
   }
 }
 

@@ -83,8 +83,7 @@ class IdleBackend final : public Backend {
   void cross_entropy(View, const CrossEntropy&, std::span<float>) override {}
 
  private:
-  static constexpr std::int64_t kChunk = 576;     // rows of a product that are prepared at once
-  static constexpr std::int64_t kTaskLanes = 64;  // of an attention's gradient, a thread
+  static constexpr std::int64_t kChunk = 576;  // rows of a product that are prepared at once
   static std::int64_t bytes_of(Precision precision) { return precision == Precision::f32 ? 4 : 2; }
   void share(std::int64_t bytes) { shared_ = std::max(shared_, static_cast<std::uint64_t>(bytes)); }
 

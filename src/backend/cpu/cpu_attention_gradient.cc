@@ -19,7 +19,8 @@ namespace paligemma {
 namespace {
 
 constexpr std::int64_t kTaskKeys = 48;
-constexpr std::int64_t kTaskLanes = 64, kGatheredLanes = 32;  // whole blocks of words of any kind
+constexpr std::int64_t kTaskLanes = HeadGradients::kTaskLanes,
+                       kGatheredLanes = 32;  // whole blocks of words of any kind
 
 // Parts of one piece of memory, each on its own cache lines. Without memory it only counts.
 class Parts {
@@ -354,9 +355,7 @@ void CpuBackend::attention_gradient(ConstView q, const KvCache& cache, std::int6
     const HeadMemory own(parts, call, work.lanes(call), work.seen);
     HeadGradient(call, *work.sequence, head, own).run(work.ranges, each);
   };
-  constexpr std::int64_t kEnough = 4;  // heads for each thread
-  if (std::ssize(groups) * shape.kv_heads >= kEnough * pool_.threads() &&
-      std::int64_t(head_bytes) <= kMostHeadGradientBytes) {
+  if (HeadGradients::apart(std::ssize(groups) * shape.kv_heads, pool_.threads(), std::int64_t(head_bytes))) {
     for (Scratch& scratch : of_thread_) scratch.reserve(head_bytes + task_bytes);
     return pool_.run(std::ssize(groups) * shape.kv_heads, [&](std::int64_t i, int thread) {
       std::byte* memory = of_thread_[std::size_t(thread)].reserve(0);
